@@ -1,0 +1,135 @@
+"""Verified shards -> banners: who each belongs to, its JPEG, and its pixels, all of one size and kind."""
+
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageOps
+
+from utils import settings, snapshot
+from utils.snapshot import HEIGHT, WIDTH
+
+
+class Refused(settings.PlainError, ValueError):
+    """A picture that cannot be a banner, with the reason."""
+
+
+class ShardDamaged(settings.PlainError):
+    """A shard that is not what it was when it was verified."""
+
+
+@dataclass(frozen=True)
+class Banner:
+    """A game's vertical banner as it is stored: a JPEG of 256x384 pixels."""
+
+    appid: int
+    name: str
+    jpeg: bytes
+
+    @cached_property
+    def rgb(self) -> np.ndarray:
+        """The pixels, uint8 (384, 256, 3); raises Refused if the JPEG is broken."""
+        return decode(self.jpeg)
+
+
+def decode(picture: bytes) -> np.ndarray:
+    """Return any picture file as a banner's pixels, uint8 RGB (384, 256, 3).
+
+    Grey, palette, CMYK and 16-bit pictures become 8-bit RGB, transparency is laid on white, EXIF rotation is applied,
+    of an animation the first frame is taken. Another size is scaled to cover 256x384, by area averaging or upwards by
+    Lanczos as the stored banners were, and cut at the centre: nothing is distorted. Raises Refused for what is no
+    picture or a broken one.
+    """
+    try:
+        with Image.open(io.BytesIO(picture)) as image:
+            return np.asarray(_fit(_rgb(_upright(image))))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise Refused(f"{len(picture):,} bytes that are not a whole picture: {error}") from None
+
+
+def read(folder: Path, catalogue: pd.DataFrame | None = None) -> Iterator[Banner]:
+    """Yield every banner in a folder of snapshots once, its newest version, oldest snapshot first.
+
+    With a catalogue, only its games: those that left the store stay on disk but are not read. Holds one shard in
+    memory. Raises ShardDamaged.
+    """
+    shards = snapshot.verified(folder)
+    newest = {appid: shard for shard in shards for appid in shard.appids}
+    wanted = newest.keys() if catalogue is None else newest.keys() & set(catalogue["appid"])
+    for shard in shards:
+        for banner in read_shard(shard):
+            if banner.appid in wanted and newest[banner.appid] is shard:
+                yield banner
+
+
+def read_shard(shard: snapshot.Shard) -> Iterator[Banner]:
+    """Yield the banners of one verified shard in the plan's order, after checking that it is what it was.
+
+    Raises ShardDamaged, before the first banner, if the tar's hash is another.
+    """
+    tar = shard.path.read_bytes()
+    if hashlib.sha256(tar).hexdigest() != shard.sha256:
+        raise ShardDamaged(
+            f"{shard.path} changed since it was verified; snapshot.update(catalogue, folder, check=True) fetches it again"
+        )
+    for row in snapshot.rows(shard).itertuples():
+        yield _banner(row.appid, row.name, tar[row.offset : row.offset + row.size], row.rotation)
+
+
+class Album(Mapping[int, Banner]):
+    """The banners of a folder by appid, the newest version of each, read from the shards when asked for.
+
+    Holds an index of some 100 bytes a banner in memory. What it gives is not hashed: that is `read`'s work.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        found = snapshot.records(folder)
+        found = found[found["status"] == "downloaded"].drop_duplicates("appid", keep="last")
+        self._rows = found.set_index("appid", drop=False)
+
+    def __getitem__(self, appid: int) -> Banner:
+        row = self._rows.loc[appid]
+        with Path(row["path"]).open("rb") as tar:
+            tar.seek(row["offset"])
+            return _banner(row["appid"], row["name"], tar.read(row["size"]), row["rotation"])
+
+    def __iter__(self) -> Iterator[int]:
+        return map(int, self._rows.index)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+def _banner(appid: int, name: str, jpeg: bytes, rotation: int) -> Banner:
+    """Return a banner, its JPEG written anew only where it is not upright or not of the banners' size."""
+    with Image.open(io.BytesIO(jpeg)) as image:
+        if rotation or image.size != (WIDTH, HEIGHT):
+            content = io.BytesIO()
+            _fit(_rgb(image.rotate(int(rotation), expand=True))).save(content, "JPEG", quality=95)
+            jpeg = content.getvalue()
+    return Banner(int(appid), name, jpeg)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    return ImageOps.exif_transpose(image) if "exif" in image.info else image
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _fit(image: Image.Image) -> Image.Image:
+    if image.size == (WIDTH, HEIGHT):
+        return image
+    shrinks = image.width >= WIDTH and image.height >= HEIGHT
+    return ImageOps.fit(image, (WIDTH, HEIGHT), Image.Resampling.BOX if shrinks else Image.Resampling.LANCZOS)
