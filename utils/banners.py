@@ -74,9 +74,8 @@ def read_shard(shard: snapshot.Shard) -> Iterator[Banner]:
     """
     tar = shard.path.read_bytes()
     if hashlib.sha256(tar).hexdigest() != shard.sha256:
-        raise ShardDamaged(
-            f"{shard.path} changed since it was verified; snapshot.update(catalogue, folder, check=True) fetches it again"
-        )
+        remedy = "snapshot.update(catalogue, folder, check=True) fetches it again"
+        raise ShardDamaged(f"{shard.path} changed after it was checked: {remedy}")
     for row in snapshot.rows(shard).itertuples():
         yield _banner(row.appid, row.name, tar[row.offset : row.offset + row.size], row.rotation)
 

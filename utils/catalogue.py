@@ -47,6 +47,7 @@ _SHARE = 25  # one id in so many is asked again, so that a game taken off the li
 _IDS = 100  # ids a request for named games
 _PAUSE = 0.25  # seconds between requests, known to be accepted
 _TRIES = 5
+_WAIT = 0.5  # seconds before the second try, doubled before each further one, with as much jitter
 _TIMEOUT = (10, 60)  # seconds to connect, and between two reads
 _FRESH = 24 * 3600  # seconds after which pages kept from an interrupted run are asked again
 _CONTEXT = {"language": "english", "country_code": "US", "steam_realm": 1}
@@ -63,7 +64,7 @@ _OTHER_WAYS = (
     "or from a list of appids (catalogue.fetch_games)"
 )
 _FILENAME = re.compile(r"[A-Za-z0-9._/-]+")
-_TEMPLATE = re.compile(r"[A-Za-z0-9._/-]*\$\{FILENAME\}(\?t=\d+)?")
+_TEMPLATE = re.compile(r"[A-Za-z0-9._-][A-Za-z0-9._/-]*\$\{FILENAME\}(\?t=\d+)?")
 
 
 class StoreError(settings.PlainError):
@@ -106,8 +107,8 @@ class _Store:
     assets_url: str
     session: requests.Session
 
-    def ask(self, service: str, **question: object) -> dict:
-        """Return the `response` of a service; raises StoreError after a few tries."""
+    def ask(self, service: str, needs: str | None = None, **question: object) -> dict:
+        """Return the `response` of a service, with the field it `needs`; raises StoreError after a few tries."""
         time.sleep(_PAUSE if self.api_url == settings.API_URL else 0)
         tries = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Again),
@@ -116,11 +117,11 @@ class _Store:
             reraise=True,
         )
         try:
-            return tries(self._ask_once, service, question)
+            return tries(self._ask_once, service, needs, question)
         except _Again as again:
             raise again.error from None
 
-    def _ask_once(self, service: str, question: dict) -> dict:
+    def _ask_once(self, service: str, needs: str | None, question: dict) -> dict:
         params = {"input_json": json.dumps(question, separators=(",", ":"))}
         if key := os.environ.get("STEAM_API_KEY"):
             params["key"] = key
@@ -130,7 +131,10 @@ class _Store:
             raise _Again(StoreNonsense(f"{self._host} broke off in the middle of an answer; try again later")) from None
         except requests.exceptions.RequestException as error:
             raise _Again(StoreUnreachable(self._unreachable(error))) from None
-        return self._response(service, answer)
+        response = self._response(service, answer)
+        if needs and needs not in response:
+            raise _Again(StoreNonsense(f"{self._host} answered {service} with no {needs!r}; try again later"))
+        return response
 
     def _response(self, service: str, answer: requests.Response) -> dict:
         """Return the JSON object in an answer, or say which kind of trouble it is."""
@@ -251,9 +255,10 @@ def _open(api_url: str | None, assets_url: str | None) -> _Store:
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
-    """Return the seconds to wait: what the store asked for, else 1, 2, 4 ... with jitter."""
+    """Return the seconds to wait: what the store asked for, else twice as long as the last time."""
     asked = state.outcome.exception().wait
-    return asked or tenacity.wait_exponential_jitter(initial=0.5, max=30, jitter=0.5)(state)
+    doubling = tenacity.wait_exponential(multiplier=_WAIT, max=60 * _WAIT) + tenacity.wait_random(0, _WAIT)
+    return asked or doubling(state)
 
 
 def _retry_after(answer: requests.Response) -> float:
@@ -296,7 +301,7 @@ def _page(store: _Store, order: str, start: int, kept: Path | None) -> dict:
     if kept and kept.is_file() and time.time() - kept.stat().st_mtime < _FRESH:
         return json.loads(gzip.decompress(kept.read_bytes()))
     query = {"start": start, "count": _PAGE, "sort": ORDERS[order], "filters": _FILTERS}
-    answer = store.ask("IStoreQueryService/Query", query=query, context=_CONTEXT, data_request=_DATA)
+    answer = store.ask("IStoreQueryService/Query", needs="metadata", query=query, context=_CONTEXT, data_request=_DATA)
     if kept:
         kept.parent.mkdir(parents=True, exist_ok=True)
         beside = kept.with_suffix(".part")
@@ -321,8 +326,8 @@ class _Found:
         for item in _dicts(answer.get("store_items")):
             try:
                 row = _row(item, self.assets_url, self.tags)
-            except (ValueError, TypeError, AttributeError) as error:
-                self.skipped[str(error)] += 1
+            except (ValueError, TypeError) as error:
+                self.skipped[str(error) if isinstance(error, ValueError) else "with a field of another type"] += 1
                 continue
             if row["adult"] and not self.adult:
                 self.left_out.add(row["appid"])
@@ -379,7 +384,7 @@ def _banner(assets: dict, assets_url: str) -> tuple[str | None, int]:
         return None, 0
     if not _FILENAME.fullmatch(filename) or not (parts := _TEMPLATE.fullmatch(template)) or ".." in filename + template:
         raise ValueError("with a file name that is not to be believed")
-    path = template.replace("${FILENAME}", filename).lstrip("/")
+    path = template.replace("${FILENAME}", filename)
     return f"{assets_url.rstrip('/')}/{path}", int((parts[1] or "?t=0")[3:])
 
 
