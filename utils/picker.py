@@ -1,0 +1,457 @@
+"""The ipywidgets control: type a name, pick a game, see whose banners look most alike, go on from any of them.
+
+Plain widgets only (Text, Select, HTML, Button, Checkbox, Dropdown, IntSlider, FileUpload), so that it works on
+ipywidgets 7.7 and 8, in JupyterLab, Voila, Colab and VS Code. Names are searched here; only a short list is sent.
+"""
+
+import base64
+import io
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache, wraps
+from html import escape
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+import requests
+from PIL import Image
+from rapidfuzz import fuzz, process
+
+from utils import banners
+from utils.settings import PlainError
+
+if TYPE_CHECKING:
+    from utils.encoder import Encoder
+    from utils.features import Features
+
+STORE_PAGE = "https://store.steampowered.com/app/{appid}"
+
+_SHORT = 12  # games in the short list
+_NEARLY = 75  # rapidfuzz score, of 100, from which a name is taken for what somebody meant to type
+_COPY = 0.98  # cosine from which two banners count as one
+_TILE, _LARGE = (160, 240), (220, 330)  # pixels of a match and of the query
+_KEPT = 4_000  # pictures kept ready for the browser, some 10 kB each
+_LARGEST = 20_000_000  # bytes of a picture taken from an address
+_VIEWS = {"as it is": (), "mirrored": (1,), "upside down": (0,)}  # the axes of the pixels that are reversed
+_MAKERS = ["developers", "publishers", "franchises"]
+
+Nearest = Callable[["Features", np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+
+
+class NoPicture(PlainError):
+    """A picture that cannot be had from an address."""
+
+
+class Index:
+    """The games by name, most reviewed first: what a search box over 100,000 of them asks."""
+
+    def __init__(self, appids: Sequence[int], names: Sequence[str], reviews: Sequence[float] | None = None) -> None:
+        order = range(len(names)) if reviews is None else np.argsort(-np.asarray(reviews), kind="stable")
+        self.names = {int(appids[at]): str(names[at]) for at in order}
+        self._keys = [(_key(name), appid) for appid, name in self.names.items()]
+
+    def find(self, text: str, limit: int = _SHORT) -> list[int]:
+        """Appids for what somebody typed: the appid itself, names that begin so, that hold it, or are nearly so."""
+        key = _key(text)
+        itself = [int(text)] if text.strip().isdecimal() and int(text) in self.names else []
+        found = itself + [appid for appid in islice(self._holding(key), limit) if appid not in itself]
+        return (found or self._nearly(key, limit))[:limit]
+
+    def _holding(self, key: str) -> Iterator[int]:
+        yield from (appid for name, appid in self._keys if name.startswith(key))
+        yield from (appid for name, appid in self._keys if key in name and not name.startswith(key))
+
+    def _nearly(self, key: str, limit: int) -> list[int]:
+        """Names that somebody may have mistyped; those much shorter than what was typed would be part of anything."""
+        names = {appid: name for name, appid in self._keys if 4 * len(name) >= 3 * len(key)}
+        found = process.extract(key, names, scorer=fuzz.partial_ratio, limit=limit, score_cutoff=_NEARLY)
+        return [appid for _, _, appid in found]
+
+
+def _key(text: str) -> str:
+    """What the spellings of a name share: no case, accents, quotes or dots; one kana; a space for other marks."""
+    plain = unicodedata.normalize("NFKD", text.replace("™", "")).casefold()
+    return " ".join("".join(map(_plain, plain)).split()) or text.strip().casefold()
+
+
+@cache
+def _plain(character: str) -> str:
+    category = unicodedata.category(character)
+    if category in {"Mn", "Cf"} or character in "'’.®©":
+        return ""
+    if "ぁ" <= character <= "ゖ":
+        return chr(ord(character) + 0x60)  # hiragana as katakana
+    return " " if category[0] in "PZC" else character
+
+
+def pick(
+    features: "Features | Mapping[str, Features]",
+    album: Mapping[int, banners.Banner],
+    catalogue: pd.DataFrame | None = None,
+    *,
+    encoder: "Encoder | Mapping[str, Encoder] | None" = None,
+    default: int | str | None = None,
+    k: int = 10,
+    store_page: str | None = STORE_PAGE,
+    nearest: Nearest | None = None,
+) -> "Picker":
+    """Return the control, showing the matches of `default` (an appid or part of a name; else the most reviewed game).
+
+    features: of one kind, or of several to choose from, by label. album: appid -> Banner. catalogue: brings reviews
+    (the order of the short list) and developers, publishers, franchises ("other people's games"). encoder: the
+    features' own (or one a label), for mirrored queries and pictures of one's own. k: how many matches at first.
+    store_page: where a banner leads, with {appid}; None is nowhere. nearest: stands in for matching.nearest.
+    """
+    return Picker(
+        features if isinstance(features, Mapping) else {"": features},
+        encoder if isinstance(encoder, Mapping) else {"": encoder} if encoder is not None else {},
+        album,
+        catalogue,
+        store_page,
+        nearest or _nearest,
+        default,
+        k,
+    )
+
+
+def _nearest(features: "Features", queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    from utils import matching  # brings torch, which the control itself can do without
+
+    return matching.nearest(features, queries, k)
+
+
+@dataclass(frozen=True)
+class _Query:
+    """What is looked for: a game or, without an appid, somebody's own picture."""
+
+    name: str
+    jpeg: bytes
+    appid: int | None = None
+
+
+def _guarded(act: Callable[..., None]) -> Callable[..., None]:
+    """Let an event's handler tell its errors in the control: a traceback would end where nobody looks."""
+
+    @wraps(act)
+    def guarded(self: "Picker", *event: Any) -> None:  # noqa: ANN401 - a button, a change or a message
+        try:
+            act(self, *event)
+        except PlainError as error:
+            self._say(str(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must be seen
+            self._say(f"{type(error).__name__}: {error}")
+
+    return guarded
+
+
+class Picker(widgets.VBox):
+    """The control that `pick` returns: `appid` is the game shown, `matches` its matches with their cosines."""
+
+    def __init__(
+        self,
+        kinds: Mapping[str, "Features"],
+        encoders: Mapping[str, "Encoder"],
+        album: Mapping[int, banners.Banner],
+        catalogue: pd.DataFrame | None,
+        store_page: str | None,
+        nearest: Nearest,
+        default: int | str | None,
+        k: int,
+    ) -> None:
+        self._kinds, self._encoders, self._album = kinds, encoders, album
+        self._store_page, self._nearest = store_page, nearest
+        self._makers = None if catalogue is None else catalogue.set_index("appid")[_MAKERS]
+        self._rows = {label: pd.Index(each.appids) for label, each in kinds.items()}
+        self._index = _index(next(iter(kinds.values())), catalogue)
+        self._thumbnail = lru_cache(_KEPT)(self._make_thumbnail)
+        self._query: _Query | None = None
+        self.matches: list[tuple[int, float]] = []
+        super().__init__([self._build(k)])
+        self._listen()
+        self._begin(default)
+
+    @property
+    def appid(self) -> int | None:
+        """The game whose matches are shown; None at a picture of one's own."""
+        return self._query.appid if self._query else None
+
+    def show(self, appid: int) -> None:
+        """Show the matches of a game."""
+        if appid not in self._album:
+            raise NoPicture(f"the banner of {self._index.names.get(appid, appid)} is not on disk")
+        banner = self._album[appid]
+        self._look(_Query(banner.name, banner.jpeg, appid))
+
+    # ------------------------------------------------------------ widgets
+
+    def _build(self, k: int) -> widgets.Widget:
+        wide = widgets.Layout(width="auto")
+        self.search = widgets.Text(placeholder="Part of a name, or an appid", layout=wide)
+        self.shortlist = widgets.Select(options=[], rows=8, layout=wide)
+        self.random = widgets.Button(description="A random game", icon="random", layout=wide)
+        self.card = widgets.HTML()
+        self.address = widgets.Text(placeholder="https://... a picture of yours", continuous_update=False, layout=wide)
+        self.upload = widgets.FileUpload(accept="image/*", description="Upload a picture", layout=wide)
+        self.number = widgets.IntSlider(k, 1, max(40, k), description="Matches", continuous_update=False)
+        self.view = widgets.Dropdown(options=list(_VIEWS), description="Query")
+        self.kind = widgets.Dropdown(options=list(self._kinds), description="Features")
+        self.others = widgets.Checkbox(description="Only other people's games", indent=False)
+        self.distinct = widgets.Checkbox(description="Hide near-duplicates", indent=False)
+        self.status = widgets.HTML()
+        self.grid = widgets.Box(layout=widgets.Layout(flex_flow="row wrap"))
+        self._cells: list[_Cell] = []
+        return widgets.HBox([self._left(), self._right()])
+
+    def _left(self) -> widgets.Widget:
+        own = [self.address, self.upload] if self._encoders else []
+        column = [self.search, self.shortlist, self.random, self.card, *own]
+        return widgets.VBox(column, layout=widgets.Layout(width="240px", flex="0 0 auto", margin="0 24px 0 0"))
+
+    def _right(self) -> widgets.Widget:
+        options = [self.number]
+        options += [self.kind] * (len(self._kinds) > 1) + [self.view] * bool(self._encoders)
+        options += [self.others] * (self._makers is not None) + [self.distinct]
+        row = widgets.Box(options, layout=widgets.Layout(flex_flow="row wrap"))
+        return widgets.VBox([row, self.status, self.grid], layout=widgets.Layout(flex="1 1 0%", min_width="0"))
+
+    def _listen(self) -> None:
+        self.search.observe(self._on_type, "value")
+        self.search.on_msg(self._on_enter)
+        self.shortlist.observe(self._on_choose, "index")
+        self.random.on_click(self._on_random)
+        self.address.observe(self._on_address, "value")
+        self.upload.observe(self._on_upload, "value")
+        for option in (self.number, self.view, self.kind, self.others, self.distinct):
+            option.observe(self._on_option, "value")
+
+    @_guarded
+    def _begin(self, default: int | str | None) -> None:
+        self._offer("")
+        if not self._index.names:
+            raise NoPicture("There are no features yet: nothing to pick from.")
+        found = self._index.find(str(default or ""), limit=1)
+        self.show(found[0] if found else next(iter(self._index.names)))
+        if not found:
+            self._say(f"No game is called {default!r}, nor nearly so; this is the most reviewed one.")
+
+    # ------------------------------------------------------------ what somebody does
+
+    @_guarded
+    def _on_type(self, _: dict) -> None:
+        self._offer(self.search.value)
+
+    @_guarded
+    def _on_enter(self, _: widgets.Widget, content: dict, __: list) -> None:
+        if content.get("event") == "submit" and self.shortlist.options:
+            self.show(self.shortlist.options[0][1])
+
+    @_guarded
+    def _on_choose(self, change: dict) -> None:
+        if change["new"] is not None:
+            self.show(self.shortlist.options[change["new"]][1])
+
+    @_guarded
+    def _on_random(self, _: widgets.Button) -> None:
+        self.show(int(np.random.default_rng().choice(list(self._index.names))))
+
+    @_guarded
+    def _on_more(self, button: widgets.Button) -> None:
+        self.show(button.appid)
+
+    @_guarded
+    def _on_address(self, change: dict) -> None:
+        if address := change["new"].strip():
+            self._look(_Query("A picture from the web", _jpeg(_fetch(address))))
+
+    @_guarded
+    def _on_upload(self, change: dict) -> None:
+        files = change["new"].values() if isinstance(change["new"], dict) else change["new"]  # ipywidgets 7, 8
+        for file in files:
+            self._look(_Query("Your picture", _jpeg(bytes(file["content"]))))
+
+    @_guarded
+    def _on_option(self, _: dict) -> None:
+        if self._query:
+            self._look(self._query)
+
+    # ------------------------------------------------------------ what is shown
+
+    def _offer(self, text: str) -> None:
+        found = self._index.find(text)
+        self.shortlist.unobserve(self._on_choose, "index")  # ipywidgets 7 picks the first of new options by itself
+        self.shortlist.options = [(_line(self._index.names[appid]), appid) for appid in found]
+        self.shortlist.index = None
+        self.shortlist.observe(self._on_choose, "index")
+        self._say("" if found else f"No game is called {text!r}, nor nearly so.")
+
+    def _say(self, text: str) -> None:
+        self.status.value = f'<div style="line-height:1.4;padding:4px 0">{escape(text)}</div>' if text else ""
+
+    def _look(self, query: _Query) -> None:
+        """Find and draw the matches of a query."""
+        self.matches = self._find(query, self.number.value)
+        self._query = query
+        self.card.value = self._card(query)
+        for cell, (appid, cosine) in zip(self._cells_for(len(self.matches)), self.matches, strict=True):
+            self._fill(cell, appid, cosine)
+        self._say("" if self.matches else "Nothing is left: no other game passes these options.")
+
+    def _cells_for(self, count: int) -> list["_Cell"]:
+        while len(self._cells) < count:
+            self._cells.append(_Cell(self._on_more))
+        if len(self.grid.children) != count:
+            self.grid.children = tuple(self._cells[:count])
+        return self._cells[:count]
+
+    def _fill(self, cell: "_Cell", appid: int, cosine: float) -> None:
+        name = self._index.names[appid]
+        picture = self._linked(_picture(self._thumbnail(appid), _TILE, name), appid)
+        cell.label.value = f"{picture}{_caption(name, f'{cosine:.2f}')}"
+        cell.more.appid, cell.more.tooltip = appid, f"Games that look like {_line(name)}"
+
+    def _card(self, query: _Query) -> str:
+        source = _data_address(query.jpeg, _LARGE, _VIEWS[self.view.value])
+        picture = _picture(source, _LARGE, query.name, "outline:2px solid #1a9fff;outline-offset:3px;")
+        note = "" if query.appid is None else f"appid {query.appid}"
+        return f'<div style="margin:8px 4px">{self._linked(picture, query.appid)}{_caption(query.name, note)}</div>'
+
+    def _linked(self, picture: str, appid: int | None) -> str:
+        if appid is None or not self._store_page:
+            return picture
+        page = escape(self._store_page.format(appid=appid))
+        return f'<a href="{page}" target="_blank" rel="noopener">{picture}</a>'
+
+    def _make_thumbnail(self, appid: int) -> str:
+        banner = self._album.get(appid)
+        return _data_address(banner.jpeg, _TILE) if banner else ""
+
+    # ------------------------------------------------------------ what is found
+
+    def _find(self, query: _Query, k: int) -> list[tuple[int, float]]:
+        """The matches of a query that pass the options: more are asked for until enough pass or there are no more."""
+        features = self._kinds[self.kind.value]
+        asked, most = self._asked(query), len(features.appids) - 1
+        depth = min(most, 4 * k + 20 if self.others.value or self.distinct.value else k + 1)
+        while depth:
+            found = self._passing(query, *(each[0] for each in self._nearest(features, asked, depth)))
+            kept = list(islice(found, k))
+            if len(kept) == k or depth == most:
+                return kept
+            depth = min(most, 4 * depth)
+        return []
+
+    def _asked(self, query: _Query) -> np.ndarray:
+        """What to ask matching for: the game's appid or, for any other picture, its vector."""
+        if query.appid is not None and not _VIEWS[self.view.value]:
+            return np.array([query.appid])
+        if self.kind.value not in self._encoders:
+            raise NoPicture("These features came without their encoder, so no other picture can be compared with them.")
+        from utils import features
+
+        pixels = np.flip(banners.decode(query.jpeg), _VIEWS[self.view.value])
+        return features.encode(self._encoders[self.kind.value], pixels)[None]
+
+    def _passing(self, query: _Query, appids: np.ndarray, cosines: np.ndarray) -> Iterator[tuple[int, float]]:
+        passing = appids != query.appid
+        if self.others.value and query.appid is not None:
+            passing &= ~self._related(query.appid, appids)
+        appids, cosines = appids[passing], cosines[passing]
+        picked = self._one_of_each(appids, cosines) if self.distinct.value else range(len(appids))
+        yield from ((int(appids[at]), float(cosines[at])) for at in picked)
+
+    def _related(self, appid: int, appids: np.ndarray) -> np.ndarray:
+        """Which games share a developer, a publisher or a franchise with a game."""
+        if appid not in self._makers.index:
+            return np.zeros(len(appids), bool)
+        own = _folded(self._makers.loc[appid])
+        known = self._makers.reindex(appids)
+        return np.array([not own.isdisjoint(_folded(row)) for row in known.itertuples(index=False)])
+
+    def _one_of_each(self, appids: np.ndarray, cosines: np.ndarray) -> Iterator[int]:
+        """Positions of matches that are no copy of the query, nor of a better match."""
+        rows = self._rows[self.kind.value].get_indexer(appids)
+        vectors = self._kinds[self.kind.value].vectors[rows].astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        kept: list[int] = []
+        for at in np.flatnonzero(cosines < _COPY):
+            if not kept or (vectors[kept] @ vectors[at]).max() < _COPY:
+                kept.append(at)
+                yield at
+
+
+class _Cell(widgets.VBox):
+    """A match: its banner and name, and the button that makes it the next query."""
+
+    def __init__(self, on_more: Callable[[widgets.Button], None]) -> None:
+        self.label = widgets.HTML(layout=widgets.Layout(margin="0"))
+        self.more = widgets.Button(description="More like this", layout=widgets.Layout(width="auto", margin="0"))
+        self.more.on_click(on_more)
+        super().__init__(
+            [self.label, self.more], layout=widgets.Layout(width=f"{_TILE[0]}px", margin="4px 16px 16px 4px")
+        )
+
+
+def _index(features: "Features", catalogue: pd.DataFrame | None) -> Index:
+    if catalogue is None:
+        return Index(features.appids, features.names)
+    reviews = catalogue.set_index("appid")["review_count"].reindex(features.appids).fillna(-1)
+    return Index(features.appids, features.names, reviews.to_numpy())
+
+
+def _folded(lists: Sequence[Any]) -> set[str]:
+    return {name.casefold() for each in lists if isinstance(each, (list, np.ndarray)) for name in each}
+
+
+def _line(name: str) -> str:
+    """A name as one line of a list: no control characters, not too long."""
+    line = " ".join("".join(" " if unicodedata.category(c) in {"Cc", "Cf"} else c for c in name).split())
+    return line if len(line) <= 80 else line[:79] + "…"
+
+
+def _caption(name: str, note: str) -> str:
+    return (
+        '<div style="display:flex;justify-content:space-between;gap:6px;height:36px;margin-top:6px;line-height:18px">'
+        f'<span style="overflow:hidden;overflow-wrap:anywhere"><bdi>{escape(name)}</bdi></span>'
+        f'<span style="opacity:.55;font-size:85%">{escape(note)}</span></div>'
+    )
+
+
+def _picture(source: str, size: tuple[int, int], name: str, style: str = "") -> str:
+    width, height = size
+    style += f"display:block;width:{width}px;height:{height}px;border-radius:4px;background:#8884"
+    return f'<img src="{source}" alt="{escape(name)}" title="{escape(name)}" style="{style}">'
+
+
+def _data_address(jpeg: bytes, size: tuple[int, int], reverse: Sequence[int] = ()) -> str:
+    """A picture of `size` pixels as a data: address that an <img> takes."""
+    with Image.open(io.BytesIO(jpeg)) as image:
+        pixels = np.flip(np.asarray(image.convert("RGB").resize(size, Image.Resampling.LANCZOS)), reverse)
+    return "data:image/jpeg;base64," + base64.b64encode(_encoded(pixels)).decode()
+
+
+def _encoded(pixels: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "JPEG", quality=85)
+    return content.getvalue()
+
+
+def _jpeg(picture: bytes) -> bytes:
+    """Any picture file as a banner's JPEG; raises banners.Refused."""
+    return _encoded(banners.decode(picture))
+
+
+def _fetch(address: str) -> bytes:
+    """The bytes at an http(s) address, if they are not too many."""
+    if not address.lower().startswith(("http://", "https://")):
+        raise NoPicture(f"{address!r} is not an address of the web; it must begin with http:// or https://")
+    try:
+        with requests.get(address, timeout=10, stream=True) as answer:
+            answer.raise_for_status()
+            content = b"".join(islice(answer.iter_content(65_536), _LARGEST // 65_536))
+    except requests.RequestException as error:
+        raise NoPicture(f"{address} gave no picture: {error}") from None
+    return content
