@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,7 +45,7 @@ STATUSES = ("downloaded", "missing", "refused", "failed")
 _SMALLEST = 64  # pixels; an original with a shorter side is no banner (Steam's are 300 and more wide)
 _BLANK_BYTES = 8_000  # a 256x384 JPEG larger than this is not blank, so only smaller ones are decoded and looked at
 _BLANK_RANGE = 8  # levels of 255; what a blank picture's channels span after JPEG
-_STALL = 1_800  # seconds without a finished shard after which a run is ended
+_NOWHERE = "http://127.0.0.1:9/"  # the discard port: stands for the address of a picture that is not asked any more
 _DISTRIBUTORS = {"multiprocessing": None, "pyspark": "pyspark", "ray": "ray"}  # name -> the package it needs
 _ROTATIONS = {"Rotated 180": 180, "Rotated 90 CW": 270, "Rotated 90 CCW": 90}  # exifread's words -> counter-clockwise
 _RECORD = pa.schema(
@@ -63,11 +64,22 @@ _RECORD = pa.schema(
 
 # The download runs in a process group of its own, because img2dataset needs the main thread and leaves workers behind
 # when it is killed. It is held on a leash: when our end of its standard input closes, it ends its whole group.
+# The sessions of Spark and Ray that img2dataset would make itself take 16 GB and listen on every network card.
 _CHILD = """
 import json, os, signal, sys, threading
 options = json.loads(sys.stdin.buffer.readline())
-leash = lambda: (os.read(0, 1), os.killpg(0, signal.SIGKILL))
-threading.Thread(target=leash, daemon=True).start()
+threading.Thread(target=lambda: (os.read(0, 1), os.killpg(0, signal.SIGKILL)), daemon=True).start()
+if options["distributor"] == "pyspark":
+    from pyspark.sql import SparkSession
+    builder = SparkSession.builder.appName("steam-beit").config("spark.ui.enabled", "false")
+    if "SPARK_MASTER" in os.environ:
+        builder.master(os.environ["SPARK_MASTER"]).getOrCreate()
+    else:
+        local = builder.master(f"local[{options['processes_count']}]").config("spark.driver.memory", "2g")
+        local.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1").getOrCreate()
+if options["distributor"] == "ray" and "RAY_ADDRESS" not in os.environ:
+    import ray
+    ray.init(num_cpus=options["processes_count"], include_dashboard=False, _node_ip_address="127.0.0.1")
 from img2dataset import download
 download(**options)
 """
@@ -154,6 +166,7 @@ def update(
     threads: int = 32,
     shard_size: int | None = None,
     distributor: str = "multiprocessing",
+    patience: float = 900,
     check: bool = False,
 ) -> Report:
     """Bring the snapshots in `folder` up to date with a catalogue, and report what became of each of its games.
@@ -163,19 +176,21 @@ def update(
 
     `processes` (default: the cores, 8 at most) each download with `threads` connections; a snapshot has shards of
     `shard_size` banners (default: 1,000, fewer for a small catalogue). `distributor` is img2dataset's:
-    "multiprocessing", or "pyspark" or "ray" where these packages are installed. `check` hashes every shard already
-    there and fetches damaged ones again; without it, sizes and times of change are compared.
+    "multiprocessing", or "pyspark" or "ray" where these packages are installed. Where no shard is finished within
+    `patience` seconds, the pictures that hang are given up and the run goes on without them. `check` hashes every shard
+    already there and fetches damaged ones again; without it, sizes and times of change are compared.
 
-    Raises SnapshotError if another update runs, if the disk or img2dataset fails, and if nothing moves for long.
+    Raises SnapshotError if another update runs, and if the disk or img2dataset fails.
     """
-    _check_distributor(distributor)
+    _check(catalogue, distributor)
     folder = Path(folder)
-    options = {"processes_count": processes or min(os.cpu_count() or 1, 8), "thread_count": threads}
+    processes = processes or min(os.cpu_count() or 1, 8)
+    options = {"processes_count": processes, "thread_count": threads, "distributor": distributor}
     with _locked(folder):
         for plan in _plans(folder):
-            _run(plan, catalogue, options | {"distributor": distributor}, check)
+            _finish(plan, catalogue, options, patience, check)
         if plan := _plan(catalogue, folder, shard_size):
-            _run(plan, catalogue, options | {"distributor": distributor}, check=False)
+            _finish(plan, catalogue, options, patience)
     return report(catalogue, folder)
 
 
@@ -217,15 +232,24 @@ def records(folder: Path) -> pd.DataFrame:
 def report(catalogue: pd.DataFrame, folder: Path) -> Report:
     """Return what is known on disk of each game of a catalogue, without downloading anything."""
     history = records(folder).drop_duplicates(["appid", "picture"], keep="last")
+    had = history.loc[history["status"] == "downloaded", "appid"]
     asked = catalogue[["appid", "name"]].assign(picture=catalogue["banner_url"].map(_picture))
     found = asked.merge(history[["appid", "picture", "status", "reason"]], on=["appid", "picture"], how="left")
     nowhere, unasked = found["picture"] == "", found["status"].isna()
     found.loc[unasked, ["status", "reason"]] = ["failed", "not downloaded yet"]
     found.loc[nowhere, ["status", "reason"]] = ["missing", "the store has no vertical banner of it"]
+    older = found["appid"].isin(had) & (found["status"] != "downloaded")
+    found.loc[older, "reason"] += "; an older picture of it is kept"
     return Report(found[["appid", "name", "status", "reason"]])
 
 
-def _check_distributor(distributor: str) -> None:
+def _check(catalogue: pd.DataFrame, distributor: str) -> None:
+    if absent := {"appid", "name", "banner_url"} - set(catalogue.columns):
+        raise SnapshotError(
+            f"the catalogue has no column {', '.join(sorted(absent))}; it has {list(catalogue.columns)}"
+        )
+    if doubled := catalogue.loc[catalogue["appid"].duplicated(), "appid"].tolist():
+        raise SnapshotError(f"the catalogue has appids twice, such as {doubled[:3]}; drop the doubled rows")
     if distributor not in _DISTRIBUTORS:
         raise SnapshotError(f"unknown distributor {distributor!r}; known are {', '.join(_DISTRIBUTORS)}")
     package = _DISTRIBUTORS[distributor]
@@ -264,56 +288,85 @@ def _plan(catalogue: pd.DataFrame, folder: Path, shard_size: int | None) -> _Pla
     games.to_parquet(place / "plan.parquet", index=False)
     plan = _Plan(place, len(games), shard_size or max(50, min(1_000, math.ceil(len(games) / 8))))
     content = {"games": plan.games, "shard_size": plan.shard_size, "sha256": _hash(place / "plan.parquet")}
+    content["planned"] = datetime.now(UTC).isoformat(timespec="seconds")
     _write(place / "plan.json", json.dumps(content, indent=1).encode())
     return plan
 
 
-def _settled(games: pd.DataFrame, history: pd.DataFrame) -> pd.Series:
+def _settled(games: pd.DataFrame, history: pd.DataFrame) -> np.ndarray:
     """Return for each game whether nothing is to be fetched: the picture is had, or not to be had."""
     past = history.groupby(["appid", "picture"]).agg(tries=("status", "size"), passing=("passing", "last"))
     known = games[["appid", "picture"]].merge(past, left_on=["appid", "picture"], right_index=True, how="left")
-    return known["tries"].notna() & ~(known["passing"].eq(True) & (known["tries"] < MAX_TRIES))
+    return (known["tries"].notna() & ~(known["passing"].eq(True) & (known["tries"] < MAX_TRIES))).to_numpy()
 
 
-def _run(plan: _Plan, catalogue: pd.DataFrame, options: dict, check: bool) -> None:
-    """Download what a plan still lacks, verify each shard as it is finished, and leave the plan complete."""
-    open_shards = {number for number in plan.shards if not _intact(plan, number, check)}
-    open_shards -= {number for number in open_shards if _verify(plan, number)}
-    if not open_shards:
+def _finish(plan: _Plan, catalogue: pd.DataFrame, options: dict, patience: float, check: bool = False) -> None:
+    """Download what a plan still lacks, until each of its shards is verified."""
+    lacking = {number for number in plan.shards if not _intact(plan, number, check)}
+    lacking -= {number for number in lacking if _verify(plan, number)}
+    if not lacking:
         return
-    _sweep(plan, open_shards)
-    planned = _read_plan(plan)
-    done = plan.games - sum(map(plan.size, open_shards))
-    counts = Counter()
-    with (
-        tqdm(desc=f"Banners of snapshot {plan.folder.name}", unit=" banners", total=plan.games, initial=done) as bar,
-        _downloading(plan, _addresses(planned, catalogue), options) as child,
-    ):
-        moved = time.monotonic()
-        while open_shards:
-            running = child.poll() is None
-            for number in sorted(open_shards):
+    addresses, done = _addresses(_planned(plan), catalogue), plan.games - sum(map(plan.size, lacking))
+    bar = tqdm(desc=f"Banners of snapshot {plan.folder.name}", unit=" banners", total=plan.games, initial=done)
+    with bar:
+        while lacking:
+            _sweep(plan, lacking)
+            _download(plan, lacking, addresses, options, patience, bar)
+            addresses = _give_up_hanging(plan, lacking, addresses)
+    _sweep(plan, lacking)
+
+
+def _download(
+    plan: _Plan, lacking: set[int], addresses: pd.DataFrame, options: dict, patience: float, bar: tqdm
+) -> None:
+    """Run img2dataset until nothing is lacking or nothing moves; take each shard off `lacking` once it is verified."""
+    counts, moved = Counter(), time.monotonic()
+    with _img2dataset(plan, addresses, options) as child:
+        while lacking and time.monotonic() - moved < patience:
+            ended = child.poll() is not None
+            for number in sorted(lacking):
                 if _verify(plan, number):
-                    open_shards.discard(number)
+                    lacking.discard(number)
                     counts.update(_record(plan, number)["status"].to_pylist())
                     bar.set_postfix(counts)
                     bar.update(plan.size(number))
                     moved = time.monotonic()
-            if open_shards and (not running or time.monotonic() - moved > _STALL):
-                raise SnapshotError(_why(plan, open_shards, child.poll()))
+            if ended and lacking:
+                raise SnapshotError(_why(plan, lacking, child.returncode))
             time.sleep(0.2)
-    _sweep(plan, set())
 
 
-def _sweep(plan: _Plan, open_shards: set[int]) -> None:
+def _give_up_hanging(plan: _Plan, lacking: set[int], addresses: pd.DataFrame) -> pd.DataFrame:
+    """Return the addresses without those whose download keeps a shard from being finished.
+
+    The tar of a shard that was begun holds every picture that came, so what hangs is among the others. Raises
+    SnapshotError where there are none such, for then something else is wrong.
+    """
+    begun = [number for number in lacking if plan.part(number, ".tar").is_file()]
+    came = {appid for number in begun for appid in _came(plan.part(number, ".tar"))}
+    hang = pd.Series(range(plan.games)).floordiv(plan.shard_size).isin(begun) & ~addresses["appid"].isin(came)
+    if lacking and addresses.loc[hang, "url"].eq(_NOWHERE).all():
+        raise SnapshotError(_why(plan, lacking, None))
+    return addresses.assign(url=addresses["url"].mask(hang, _NOWHERE))
+
+
+def _came(tar: Path) -> Iterator[int]:
+    """Yield the appids in a tar that may end anywhere."""
+    with suppress(tarfile.TarError, ValueError, EOFError), tarfile.open(tar) as members:
+        for each in members:
+            if each.name.endswith(".json"):
+                yield json.load(members.extractfile(each))["appid"]
+
+
+def _sweep(plan: _Plan, lacking: set[int]) -> None:
     """Remove what a run that was ended left of unfinished shards."""
     shutil.rmtree(plan.folder / "shards" / "_tmp", ignore_errors=True)
-    for number in open_shards:
+    for number in lacking:
         for leftover in (plan.folder / "shards").glob(f"{number:05}[._]*"):
             leftover.unlink()
 
 
-def _read_plan(plan: _Plan) -> pd.DataFrame:
+def _planned(plan: _Plan) -> pd.DataFrame:
     file, written = plan.folder / "plan.parquet", json.loads((plan.folder / "plan.json").read_text())["sha256"]
     if _hash(file) != written:
         raise SnapshotError(f"{file} was changed after it was planned; delete {plan.folder} and update again")
@@ -321,14 +374,14 @@ def _read_plan(plan: _Plan) -> pd.DataFrame:
 
 
 def _addresses(planned: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
-    """Return url, appid, name in the plan's order; the same picture is asked from where the catalogue has it now."""
+    """Return appid, name, picture and url as planned; a picture is asked from where the catalogue has it now."""
     now = catalogue[["appid", "banner_url"]].assign(picture=catalogue["banner_url"].map(_picture))
     both = planned.merge(now, on=["appid", "picture"], how="left", suffixes=("", "_now"))
-    return both[["appid", "name"]].assign(url=both["banner_url_now"].fillna(both["banner_url"]))
+    return both[["appid", "name", "picture"]].assign(url=both["banner_url_now"].fillna(both["banner_url"]))
 
 
 @contextmanager
-def _downloading(plan: _Plan, addresses: pd.DataFrame, options: dict) -> Iterator[subprocess.Popen]:
+def _img2dataset(plan: _Plan, addresses: pd.DataFrame, options: dict) -> Iterator[subprocess.Popen]:
     """Run img2dataset over a plan in a process group of its own, which does not outlive the block."""
     addresses.to_parquet(plan.folder / "addresses.parquet", index=False)
     options = (
@@ -363,7 +416,7 @@ def _downloading(plan: _Plan, addresses: pd.DataFrame, options: dict) -> Iterato
 _OPTIONS = {
     "input_format": "parquet",
     "url_col": "url",
-    "save_additional_columns": ["appid", "name"],
+    "save_additional_columns": ["appid", "name", "picture"],
     "output_format": "webdataset",
     "image_size": WIDTH,
     "resize_mode": "keep_ratio",
@@ -377,12 +430,12 @@ _OPTIONS = {
 }
 
 
-def _why(plan: _Plan, open_shards: set[int], code: int | None) -> str:
-    ended = "has finished no shard for long" if code is None else f"ended with code {code}"
+def _why(plan: _Plan, lacking: set[int], code: int | None) -> str:
+    ended = "finishes no shard" if code is None else f"ended with code {code}"
     log = plan.folder / "download.log"
     words = log.read_text(errors="replace").strip().splitlines()[-1:] or ["nothing"]
     return (
-        f"img2dataset {ended}; its last words in {log}: {words[0]!r}. {len(plan.shards) - len(open_shards)} of "
+        f"img2dataset {ended}; its last words in {log}: {words[0]!r}. {len(plan.shards) - len(lacking)} of "
         f"{len(plan.shards)} shards are finished and kept: run the update again to go on"
     )
 
@@ -442,12 +495,12 @@ def _found(row: dict, tar: bytes, place: tuple[int, int] | None) -> dict:
     elif place:
         status, reason, passing = "downloaded", "", False
     else:
-        status, reason, passing = _judge(row["error_message"] or "no reason given")
+        status, reason, passing = _judge(row["url"], row["error_message"] or "no reason given")
     exif = json.loads(row["exif"] or "{}")
     return {
         "appid": row["appid"],
         "name": row["name"],
-        "picture": _picture(row["url"]),
+        "picture": row["picture"],
         "status": status,
         "reason": reason,
         "passing": passing,
@@ -462,8 +515,10 @@ def _is_blank(jpeg: bytes) -> bool:
     return bool(np.ptp(pixels, axis=(0, 1)).max() < _BLANK_RANGE)
 
 
-def _judge(error: str) -> tuple[str, str, bool]:
+def _judge(url: str, error: str) -> tuple[str, str, bool]:
     """Return status, reason and whether it may pass, from img2dataset's error message."""
+    if url == _NOWHERE:
+        return "failed", "its download did not end", True
     if "404" in error or "410" in error:
         return "missing", f"the store has no picture there ({error})", False
     if "too small" in error:
