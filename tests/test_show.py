@@ -49,9 +49,10 @@ def boxes(figure, appids):
     pixels = np.asarray(Image.open(io.BytesIO(figure.jpeg()))).astype(int)
     found = {}
     for appid in appids:
-        ys, xs = np.nonzero(np.abs(pixels - colour(appid)).max(2) < 12)
-        if len(xs) > 100:
-            found[appid] = tuple(int(each) for each in (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
+        plain = np.abs(pixels - colour(appid)).max(2) < 12
+        xs, ys = (np.flatnonzero(plain.sum(axis) > 20) for axis in (0, 1))  # type and edges have stray pixels
+        if len(xs):
+            found[appid] = int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1
     return found
 
 
