@@ -247,6 +247,27 @@ def load(file: Path) -> pd.DataFrame:
     return pd.read_parquet(file)
 
 
+def load_or_fetch(file: Path, **request: object) -> pd.DataFrame:
+    """Return the catalogue saved at `file`; where there is none, that of `fetch_catalogue(**request)`, saved there."""
+    if not Path(file).is_file():
+        save(fetch_catalogue(**request), file)
+    return load(file)
+
+
+def popular(games: pd.DataFrame, n: int, *, api_url: str | None = None) -> list[int]:
+    """Return the appids of the `n` games of a catalogue that most people know.
+
+    Those on the store's chart of most played games come first, then the most reviewed; these alone where the store
+    cannot be asked.
+    """
+    try:
+        played = fetch_most_played(api_url=api_url)["appid"]
+    except StoreError:
+        played = pd.Series(dtype="int64")
+    reviewed = games.sort_values("review_count", ascending=False, kind="stable")["appid"]
+    return pd.concat([played[played.isin(games["appid"])], reviewed]).drop_duplicates().head(n).tolist()
+
+
 def _open(api_url: str | None, assets_url: str | None) -> _Store:
     default_api, default_assets = settings.store_urls()
     session = requests.Session()

@@ -45,7 +45,8 @@ class Settings:
     query: str = ""  # the game shown first: a name or an appid; empty is the most played
     matches: int = 10  # how many matches a grid shows
     data: Path = Path("data")  # where everything is kept
-    drive: Path | None = None  # a folder of a mounted Google Drive that finished work is copied to
+    drive: Path | None = None  # a folder of a mounted Google Drive that finished work is copied to, and back
+    snapshot: str = ""  # a released snapshot to start from, instead of downloading: an address or a path
     api_url: str = API_URL
     assets_url: str = ASSETS_URL
 
@@ -61,6 +62,18 @@ class Settings:
             raise SettingsError(f"MATCHES is {self.matches}; allowed are 1 to 100")
         if self.source == "folder" and self.folder is None:
             raise SettingsError("SOURCE is 'folder' but FOLDER is empty; set FOLDER to a folder of pictures")
+
+    @property
+    def request(self) -> dict[str, object]:
+        """The arguments of `catalogue.fetch_catalogue`."""
+        return {
+            "limit": self.games,
+            "order": self.order,
+            "adult": self.adult,
+            "keep": self.home / "pages",
+            "api_url": self.api_url,
+            "assets_url": self.assets_url,
+        }
 
     @property
     def home(self) -> Path:
