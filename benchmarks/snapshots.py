@@ -3,8 +3,9 @@
     PYTHONPATH=. python benchmarks/snapshots.py [--games 3000] [--runs 3]
 
 Download: `snapshot.update` (verification included), bare img2dataset on the same list and options (the limit), and a
-plain pool of keep-alive connections with the same resize (the peer), interleaved, with answers delayed by 0 and 50 ms. "Steady" is the speed between the first finished shard and the last; "start" is the time to the first one.
-Then: an update with nothing to do on 100,000 planned games, and reading verified shards beside bare `tarfile`.
+plain pool of keep-alive connections with the same resize (the peer), interleaved, with answers delayed by 0 and 50 ms.
+"Steady" is the speed between the first finished shard and the last; "start" is the time to the first one. Then: an
+update with nothing to do on 100,000 planned games, and reading verified shards beside bare `tarfile`.
 """
 
 import argparse

@@ -50,6 +50,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--kills", type=int, default=100)
     options.add_argument("--games", type=int, default=2_000)
+    options.add_argument("--seconds", type=float, default=15, help="the longest time until a kill")
     options.add_argument("--seed", type=int, default=0)
     asked = options.parse_args()
     moments = random.Random(asked.seed)  # noqa: S311 - moments, not secrets
@@ -57,15 +58,14 @@ def main() -> None:
         games = Path(place, "games.parquet")
         found = catalogue.fetch_catalogue(api_url=store.api_url, assets_url=store.assets_url)
         found.to_parquet(games)
-        began = time.monotonic()
         run(games, Path(place, "undisturbed"), None)
-        expected, whole = pictures(Path(place, "undisturbed")), time.monotonic() - began
-        kills = finished = killed = again = 0
+        expected = pictures(Path(place, "undisturbed"))
+        kills = finished = again = 0
         while kills < asked.kills:
             folder = Path(place, f"run-{finished}")
             store.requests.clear()
             killed = 0
-            while kills + killed < asked.kills and not run(games, folder, moments.uniform(0, 0.6 * whole)):
+            while kills + killed < asked.kills and not run(games, folder, moments.uniform(0, asked.seconds)):
                 killed += 1
             run(games, folder, None)
             kills, finished = kills + killed, finished + 1
