@@ -24,7 +24,8 @@ import hashlib
 import json
 import pickle
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -38,6 +39,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import BeitForImageClassification, BeitForMaskedImageModeling, PreTrainedConfig, PreTrainedModel
+from transformers.utils import logging
 
 from utils import settings
 from utils.snapshot import HEIGHT, WIDTH
@@ -311,7 +313,7 @@ def _dtype(name: str | torch.dtype) -> torch.dtype:
 def _locate(checkpoint: str | Path) -> tuple[Path, str]:
     """Return the folder of a checkpoint's files and its revision: the hub's commit, or a hash for a local folder."""
     folder = Path(checkpoint)
-    if folder.is_dir():
+    if str(checkpoint) and folder.is_dir():
         return folder, f"sha256:{_hash(folder)}"
     if not _HUB_NAME.fullmatch(str(checkpoint)):
         raise CheckpointError(_unknown(checkpoint))
@@ -409,7 +411,7 @@ def _family(config: dict) -> Callable[..., _Network]:
 def _beit(folder: Path, config: dict, style: str, block: int | None, shape: tuple[int, int]) -> _Network:
     model = _whole_model(folder, config)
     tuned = isinstance(model, BeitForImageClassification)
-    _check(style, block, tuned, model.config)
+    _check(style, block, tuned, shape, model.config)
     beit, patch = model.beit, model.config.patch_size
     layer = beit.pooler.layernorm if tuned else model.layernorm
     used = block is None and (style == "pooled" or not tuned)
@@ -430,9 +432,8 @@ def _whole_model(folder: Path, config: dict) -> PreTrainedModel:
     if not _present(folder):
         raise CheckpointError(f"{folder} has no weights; looked for {' and '.join(_WEIGHTS)}")
     try:
-        model, info = _ARCHITECTURES[kind].from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, local_files_only=True, weights_only=True
-        )
+        with _quiet():
+            model, info = _ARCHITECTURES[kind].from_pretrained(folder, dtype=torch.float32, **_STRICT)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{_present(folder)[0]} is refused: it holds more than plain tensors, or is broken; "
@@ -449,12 +450,29 @@ def _whole_model(folder: Path, config: dict) -> PreTrainedModel:
     return model
 
 
-def _check(style: str, block: int | None, tuned: bool, config: PreTrainedConfig) -> None:
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide transformers' own progress bar, which is over in a moment."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _check(style: str, block: int | None, tuned: bool, shape: tuple[int, int], config: PreTrainedConfig) -> None:
     if not config.use_mean_pooling:
         raise CheckpointError("the checkpoint pools its CLS token (use_mean_pooling is false); allowed is true")
     if style == "pooled" and not tuned:
         raise CheckpointError(
             "pooling is 'pooled', which a checkpoint trained to fill masks has not; allowed are cls, mean, complex"
+        )
+    if any(side % config.patch_size for side in shape):
+        raise CheckpointError(
+            f"the input would be {shape[1]} x {shape[0]} pixels, which patches of {config.patch_size} do not fill; "
+            "take image='squash' or another checkpoint"
         )
     if block is not None and not 1 <= block < config.num_hidden_layers:
         raise ValueError(
@@ -483,5 +501,11 @@ def _fix_bias(beit: nn.Module, grid: tuple[int, int]) -> None:
             layer.relative_position_bias = _FixedBias(layer.relative_position_bias(grid))
 
 
+_STRICT = {  # faults are reported to us, plain tensors are read and nothing else, and the hub is not asked
+    "output_loading_info": True,
+    "ignore_mismatched_sizes": True,
+    "weights_only": True,
+    "local_files_only": True,
+}
 _ARCHITECTURES = {each.__name__: each for each in (BeitForImageClassification, BeitForMaskedImageModeling)}
 _FAMILIES = {"beit": _beit}

@@ -1,0 +1,98 @@
+"""Small BEiT checkpoints with weights that no library's version changes, in today's form and in that of 2021."""
+
+import json
+import re
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import BeitConfig, BeitForImageClassification, BeitForMaskedImageModeling, BeitImageProcessorPil
+
+KINDS = {"tuned": BeitForImageClassification, "masked": BeitForMaskedImageModeling}
+FORMS = ("today", "2021")
+
+_SMALL = {
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "patch_size": 16,
+}
+_RENAMED = [  # today's names of weights -> those of 2021
+    (r"^beit\.layers\.", "beit.encoder.layer."),
+    (r"^beit\.shared_position_bias\.", "beit.encoder.relative_position_bias."),
+    (r"(layer\.\d+)\.relative_position_bias\.", r"\1.attention.attention.relative_position_bias."),
+    (r"attention\.q_proj\.", "attention.attention.query."),
+    (r"attention\.k_proj\.", "attention.attention.key."),
+    (r"attention\.v_proj\.", "attention.attention.value."),
+    (r"attention\.o_proj\.", "attention.output.dense."),
+    (r"mlp\.fc1\.", "intermediate.dense."),
+    (r"mlp\.fc2\.", "output.dense."),
+]
+
+
+def write(folder: Path, kind: str = "tuned", form: str = "today", *, image_size: int = 224, **config) -> Path:
+    """Write a checkpoint of one of KINDS in one of FORMS; return its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model = small(kind, image_size=image_size, **config)
+    if form == "today":
+        model.save_pretrained(folder)
+        BeitImageProcessorPil(
+            size={"height": image_size, "width": image_size}, resample=2, image_mean=[0.5] * 3, image_std=[0.5] * 3
+        ).save_pretrained(folder)
+    else:
+        _write_2021(folder, model)
+    return folder
+
+
+def small(kind: str, *, image_size: int = 224, **config) -> torch.nn.Module:
+    """Return a model of three blocks and 32 dims whose weights depend on nothing but their names and shapes."""
+    masked = kind == "masked"
+    bias = {"use_shared_relative_position_bias": masked, "use_relative_position_bias": not masked}
+    heads = {"use_mask_token": True, "vocab_size": 16} if masked else {"num_labels": 5}
+    model = KINDS[kind](BeitConfig(**_SMALL | bias | heads | {"image_size": image_size} | config)).eval()
+    for name, weight in model.named_parameters():
+        weight.data = torch.from_numpy(_numbers(name, tuple(weight.shape)))
+    return model
+
+
+def _numbers(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a weight by its name: near 1 for a scale, of unit gain for a matrix, of unit size for the rest."""
+    numbers = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)  # a stream frozen for good
+    if "lambda" in name or name.endswith(("layernorm.weight", "layernorm_before.weight", "layernorm_after.weight")):
+        numbers = 1 + 0.3 * numbers
+    elif name.endswith("weight"):
+        numbers /= np.sqrt(np.prod(shape[1:]))
+    return numbers.astype(np.float32)
+
+
+def _write_2021(folder: Path, model: torch.nn.Module) -> None:
+    """Write a checkpoint as transformers 4.11 did, and as the six on the hub are."""
+    weights = {}
+    for name, weight in model.state_dict().items():
+        for pattern, old in _RENAMED:
+            name = re.sub(pattern, old, name)
+        weights[name] = weight
+        if name.endswith("relative_position_bias_table"):  # a buffer then, computed now
+            tokens = (model.config.image_size // model.config.patch_size) ** 2 + 1
+            weights[name.replace("bias_table", "index")] = torch.zeros(tokens, tokens, dtype=torch.int64)
+    torch.save(weights, folder / "pytorch_model.bin")
+    names = (
+        "use_mask_token",
+        "use_shared_relative_position_bias",
+        "use_relative_position_bias",
+        "image_size",
+        "vocab_size",
+    )
+    config = {
+        name: getattr(model.config, name) for name in (*_SMALL, *names, "use_mean_pooling", "id2label", "label2id")
+    }
+    config |= {"architectures": [type(model).__name__], "model_type": "beit", "transformers_version": "4.11.0.dev0"}
+    config |= {"layer_norm_eps": 1e-12, "layer_scale_init_value": 0.1, "torch_dtype": "float32"}
+    (folder / "config.json").write_text(json.dumps(config))
+    size = model.config.image_size
+    processor = {"crop_size": size, "do_center_crop": False, "do_normalize": True, "do_resize": True, "size": size}
+    processor |= {"feature_extractor_type": "BeitFeatureExtractor", "reduce_labels": False, "resample": 2}
+    processor |= {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
