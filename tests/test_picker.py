@@ -1,11 +1,14 @@
 """The control, driven as a front end drives it: values are set, buttons clicked, and the HTML is read."""
 
+import base64
 import html
+import http.server
 import io
 import re
+import threading
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
-import ipywidgets
 import numpy as np
 import pandas as pd
 import pytest
@@ -75,7 +78,6 @@ def catalogue():
     """620 is the most reviewed; 10, 620 and 30 have a developer in common, 90 and 100 a franchise."""
     games = pd.DataFrame({"appid": list(NAMES), "review_count": [5, 90, 80, 0, 70, 1, 2, 3, 4, 6, 7, 8]})
     games["developers"] = [["Valve"] if appid in (10, 620, 30) else [f"Studio {appid}"] for appid in NAMES]
-    games["publishers"] = [["VALVE"] if appid == 110 else [] for appid in NAMES]
     games["franchises"] = [["Gates"] if appid in (90, 100) else [] for appid in NAMES]
     return games
 
@@ -216,8 +218,6 @@ def test_pictures_are_whole_and_small(control):
 
 
 def base64_of(source):
-    import base64
-
     return base64.b64decode(source.removeprefix("data:image/jpeg;base64,"))
 
 
@@ -243,9 +243,10 @@ def test_names_are_escaped(control):
 
 
 def test_only_other_peoples_games(control):
+    pytest.importorskip("torch", reason="matching needs torch")
     control.number.value = 11
     control.others.value = True
-    assert {appid for appid, _ in control.matches} == set(NAMES) - {620, 10, 30, 110}  # VALVE publishes 2048
+    assert {appid for appid, _ in control.matches} == set(NAMES) - {620, 10, 30}
     control.show(90)
     assert 100 not in [appid for appid, _ in control.matches]  # of the same franchise
     control.show(40)
@@ -265,11 +266,12 @@ def test_hide_near_duplicates(control):
 
 def test_options_ask_for_more_until_enough_pass():
     """Of 500 games all but every 50th are the query's developer's."""
+    pytest.importorskip("torch", reason="matching needs torch")
     appids = np.arange(1, 501)
     features = Features(appids, appids.astype(str), np.random.default_rng(0).normal(size=(500, 8)))
     games = pd.DataFrame({"appid": appids, "review_count": 0})
     games["developers"] = [["Other"] if appid % 50 == 0 else ["Same"] for appid in appids]
-    games["publishers"] = games["franchises"] = [[]] * 500
+    games["franchises"] = [[]] * 500
     album = dict.fromkeys(appids.tolist(), Banner(0, "", jpeg("red")))
     control = picker.pick(features, album, games, default=1, k=10, nearest=cosines_of)
     control.others.value = True
@@ -294,7 +296,7 @@ def test_says_what_is_missing(control, features, album):
     control.others.value = control.distinct.value = True
     some = {appid: banner for appid, banner in album.items() if appid != 30}
     control = picker.pick(features, some, default=620, k=11, nearest=cosines_of)
-    assert [label for appid, label in shown(control) if appid == 30][0].count('src=""') == 1
+    assert next(label for appid, label in shown(control) if appid == 30).count('src=""') == 1
     typed(control, "counter")
     control.shortlist.index = 0
     assert "not on disk" in control.status.value
@@ -334,7 +336,146 @@ def everything(widget):
 
 def test_plain_widgets_only(features, album, catalogue):
     control = picker.pick({"a": features, "b": features}, album, catalogue, encoder={"a": object()}, nearest=cosines_of)
-    plain = "Box Button Checkbox Dropdown FileUpload HBox HTML IntSlider Select Text VBox".split()
-    assert {widget._model_name for widget in everything(control)} == {f"{name}Model" for name in plain}
+    plain = {
+        "Box",
+        "Button",
+        "Checkbox",
+        "Dropdown",
+        "FileUpload",
+        "HBox",
+        "HTML",
+        "IntSlider",
+        "Select",
+        "Text",
+        "VBox",
+    }
+    assert {widget._model_name.removesuffix("Model") for widget in everything(control)} == plain
     assert all(widget._model_module == "@jupyter-widgets/controls" for widget in everything(control))
-    assert ipywidgets.Widget is not None
+
+
+# ------------------------------------------------------------ mirrored, upside down, somebody's own picture
+
+
+@pytest.fixture(scope="module")
+def turned(tmp_path_factory):
+    """An encoder and four games: a picture, its mirror image, it upside down, and another."""
+    pytest.importorskip("torch", reason="an encoder needs torch")
+    checkpoints = pytest.importorskip("checkpoints")
+    from utils import encoder, matching
+
+    beit = encoder.load(checkpoints.write(tmp_path_factory.mktemp("checkpoint"), image_size=64), device="cpu")
+    picture, other = (np.random.default_rng(seed).integers(0, 256, (6, 4, 3), np.uint8) for seed in (0, 1))
+    album = {}
+    for appid, small in enumerate((picture, picture[:, ::-1], picture[::-1], other), 1):
+        content = io.BytesIO()
+        Image.fromarray(small).resize((256, 384), Image.Resampling.NEAREST).save(content, "JPEG", quality=95)
+        album[appid] = Banner(appid, f"Game {appid}", content.getvalue())
+    vectors = np.concatenate([matching.query_vector(beit, banner.rgb) for banner in album.values()])
+    return beit, Features(np.arange(1, 5), np.array([banner.name for banner in album.values()]), vectors), album
+
+
+@pytest.fixture
+def turning(turned):
+    beit, features, album = turned
+    return picker.pick(features, album, encoder=beit, default=1, k=3, nearest=cosines_of)
+
+
+@pytest.mark.parametrize(("view", "first", "style"), [("mirrored", 2, "scaleX(-1)"), ("upside down", 3, "scaleY(-1)")])
+def test_turned_query_finds_its_twin(turning, view, first, style):
+    assert style not in turning.card.value
+    turning.view.value = view
+    assert turning.matches[0][0] == first
+    assert turning.matches[0][1] > 0.99
+    assert 1 not in [appid for appid, _ in turning.matches]
+    assert style in turning.card.value
+
+
+def uploads(content):
+    """What FileUpload.value is on ipywidgets 7 and 8."""
+    return {"mine.png": {"metadata": {}, "content": content}}, ({"name": "mine.png", "content": memoryview(content)},)
+
+
+@pytest.mark.parametrize("version", [7, 8])
+def test_upload(turning, turned, version):
+    turning._on_upload({"new": uploads(turned[2][4].jpeg)[version - 7]})
+    assert turning.appid is None
+    assert turning.matches[0][0] == 4
+    assert turning.matches[0][1] > 0.99
+    assert "Your picture" in turning.card.value
+    assert "<a " not in turning.card.value
+
+
+def test_upload_of_the_installed_ipywidgets(turning, turned):
+    upload = uploads(turned[2][4].jpeg)[1][0] | {"type": "image/jpeg", "size": 1, "last_modified": datetime.now(UTC)}
+    turning.upload.value = (upload,)
+    assert turning.matches[0][0] == 4
+
+
+def test_an_upload_that_is_no_picture(turning):
+    turning._on_upload({"new": uploads(b"no picture")[1]})
+    assert "not a whole picture" in turning.status.value
+    assert turning.appid == 1
+
+
+@pytest.fixture
+def web(turned):
+    """A web server on loopback with one picture, one page, and nothing else."""
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response({"/cover.jpg": 200, "/page": 200}.get(self.path, 404))
+            self.end_headers()
+            self.wfile.write(turned[2][2].jpeg if self.path == "/cover.jpg" else b"<html>")
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_address(turning, web):
+    turning.address.value = f" {web}/cover.jpg "
+    assert turning.appid is None
+    assert turning.matches[0][0] == 2
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("{web}/nowhere.jpg", "404"),
+        ("{web}/page", "not a whole picture"),
+        ("/etc/hostname", "must begin with http:// or https://"),
+        ("file:///etc/hostname", "must begin with http:// or https://"),
+        ("http://127.0.0.1:9/", "gave no picture"),
+        ("https://<script>", "gave no picture"),
+    ],
+)
+def test_an_address_without_a_picture(turning, web, address, words):
+    turning.address.value = address.format(web=web)
+    assert words in turning.status.value
+    assert "<script" not in turning.status.value
+    assert turning.appid == 1
+
+
+def test_features_without_their_encoder(turned):
+    beit, features, album = turned
+    control = picker.pick({"a": features, "b": features}, album, encoder={"a": beit}, nearest=cosines_of)
+    control.view.value = "mirrored"
+    assert control.status.value == ""
+    control.kind.value = "b"
+    assert "without their encoder" in control.status.value
+
+
+def test_real_matching(turned):
+    """With matching's own neighbours, of features that nobody prepared."""
+    _, _, album = turned
+    from utils import features, matching
+
+    vectors = np.random.default_rng(0).normal(size=(4, 8)).astype(np.float16)
+    games = features.Features(np.arange(1, 5), np.array(list("abcd"), dtype=object), vectors, {})
+    control = picker.pick(games, album, default=2, k=2)
+    appids, cosines = matching.nearest(games, [2], 2)
+    assert control.matches == list(zip(appids[0].tolist(), cosines[0].tolist(), strict=True))

@@ -5,8 +5,6 @@ import io
 import logging
 from types import SimpleNamespace
 
-import nbclient
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -195,6 +193,7 @@ def test_figures_are_small():
 @pytest.mark.parametrize("before", ["", "%matplotlib inline", "import matplotlib.pyplot as plt; plt.plot()"])
 def test_a_notebook_shows_it_once(before):
     """In a real kernel, with and without an inline backend."""
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
     make = """
 import io
 from PIL import Image

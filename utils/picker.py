@@ -36,8 +36,8 @@ _COPY = 0.98  # cosine from which two banners count as one
 _TILE, _LARGE = (160, 240), (220, 330)  # pixels of a match and of the query
 _KEPT = 4_000  # pictures kept ready for the browser, some 10 kB each
 _LARGEST = 20_000_000  # bytes of a picture taken from an address
-_VIEWS = {"as it is": (), "mirrored": (1,), "upside down": (0,)}  # the axes of the pixels that are reversed
-_MAKERS = ["developers", "publishers", "franchises"]
+_VIEWS = {"as it is": {}, "mirrored": {"mirror": True}, "upside down": {"flip": True}}  # words of query_vector
+_TURNS = {"as it is": "", "mirrored": "transform:scaleX(-1);", "upside down": "transform:scaleY(-1);"}
 
 Nearest = Callable[["Features", np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
@@ -101,27 +101,23 @@ def pick(
 ) -> "Picker":
     """Return the control, showing the matches of `default` (an appid or part of a name; else the most reviewed game).
 
-    features: of one kind, or of several to choose from, by label. album: appid -> Banner. catalogue: brings reviews
-    (the order of the short list) and developers, publishers, franchises ("other people's games"). encoder: the
+    features: of one kind, or of several to choose from, by label; best prepared. album: appid -> Banner. catalogue:
+    reviews
+    (the order of the short list), developers and franchises ("other people's games"). encoder: the
     features' own (or one a label), for mirrored queries and pictures of one's own. k: how many matches at first.
     store_page: where a banner leads, with {appid}; None is nowhere. nearest: stands in for matching.nearest.
     """
-    return Picker(
-        features if isinstance(features, Mapping) else {"": features},
-        encoder if isinstance(encoder, Mapping) else {"": encoder} if encoder is not None else {},
-        album,
-        catalogue,
-        store_page,
-        nearest or _nearest,
-        default,
-        k,
-    )
+    kinds = features if isinstance(features, Mapping) else {"": features}
+    encoders = encoder if isinstance(encoder, Mapping) else {"": encoder} if encoder is not None else {}
+    if nearest is None:
+        from utils import matching  # brings torch, which the control itself can do without
 
-
-def _nearest(features: "Features", queries: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    from utils import matching  # brings torch, which the control itself can do without
-
-    return matching.nearest(features, queries, k)
+        nearest = matching.nearest
+        kinds = {
+            label: each if isinstance(each, matching.Prepared) else matching.prepare(each, "as they are")
+            for label, each in kinds.items()
+        }
+    return Picker(kinds, encoders, album, catalogue, store_page, nearest, default, k)
 
 
 @dataclass(frozen=True)
@@ -164,7 +160,7 @@ class Picker(widgets.VBox):
     ) -> None:
         self._kinds, self._encoders, self._album = kinds, encoders, album
         self._store_page, self._nearest = store_page, nearest
-        self._makers = None if catalogue is None else catalogue.set_index("appid")[_MAKERS]
+        self._catalogue = catalogue
         self._rows = {label: pd.Index(each.appids) for label, each in kinds.items()}
         self._index = _index(next(iter(kinds.values())), catalogue)
         self._thumbnail = lru_cache(_KEPT)(self._make_thumbnail)
@@ -196,11 +192,13 @@ class Picker(widgets.VBox):
         self.card = widgets.HTML()
         self.address = widgets.Text(placeholder="https://... a picture of yours", continuous_update=False, layout=wide)
         self.upload = widgets.FileUpload(accept="image/*", description="Upload a picture", layout=wide)
-        self.number = widgets.IntSlider(k, 1, max(40, k), description="Matches", continuous_update=False)
-        self.view = widgets.Dropdown(options=list(_VIEWS), description="Query")
-        self.kind = widgets.Dropdown(options=list(self._kinds), description="Features")
-        self.others = widgets.Checkbox(description="Only other people's games", indent=False)
-        self.distinct = widgets.Checkbox(description="Hide near-duplicates", indent=False)
+        self.number = widgets.IntSlider(
+            k, 1, max(40, k), description="Matches", continuous_update=False, **_beside(250)
+        )
+        self.view = widgets.Dropdown(options=list(_VIEWS), description="Query", **_beside(170))
+        self.kind = widgets.Dropdown(options=list(self._kinds), description="Features", **_beside(250))
+        self.others = widgets.Checkbox(description="Only other people's games", indent=False, **_beside(220))
+        self.distinct = widgets.Checkbox(description="Hide near-duplicates", indent=False, **_beside(180))
         self.status = widgets.HTML()
         self.grid = widgets.Box(layout=widgets.Layout(flex_flow="row wrap"))
         self._cells: list[_Cell] = []
@@ -209,12 +207,12 @@ class Picker(widgets.VBox):
     def _left(self) -> widgets.Widget:
         own = [self.address, self.upload] if self._encoders else []
         column = [self.search, self.shortlist, self.random, self.card, *own]
-        return widgets.VBox(column, layout=widgets.Layout(width="240px", flex="0 0 auto", margin="0 24px 0 0"))
+        return widgets.VBox(column, layout=widgets.Layout(width="250px", flex="0 0 auto", margin="0 20px 0 0"))
 
     def _right(self) -> widgets.Widget:
         options = [self.number]
         options += [self.kind] * (len(self._kinds) > 1) + [self.view] * bool(self._encoders)
-        options += [self.others] * (self._makers is not None) + [self.distinct]
+        options += [self.others] * (self._catalogue is not None) + [self.distinct]
         row = widgets.Box(options, layout=widgets.Layout(flex_flow="row wrap"))
         return widgets.VBox([row, self.status, self.grid], layout=widgets.Layout(flex="1 1 0%", min_width="0"))
 
@@ -289,7 +287,8 @@ class Picker(widgets.VBox):
         self._say("" if found else f"No game is called {text!r}, nor nearly so.")
 
     def _say(self, text: str) -> None:
-        self.status.value = f'<div style="line-height:1.4;padding:4px 0">{escape(text)}</div>' if text else ""
+        style = "line-height:1.4;padding:4px 10px;margin:4px;border-left:3px solid #d9a441"
+        self.status.value = f'<div style="{style}">{escape(text)}</div>' if text else ""
 
     def _look(self, query: _Query) -> None:
         """Find and draw the matches of a query."""
@@ -314,10 +313,10 @@ class Picker(widgets.VBox):
         cell.more.appid, cell.more.tooltip = appid, f"Games that look like {_line(name)}"
 
     def _card(self, query: _Query) -> str:
-        source = _data_address(query.jpeg, _LARGE, _VIEWS[self.view.value])
-        picture = _picture(source, _LARGE, query.name, "outline:2px solid #1a9fff;outline-offset:3px;")
+        style = f"outline:2px solid #1a9fff;outline-offset:3px;{_TURNS[self.view.value]}"
+        picture = _picture(_data_address(query.jpeg, _LARGE), _LARGE, query.name, style)
         note = "" if query.appid is None else f"appid {query.appid}"
-        return f'<div style="margin:8px 4px">{self._linked(picture, query.appid)}{_caption(query.name, note)}</div>'
+        return f'<div style="margin:10px 5px">{self._linked(picture, query.appid)}{_caption(query.name, note, 3)}</div>'
 
     def _linked(self, picture: str, appid: int | None) -> str:
         if appid is None or not self._store_page:
@@ -332,15 +331,15 @@ class Picker(widgets.VBox):
     # ------------------------------------------------------------ what is found
 
     def _find(self, query: _Query, k: int) -> list[tuple[int, float]]:
-        """The matches of a query that pass the options: more are asked for until enough pass or there are no more."""
+        """The k matches of a query that pass the options: more are asked for until enough pass or there are no more."""
         features = self._kinds[self.kind.value]
         asked, most = self._asked(query), len(features.appids) - 1
         depth = min(most, 4 * k + 20 if self.others.value or self.distinct.value else k + 1)
         while depth:
-            found = self._passing(query, *(each[0] for each in self._nearest(features, asked, depth)))
-            kept = list(islice(found, k))
-            if len(kept) == k or depth == most:
-                return kept
+            appids, cosines = (each[0] for each in self._nearest(features, asked, depth))
+            passing = self._passing(query, appids, cosines, k)
+            if len(passing) == k or depth == most:
+                return [(int(appids[at]), float(cosines[at])) for at in passing]
             depth = min(most, 4 * depth)
         return []
 
@@ -350,37 +349,32 @@ class Picker(widgets.VBox):
             return np.array([query.appid])
         if self.kind.value not in self._encoders:
             raise NoPicture("These features came without their encoder, so no other picture can be compared with them.")
-        from utils import features
+        from utils import matching
 
-        pixels = np.flip(banners.decode(query.jpeg), _VIEWS[self.view.value])
-        return features.encode(self._encoders[self.kind.value], pixels)[None]
+        encoder, pixels = self._encoders[self.kind.value], banners.decode(query.jpeg)
+        return matching.query_vector(encoder, pixels, **_VIEWS[self.view.value])
 
-    def _passing(self, query: _Query, appids: np.ndarray, cosines: np.ndarray) -> Iterator[tuple[int, float]]:
-        passing = appids != query.appid
+    def _passing(self, query: _Query, appids: np.ndarray, cosines: np.ndarray, k: int) -> np.ndarray:
+        """Positions of the first k matches that pass the options."""
+        passing = np.flatnonzero(appids != query.appid)
         if self.others.value and query.appid is not None:
-            passing &= ~self._related(query.appid, appids)
-        appids, cosines = appids[passing], cosines[passing]
-        picked = self._one_of_each(appids, cosines) if self.distinct.value else range(len(appids))
-        yield from ((int(appids[at]), float(cosines[at])) for at in picked)
+            from utils import matching
 
-    def _related(self, appid: int, appids: np.ndarray) -> np.ndarray:
-        """Which games share a developer, a publisher or a franchise with a game."""
-        if appid not in self._makers.index:
-            return np.zeros(len(appids), bool)
-        own = _folded(self._makers.loc[appid])
-        known = self._makers.reindex(appids)
-        return np.array([not own.isdisjoint(_folded(row)) for row in known.itertuples(index=False)])
+            passing = passing[matching.by_others(appids[passing], query.appid, self._catalogue)]
+        if self.distinct.value:
+            passing = passing[self._one_of_each(appids[passing], cosines[passing], k)]
+        return passing[:k]
 
-    def _one_of_each(self, appids: np.ndarray, cosines: np.ndarray) -> Iterator[int]:
-        """Positions of matches that are no copy of the query, nor of a better match."""
+    def _one_of_each(self, appids: np.ndarray, cosines: np.ndarray, k: int) -> list[int]:
+        """Positions of the first k matches that are no copy of the query, nor of a better match."""
         rows = self._rows[self.kind.value].get_indexer(appids)
         vectors = self._kinds[self.kind.value].vectors[rows].astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         kept: list[int] = []
         for at in np.flatnonzero(cosines < _COPY):
-            if not kept or (vectors[kept] @ vectors[at]).max() < _COPY:
+            if len(kept) < k and not (vectors[kept] @ vectors[at] >= _COPY).any():
                 kept.append(at)
-                yield at
+        return kept
 
 
 class _Cell(widgets.VBox):
@@ -388,11 +382,21 @@ class _Cell(widgets.VBox):
 
     def __init__(self, on_more: Callable[[widgets.Button], None]) -> None:
         self.label = widgets.HTML(layout=widgets.Layout(margin="0"))
-        self.more = widgets.Button(description="More like this", layout=widgets.Layout(width="auto", margin="0"))
+        self.more = widgets.Button(
+            description="More like this", layout=widgets.Layout(width="auto", margin="4px 0 0 0")
+        )
         self.more.on_click(on_more)
         super().__init__(
             [self.label, self.more], layout=widgets.Layout(width=f"{_TILE[0]}px", margin="4px 16px 16px 4px")
         )
+
+
+def _beside(width: int) -> dict[str, Any]:
+    """The looks of an option of so many pixels in a row of options."""
+    return {
+        "layout": widgets.Layout(width=f"{width}px", margin="2px 16px 2px 4px"),
+        "style": {"description_width": "initial"},
+    }
 
 
 def _index(features: "Features", catalogue: pd.DataFrame | None) -> Index:
@@ -402,21 +406,17 @@ def _index(features: "Features", catalogue: pd.DataFrame | None) -> Index:
     return Index(features.appids, features.names, reviews.to_numpy())
 
 
-def _folded(lists: Sequence[Any]) -> set[str]:
-    return {name.casefold() for each in lists if isinstance(each, (list, np.ndarray)) for name in each}
-
-
 def _line(name: str) -> str:
     """A name as one line of a list: no control characters, not too long."""
     line = " ".join("".join(" " if unicodedata.category(c) in {"Cc", "Cf"} else c for c in name).split())
     return line if len(line) <= 80 else line[:79] + "…"
 
 
-def _caption(name: str, note: str) -> str:
+def _caption(name: str, note: str, lines: int = 2) -> str:
+    clamp = f"display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:{lines};overflow:hidden"
     return (
-        '<div style="display:flex;justify-content:space-between;gap:6px;height:36px;margin-top:6px;line-height:18px">'
-        f'<span style="overflow:hidden;overflow-wrap:anywhere"><bdi>{escape(name)}</bdi></span>'
-        f'<span style="opacity:.55;font-size:85%">{escape(note)}</span></div>'
+        f'<div style="height:{18 * lines}px;margin-top:6px;line-height:18px;overflow-wrap:anywhere;{clamp}">'
+        f'<bdi>{escape(name)}</bdi></div><div style="line-height:16px;font-size:85%;opacity:.6">{escape(note)}</div>'
     )
 
 
@@ -426,22 +426,22 @@ def _picture(source: str, size: tuple[int, int], name: str, style: str = "") -> 
     return f'<img src="{source}" alt="{escape(name)}" title="{escape(name)}" style="{style}">'
 
 
-def _data_address(jpeg: bytes, size: tuple[int, int], reverse: Sequence[int] = ()) -> str:
+def _data_address(jpeg: bytes, size: tuple[int, int]) -> str:
     """A picture of `size` pixels as a data: address that an <img> takes."""
     with Image.open(io.BytesIO(jpeg)) as image:
-        pixels = np.flip(np.asarray(image.convert("RGB").resize(size, Image.Resampling.LANCZOS)), reverse)
-    return "data:image/jpeg;base64," + base64.b64encode(_encoded(pixels)).decode()
+        small = _encoded(image.convert("RGB").resize(size, Image.Resampling.LANCZOS))
+    return "data:image/jpeg;base64," + base64.b64encode(small).decode()
 
 
-def _encoded(pixels: np.ndarray) -> bytes:
+def _encoded(image: Image.Image) -> bytes:
     content = io.BytesIO()
-    Image.fromarray(pixels).save(content, "JPEG", quality=85)
+    image.save(content, "JPEG", quality=85)
     return content.getvalue()
 
 
 def _jpeg(picture: bytes) -> bytes:
     """Any picture file as a banner's JPEG; raises banners.Refused."""
-    return _encoded(banners.decode(picture))
+    return _encoded(Image.fromarray(banners.decode(picture)))
 
 
 def _fetch(address: str) -> bytes:
