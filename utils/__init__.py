@@ -1,0 +1,15 @@
+"""How a banner travels, from the store to the grid; each room imports only those above it.
+
+settings    the notebooks' settings
+catalogue   which games exist
+snapshot    their banners, downloaded and verified
+banners     each banner's picture
+encoder     a BEiT checkpoint as a function from pictures to features
+features    the features of all banners
+matching    exact neighbours
+judge       how good they are
+show        figures
+picker      the control
+transfer    finished work between machines
+sample      a small store and a tiny checkpoint of our own, for trying and testing
+"""

@@ -63,6 +63,11 @@ class Settings:
         if self.source == "folder" and self.folder is None:
             raise SettingsError("SOURCE is 'folder' but FOLDER is empty; set FOLDER to a folder of pictures")
 
+    def __str__(self) -> str:
+        games = f"{self.games:,} games" if self.games else "all games"
+        places = {"steam": "Steam", "sample": "the sample store", "folder": f"the pictures in {self.folder}"}
+        return f"{games} of {places[self.source]}, kept in {self.home}"
+
     @property
     def request(self) -> dict[str, object]:
         """The arguments of `catalogue.fetch_catalogue`."""
