@@ -1,0 +1,161 @@
+"""The picker in a real browser: alone in Voila, and in JupyterLab after "Run All"."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+
+import nbformat
+import pytest
+import requests
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine: apt-get install chromium"),
+    pytest.mark.skipif(not find_spec("playwright"), reason="playwright is not installed"),
+]
+QUIET = [  # no sandbox: tests may run as root; the rest keeps chromium from looking outside
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+GAMES = """
+import io
+import numpy as np
+import pandas as pd
+from PIL import Image
+from utils import picker
+from utils.banners import Banner
+from utils.features import Features
+
+def jpeg(appid):
+    content = io.BytesIO()
+    Image.new("RGB", (256, 384), (appid * 4, 200 - appid * 3, appid * 37 % 255)).save(content, "JPEG")
+    return content.getvalue()
+
+names = {appid: f"Game {appid:02}" for appid in range(1, 61)}
+names |= {7: "<img src=x onerror=\\"document.title='hacked'\\">", 8: "東方紅魔郷 <b>&amp;</b>"}
+album = {appid: Banner(appid, name, jpeg(appid)) for appid, name in names.items()}
+vectors = np.random.default_rng(0).normal(size=(60, 32)).astype(np.float16)
+features = Features(np.array(list(names)), np.array(list(names.values()), dtype=object), vectors, {})
+catalogue = pd.DataFrame({"appid": list(names), "review_count": range(60)})
+catalogue["developers"] = catalogue["franchises"] = [[]] * 60
+"""
+SHOW = "picker.pick(features, album, catalogue, k=12)"
+
+
+@pytest.fixture(scope="module")
+def notebook(tmp_path_factory):
+    """A small notebook that makes sixty games and shows the picker."""
+    cells = [nbformat.v4.new_code_cell(source) for source in (GAMES, SHOW)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    file = tmp_path_factory.mktemp("notebook") / "pick.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), file)
+    return file
+
+
+@contextlib.contextmanager
+def serving(folder, *command):
+    """A Jupyter server as a process of its own, on a free port of loopback, ended with its kernels."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = os.environ | {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    env |= {"IPYTHONDIR": str(folder / "ipython"), "PYTHONPATH": os.getcwd()}  # noqa: PTH109 - as the tests were started
+    words = [sys.executable, "-m", *command, "--no-browser", f"--port={port}"]
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(words, env=env, stdout=log, stderr=log)
+        try:
+            address = f"http://127.0.0.1:{port}"
+            wait_for(address, server, folder / "server.log")
+            yield address
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def wait_for(address, server, log):
+    for _ in range(300):
+        assert server.poll() is None, log.read_text()
+        try:
+            requests.get(f"{address}/static/", timeout=5)
+        except requests.ConnectionError:
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail(log.read_text())
+
+
+@pytest.fixture
+def page(tmp_path):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch_persistent_context(
+            tmp_path / "profile", executable_path=CHROMIUM, args=QUIET, viewport={"width": 1400, "height": 1100}
+        )
+        browser.set_default_timeout(60_000)
+        yield browser.new_page()
+        browser.close()
+
+
+def pick_about(page):
+    """Type, pick, go on from a match, ask for more: what somebody does with the picker."""
+    pictures, card = page.locator("img[style*='width:160px']"), page.locator("img[style*='width:220px']")
+    pictures.nth(11).wait_for()
+    assert pictures.count() == 12
+    assert card.get_attribute("alt") == "Game 60"  # the most reviewed
+    assert all(
+        page.evaluate("[...document.querySelectorAll('img[style*=width]')].map(each => each.naturalWidth > 100)")
+    )
+
+    first = pictures.first.get_attribute("src")
+    page.get_by_placeholder("Part of a name").press_sequentially("gmae 42")
+    shortlist = page.locator("select[size]")
+    shortlist.locator("option", has_text="42").click()
+    page.locator("img[style*='width:220px'][alt='Game 42']").wait_for()
+    page.wait_for_function("first => document.querySelector('img[style*=\"width:160px\"]').src != first", arg=first)
+    assert card.locator("xpath=..").get_attribute("href") == "https://store.steampowered.com/app/42"
+
+    wanted = pictures.nth(3).get_attribute("alt")
+    page.get_by_role("button", name="More like this").nth(3).click()
+    page.locator(f"img[style*='width:220px'][alt={wanted!r}]").wait_for()
+
+    page.get_by_placeholder("Part of a name").fill("onerror")
+    page.get_by_placeholder("Part of a name").press("Enter")
+    page.locator("img[style*='width:220px'][alt^='<img']").wait_for()
+    page.get_by_placeholder("Part of a name").fill("東方")
+    page.get_by_placeholder("Part of a name").press("Enter")
+    page.locator("img[style*='width:220px'][alt$='<b>&amp;</b>']").wait_for()
+    assert page.title() != "hacked"
+    page.get_by_placeholder("Part of a name").fill("zzzzzz")
+    page.get_by_text("No game is called 'zzzzzz'").wait_for()
+
+
+def test_voila_shows_the_picker_alone(notebook, page, tmp_path):
+    with serving(tmp_path, "voila", str(notebook), "--Voila.ip=127.0.0.1") as address:
+        page.goto(address)
+        pick_about(page)
+        page.screenshot(path=tmp_path / "voila.png", full_page=True)
+
+
+def test_jupyterlab_runs_all(notebook, page, tmp_path):
+    words = (
+        "jupyterlab",
+        "--ip=127.0.0.1",
+        "--allow-root",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--IdentityProvider.token=",
+        f"--ServerApp.root_dir={notebook.parent}",
+    )
+    with serving(tmp_path, *words) as address:
+        page.goto(f"{address}/doc/tree/{notebook.name}")
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+        page.wait_for_timeout(2_000)  # the kernel says idle a little before it listens
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        pick_about(page)
+        page.screenshot(path=tmp_path / "jupyterlab.png")
