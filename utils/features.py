@@ -426,7 +426,8 @@ def _workers(device: torch.device, total: int) -> int:
     """Return how many processes decode: none for a few pictures, one beside a busy CPU, all cores for a GPU."""
     if total <= _FEW:
         return 0
-    return 1 if device.type == "cpu" else min(os.cpu_count() or 1, 16)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if device.type == "cpu" else min(cores, 16)
 
 
 def _bar(shards: dict[int, Shard], total: int, encoder: "Encoder") -> tqdm:
