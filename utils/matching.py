@@ -31,11 +31,10 @@ from utils.settings import PlainError
 PREPARATIONS = ("as they are", "centred", "whitened")
 
 _TILE = 4096  # rows and columns of a tile of cosines, 64 MiB in float32
-_FOLD = 16  # columns folded into one while looking for the best of a row
 _SPARE = 8  # candidates beyond k, so that the first pass's rounding hides no neighbour
 _ROUNDING = 2.0**-24  # float32's unit roundoff
 _NOTHING = 1e-6  # what is left of a vector after centring, over its length, where it is rounding and no more
-_ROWS = 256  # games whose candidates are gone through at a time
+_ROWS = 64  # queries answered at a time
 _FILE = "matches.parquet"
 
 
@@ -144,7 +143,7 @@ def nearest(features: Features, queries: Sequence[int] | np.ndarray, k: int) -> 
     gallery, k = torch.from_numpy(games.vectors), _checked(k, len(games.appids) - (own is not None))
     shape = len(vectors), k
     positions, cosines = np.empty(shape, np.int64), np.empty(shape, np.float32)
-    for rows in _slices(len(vectors), max(1, _TILE**2 // len(gallery))):
+    for rows in _slices(len(vectors), _ROWS):
         asked, mine = torch.from_numpy(vectors[rows]), None if own is None else torch.from_numpy(own[rows])
         scores = torch.from_numpy(vectors[rows] @ games.vectors.T)  # by OpenBLAS: faster for one query than torch
         if mine is not None:
@@ -442,25 +441,9 @@ def _exact_products(vectors: Tensor) -> Iterator[None]:
 def _keep_best(best: Tensor, where: Tensor, cosines: Tensor, top: int, left: int) -> None:
     """Merge a tile's cosines (rows, columns) into the best of its rows (n, width) and their places, both changed."""
     rows = slice(top, top + len(cosines))
-    values, columns = _best(cosines, best.shape[1])
+    values, columns = cosines.contiguous().topk(min(best.shape[1], cosines.shape[1]), sorted=False)
     values, order = torch.cat([best[rows], values], 1).topk(best.shape[1], sorted=False)
     best[rows], where[rows] = values, torch.cat([where[rows], columns + left], 1).gather(1, order)
-
-
-def _best(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Return the `count` greatest of each row (rows, columns) and their columns, in no order; fewer if there are fewer.
-
-    Folded: the greatest of a row lie in those columns of the fold that have the greatest maxima. The maxima cost
-    little, and what is left to search is `_FOLD` times smaller.
-    """
-    wide = scores.shape[1] // _FOLD
-    if scores.shape[1] % _FOLD or wide <= count:
-        return scores.topk(min(count, scores.shape[1]), sorted=False)
-    folded = scores.unflatten(1, (_FOLD, wide))
-    columns = folded.amax(1).contiguous().topk(count, sorted=False).indices
-    inside = folded.gather(2, columns[:, None].expand(-1, _FOLD, -1)).flatten(1)
-    values, order = inside.topk(count, sorted=False)
-    return values, order // count * wide + columns.gather(1, order % count)
 
 
 def _settle(
@@ -471,20 +454,20 @@ def _settle(
     Where the last candidate's score, give or take rounding, reaches the k-th cosine, a vector that is no candidate may
     belong there as well, as among many copies of one picture: then the whole gallery (n, dim) is gone through.
     """
-    cosines = (_unit(gallery[candidates]) @ _unit(queries)[:, :, None])[:, :, 0].float()
+    cosines = _pairwise(functional.embedding(candidates, gallery).double(), queries[:, None].double()).float()
     positions, cosines = _ranked(cosines.masked_fill(scores == -torch.inf, -torch.inf), candidates, k)
     if candidates.shape[1] < len(gallery):
         doubtful = (cosines[:, -1] <= scores.amin(1) + _error(gallery)).nonzero()[:, 0]
-        for rows in doubtful.split(max(1, _TILE * _TILE // 8 // len(gallery))):
-            mine = None if own is None else own[rows]
-            positions[rows], cosines[rows] = _exhaust(gallery, queries[rows], mine, k)
+        if len(doubtful):
+            mine = None if own is None else own[doubtful]
+            positions[doubtful], cosines[doubtful] = _exhaust(gallery, queries[doubtful], mine, k)
     return positions, cosines
 
 
 def _exhaust(gallery: Tensor, queries: Tensor, own: Tensor | None, k: int) -> tuple[Tensor, Tensor]:
     """Return what `_settle` does, from the exact cosines with all of the gallery."""
-    asked = _unit(queries).T
-    cosines = torch.cat([(_unit(some) @ asked).float() for some in gallery.split(_TILE)]).T.contiguous()
+    asked = _unit(queries)
+    cosines = torch.cat([(asked @ _unit(some).T).float() for some in gallery.split(_TILE)], 1)
     if own is not None:
         cosines.scatter_(1, own[:, None], -torch.inf)
     return _ranked(cosines, torch.arange(len(gallery), device=gallery.device).expand_as(cosines), k)
@@ -492,6 +475,12 @@ def _exhaust(gallery: Tensor, queries: Tensor, own: Tensor | None, k: int) -> tu
 
 def _unit(vectors: Tensor) -> Tensor:
     return functional.normalize(vectors.double(), dim=-1)
+
+
+def _pairwise(some: Tensor, others: Tensor) -> Tensor:
+    """Return the cosines of vectors (..., dim), pair by pair."""
+    lengths = torch.linalg.vector_norm(some, dim=-1) * torch.linalg.vector_norm(others, dim=-1)
+    return torch.linalg.vecdot(some, others) / lengths
 
 
 def _ranked(cosines: Tensor, positions: Tensor, k: int) -> tuple[Tensor, Tensor]:
