@@ -507,20 +507,33 @@ def test_what_is_no_picture_is_refused(tmp_path, tiny, web):
 # ------------------------------------------------------------------------------------------------------- with Ray
 
 
+RAY = importlib.util.find_spec("ray") is not None
+
+
+@pytest.mark.skipif(not RAY, reason="ray is not installed; it is only needed beyond one GPU")
 def test_two_actors_of_ray_compute_the_same(snapshots, tiny, tmp_path, undisturbed, capsys):
-    ray = pytest.importorskip("ray", reason="ray is not installed; it is only needed beyond one GPU")
+    features.extract(snapshots, tiny, tmp_path / "out", engine="ray", actors=2)
+    assert content(tmp_path / "out") == content(undisturbed)
+    assert "69/69" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not RAY, reason="ray is not installed; it is only needed beyond one GPU")
+def test_a_cluster_that_is_there_is_used_and_left(snapshots, tiny, tmp_path, undisturbed):
+    ray = features._import_ray()
+    damaged = Path(shutil.copytree(snapshots, tmp_path / "damaged"))
+    (damaged / "0001/shards/00001.tar").write_bytes(b"")
+    ray.init("local", include_dashboard=False, num_cpus=2)
     try:
-        features.extract(snapshots, tiny, tmp_path / "out", engine="ray", actors=2)
-        assert content(tmp_path / "out") == content(undisturbed)
-        assert "69/69" in capsys.readouterr().err
-        (tmp_path / "out/metadata/metadata_00001.parquet").unlink()
         features.extract(snapshots, tiny, tmp_path / "out", engine="ray")
         assert content(tmp_path / "out") == content(undisturbed)
+        with pytest.raises(banners.ShardDamaged, match=r"^/.*00001.tar changed"):
+            features.extract(damaged, tiny, tmp_path / "other", engine="ray")
+        assert ray.is_initialized()
     finally:
         ray.shutdown()
 
 
-@pytest.mark.skipif(importlib.util.find_spec("ray"), reason="ray is installed")
+@pytest.mark.skipif(RAY, reason="ray is installed")
 def test_ray_is_asked_for_where_it_is_missing(snapshots, tiny, tmp_path):
     with pytest.raises(features.FeaturesError, match="pip install ray"):
         features.extract(snapshots, tiny, tmp_path, engine="ray")

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -449,37 +450,48 @@ class _Actor:
 
 
 def _ray(todo: dict[int, Shard], encoder: "Encoder", size: int, workers: int, actors: int | None) -> _Stream:
-    """Compute the features of shards by actors of Ray, each with a share of them."""
-    try:
-        import ray
-    except ModuleNotFoundError:
-        raise FeaturesError(
-            "engine is 'ray', but the package ray is not there; pip install ray, or leave it out"
-        ) from None
-    if not ray.is_initialized():
-        ray.init(include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False)
+    """Compute the features of shards by actors of Ray, each with a share of them, as `_local` does."""
+    ray = _import_ray()
+    ours = not ray.is_initialized()
+    if ours:
+        ray.init("local", include_dashboard=False, log_to_driver=False)
     resources = ray.cluster_resources()
-    gpus = int(resources.get("GPU", 0))
-    count = min(actors or gpus or int(resources["CPU"]), len(todo))
-    kind = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0)(_Actor)
-    hands = [kind.remote() for _ in range(count)]
-    network = ray.put(encoder.to("cpu"))
+    device, most = ("cuda", resources["GPU"]) if "GPU" in resources else ("cpu", resources["CPU"])
+    count = min(actors or int(most), len(todo))
     shares = [dict(list(todo.items())[start::count]) for start in range(count)]
-    run = {"num_returns": "streaming"}
+    kind = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"))(_Actor)
+    hands = [kind.remote() for _ in shares]
+    arguments = ray.put(encoder.to("cpu")), device
     streams = [
-        hand.run.options(**run).remote(network, "cuda" if gpus else "cpu", share, size, workers)
+        hand.run.options(num_returns="streaming").remote(*arguments, share, size, workers)
         for hand, share in zip(hands, shares, strict=True)
     ]
     try:
         while streams:
-            ready, _ = ray.wait(streams)
+            (ready, *_), _ = ray.wait(streams)
             try:
-                yield ray.get(next(ready[0]))
+                yield ray.get(next(ready))
             except StopIteration:
-                streams.remove(ready[0])
+                streams.remove(ready)
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause if isinstance(error.cause, settings.PlainError) else error from None
     finally:
         for hand in hands:
             ray.kill(hand)
+        if ours:
+            ray.shutdown()
+
+
+def _import_ray() -> ModuleType:
+    """Return Ray, told to listen on this machine's loopback only if it is started here and not by `ray.init` before."""
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # read on import, and on every system
+    try:
+        import ray
+    except ModuleNotFoundError:
+        raise FeaturesError(
+            "engine is 'ray', but Ray is not installed; pip install ray, or leave `engine` out"
+        ) from None
+    return ray
 
 
 _ENGINES = {"local": _local, "ray": _ray}
