@@ -1,27 +1,14 @@
 """The picker in a real browser: alone in Voila, and in JupyterLab after "Run All"."""
 
-import contextlib
-import os
-import shutil
-import socket
-import subprocess
-import sys
-import time
-from importlib.util import find_spec
-
+import browser
 import nbformat
 import pytest
-import requests
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="no chromium on this machine: apt-get install chromium"),
-    pytest.mark.skipif(not find_spec("playwright"), reason="playwright is not installed"),
+    pytest.mark.skipif(not browser.CHROMIUM, reason="no chromium on this machine: apt-get install chromium"),
+    pytest.mark.skipif(not browser.PLAYWRIGHT, reason="playwright is not installed"),
 ]
-QUIET = [  # no sandbox: tests may run as root; the rest keeps chromium from looking outside
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
+
 GAMES = """
 import io
 import numpy as np
@@ -57,49 +44,10 @@ def notebook(tmp_path_factory):
     return file
 
 
-@contextlib.contextmanager
-def serving(folder, *command):
-    """A Jupyter server as a process of its own, on a free port of loopback, ended with its kernels."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    env = os.environ | {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
-    env |= {"IPYTHONDIR": str(folder / "ipython"), "PYTHONPATH": os.getcwd()}  # noqa: PTH109 - as the tests were started
-    words = [sys.executable, "-m", *command, "--no-browser", f"--port={port}"]
-    with (folder / "server.log").open("w") as log:
-        server = subprocess.Popen(words, env=env, stdout=log, stderr=log)
-        try:
-            address = f"http://127.0.0.1:{port}"
-            wait_for(address, server, folder / "server.log")
-            yield address
-        finally:
-            server.terminate()
-            server.wait(20)
-
-
-def wait_for(address, server, log):
-    for _ in range(300):
-        assert server.poll() is None, log.read_text()
-        try:
-            requests.get(f"{address}/static/", timeout=5)
-        except requests.ConnectionError:
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail(log.read_text())
-
-
 @pytest.fixture
 def page(tmp_path):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch_persistent_context(
-            tmp_path / "profile", executable_path=CHROMIUM, args=QUIET, viewport={"width": 1400, "height": 1100}
-        )
-        browser.set_default_timeout(60_000)
-        yield browser.new_page()
-        browser.close()
+    with browser.opened(tmp_path) as page:
+        yield page
 
 
 def pick_about(page):
@@ -136,26 +84,14 @@ def pick_about(page):
 
 
 def test_voila_shows_the_picker_alone(notebook, page, tmp_path):
-    with serving(tmp_path, "voila", str(notebook), "--Voila.ip=127.0.0.1") as address:
+    with browser.voila(notebook, tmp_path) as address:
         page.goto(address)
         pick_about(page)
         page.screenshot(path=tmp_path / "voila.png", full_page=True)
 
 
 def test_jupyterlab_runs_all(notebook, page, tmp_path):
-    words = (
-        "jupyterlab",
-        "--ip=127.0.0.1",
-        "--allow-root",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        "--IdentityProvider.token=",
-        f"--ServerApp.root_dir={notebook.parent}",
-    )
-    with serving(tmp_path, *words) as address:
-        page.goto(f"{address}/doc/tree/{notebook.name}")
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
-        page.wait_for_timeout(2_000)  # the kernel says idle a little before it listens
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    with browser.jupyterlab(notebook.parent, tmp_path) as address:
+        browser.run_all(page, address, notebook.name)
         pick_about(page)
         page.screenshot(path=tmp_path / "jupyterlab.png")

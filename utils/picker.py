@@ -294,9 +294,9 @@ class Picker(widgets.VBox):
         """Find and draw the matches of a query."""
         self.matches = self._find(query, self.number.value)
         self._query = query
-        self.card.value = self._card(query)
         for cell, (appid, cosine) in zip(self._cells_for(len(self.matches)), self.matches, strict=True):
             self._fill(cell, appid, cosine)
+        self.card.value = self._card(query)
         self._say("" if self.matches else "Nothing is left: no other game passes these options.")
 
     def _cells_for(self, count: int) -> list["_Cell"]:

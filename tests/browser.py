@@ -1,0 +1,93 @@
+"""A headless Chromium and a Jupyter server, both on loopback and both gone afterwards."""
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import requests
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PLAYWRIGHT = find_spec("playwright")
+
+_REPOSITORY = Path(__file__).parent.parent
+_ARGUMENTS = [  # no sandbox, as tests may run as root; the rest keeps chromium from calling its maker
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+_LAB = ["jupyterlab", "--ip=127.0.0.1", "--allow-root", "--IdentityProvider.token="]
+
+
+@contextlib.contextmanager
+def opened(folder: Path, width: int = 1400, height: int = 1100) -> Iterator:
+    """A new page of a browser whose profile is made in `folder`."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch_persistent_context(
+            folder / "profile",
+            executable_path=CHROMIUM,
+            args=_ARGUMENTS,
+            viewport={"width": width, "height": height},
+        )
+        chromium.set_default_timeout(60_000)
+        yield chromium.new_page()
+        chromium.close()
+
+
+def voila(notebook: Path, folder: Path) -> contextlib.AbstractContextManager[str]:
+    """Voila over one notebook, keeping its files in `folder`: yields the address."""
+    return _serving(folder, ["voila", str(notebook), "--Voila.ip=127.0.0.1"])
+
+
+def jupyterlab(root: Path, folder: Path) -> contextlib.AbstractContextManager[str]:
+    """JupyterLab over a folder of notebooks, keeping its files in `folder`: yields the address."""
+    quiet = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
+    return _serving(folder, [*_LAB, quiet, f"--ServerApp.root_dir={root}"])
+
+
+def run_all(page: "playwright.sync_api.Page", address: str, notebook: str) -> None:  # noqa: F821 - imported late
+    """Open a notebook in JupyterLab and choose Run All Cells."""
+    page.goto(f"{address}/doc/tree/{notebook}")
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+    page.wait_for_timeout(2_000)  # the kernel says idle a little before it listens
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
+@contextlib.contextmanager
+def _serving(folder: Path, words: list[str]) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = os.environ | {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
+    env |= {"IPYTHONDIR": str(folder / "ipython"), "PYTHONPATH": str(_REPOSITORY)}
+    address, log = f"http://127.0.0.1:{port}", folder / "server.log"
+    with log.open("w") as output:
+        command = [sys.executable, "-m", *words, "--no-browser", f"--port={port}"]
+        server = subprocess.Popen(command, env=env, stdout=output, stderr=output)
+        try:
+            _wait_for(address, server, log)
+            yield address
+        finally:
+            server.terminate()  # its kernels end with it
+            server.wait(20)
+
+
+def _wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
+    for _ in range(300):
+        if server.poll() is not None:
+            break
+        try:
+            requests.get(f"{address}/static/", timeout=5)
+        except requests.ConnectionError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"no answer from {address}:\n{log.read_text()}")
