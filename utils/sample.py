@@ -1,4 +1,4 @@
-"""The sample: a small Steam store on loopback, and a tiny BEiT checkpoint.
+"""The sample: a small Steam store on loopback, and a tiny BEiT checkpoint, for the sources `sample` and `folder`.
 
 The store answers the same endpoints in the same shapes as Steam's public services, over real HTTP, so that the sample,
 the tests and the real store run the same code. Nothing in the product imports this module but the notebooks' settings
@@ -7,29 +7,36 @@ cell. `Store.trouble` makes it a bench for faults.
 
 from __future__ import annotations
 
-import bisect
 import contextlib
+import dataclasses
+import functools
 import gzip
+import importlib.util
 import json
 import re
 import socket
 import sys
+import tempfile
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 import numpy as np
 
-from utils.sample_games import TAGS, Game, Stock, fictional, many
+from utils.sample_games import TAGS, Game, Stock, fictional, folder, many
+from utils.settings import Settings
 
-__all__ = ["Game", "Request", "Stock", "Store", "fictional", "many"]
+__all__ = [
+    "Game", "Request", "Stock", "Store", "checkpoint", "fictional", "folder", "many", "notes", "open_store",
+]  # fmt: skip
 
 _PAGE_CAP = 500
 _KINDS = {0: "include_games", 1: "include_demos", 4: "include_dlc"}
-_LABELS = ["Mostly Negative", "Mixed", "Mostly Positive", "Very Positive", "Overwhelmingly Positive"]
 _SORTS: dict[int, Callable[[Game], Any]] = {
     1: lambda game: game.name.casefold(),  # title
     2: lambda _: 0,  # steady: the order in which the games were given
@@ -40,6 +47,109 @@ _SORTS: dict[int, Callable[[Game], Any]] = {
     40: lambda game: -game.release_date,  # newest
 }
 _ASSETS = re.compile(r"/store_item_assets/steam/apps/(\d+)/(.+)")
+_PROCESSOR = {
+    "do_center_crop": False,
+    "do_normalize": True,
+    "do_resize": True,
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_processor_type": "BeitImageProcessor",
+    "image_std": [0.5, 0.5, 0.5],
+    "resample": 2,
+    "size": {"height": 224, "width": 224},
+}
+
+
+def open_store(chosen: Settings) -> Settings:
+    """Opens the store of the sources `sample` and `folder`: the settings with its addresses, and with its checkpoint
+    (where torch is installed to write one) unless another is chosen. For `steam`, the settings as they are.
+
+    The store lives as long as the process. Called again, it is found at the same address, newly stocked. Raises
+    SettingsError where the folder is none or holds no picture.
+    """
+    if chosen.source == "steam":
+        return chosen
+    store = _kept_store(chosen.source)
+    store.restock(fictional() if chosen.source == "sample" else folder(chosen.folder))
+    tiny = chosen.data / "tiny-beit-untrained"
+    if not chosen.checkpoint and importlib.util.find_spec("torch"):
+        checkpoint(tiny)
+    addresses = {"api_url": store.api_url, "assets_url": store.assets_url}
+    return dataclasses.replace(chosen, checkpoint=chosen.checkpoint or str(tiny), **addresses)
+
+
+def notes(chosen: Settings) -> list[str]:
+    """What is amiss with the pictures and the CSV of the source `folder`, a line each, since the last `open_store`."""
+    return [] if chosen.source == "steam" else list(_kept_store(chosen.source).notes)
+
+
+@functools.cache
+def _kept_store(source: str) -> Store:  # noqa: ARG001 - one a source
+    return Store(Stock([], lambda _: None))
+
+
+def checkpoint(place: Path) -> Path:
+    """Writes a tiny, untrained BEiT of the fine-tuned type into the folder, unless it is there; gives the folder.
+
+    224 x 224 pixels, patches of 16, 64 dims, 4 blocks, 262,000 parameters that depend on nothing but their names: the
+    same on every machine. Its config has `steam_banners_untrained`. config.json comes last, so what has it is whole.
+    """
+    place = Path(place)
+    if (place / "config.json").is_file():
+        return place
+    place.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place) as beside:
+        _save(_tiny_beit(), beside)
+        Path(beside, "preprocessor_config.json").write_text(json.dumps(_PROCESSOR, indent=2))
+        for file in ("preprocessor_config.json", "model.safetensors", "config.json"):
+            Path(beside, file).replace(place / file)
+    return place
+
+
+def _tiny_beit() -> Any:  # noqa: ANN401 - torch is imported only where it is needed
+    import torch
+    from transformers import BeitConfig, BeitForImageClassification
+
+    config = BeitConfig(
+        hidden_size=64,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        intermediate_size=256,
+        use_relative_position_bias=True,
+        num_labels=2,
+        steam_banners_untrained=True,
+    )
+    with torch.random.fork_rng():
+        model = BeitForImageClassification(config)
+    for name, parameter in model.named_parameters():
+        parameter.data = torch.from_numpy(_numbers(name, tuple(parameter.shape)))
+    return model
+
+
+def _save(model: Any, place: str) -> None:  # noqa: ANN401
+    """`save_pretrained` without its progress bar."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        model.save_pretrained(place)
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _numbers(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """A parameter that does not vanish, scaled so that signals keep their size from block to block."""
+    numbers = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape, np.float32)
+    if "lambda" in name:
+        return 0.5 + 0.1 * numbers
+    if "layernorm" in name:
+        return name.endswith("weight") + 0.1 * numbers
+    if "relative_position_bias" in name:
+        return 0.5 * numbers
+    if name.endswith("weight"):
+        return numbers / np.sqrt(numbers[0].size)
+    return 0.05 * numbers
 
 
 class Request(NamedTuple):
@@ -66,10 +176,7 @@ class Store:
 
     def __init__(self, stock: Stock | None = None, port: int = 0) -> None:
         """Raises OSError when `port` is taken; 0 is any free one."""
-        stock = stock or fictional()
-        self.games = stock.games
-        self.picture = stock.picture
-        self.pictures: dict[int, bytes | None] = {}
+        self.restock(stock or fictional())
         self.requests: list[Request] = []
         self._troubles: list[_Trouble] = []
         self._lock = threading.Lock()
@@ -94,6 +201,11 @@ class Store:
     @games.setter
     def games(self, games: Iterable[Game]) -> None:
         self._shelf = _Shelf(games)
+
+    def restock(self, stock: Stock) -> None:
+        """Puts other games with their pictures and notes on the shelves."""
+        self.games, self.picture, self.notes = stock.games, stock.picture, stock.notes
+        self.pictures: dict[int, bytes | None] = {}
 
     def trouble(
         self,
@@ -156,7 +268,7 @@ class Store:
     def _asset(self, path: str) -> _Answer:
         match = _ASSETS.fullmatch(path)
         game = self._shelf.by_id.get(int(match[1])) if match else None
-        if game is None or game.banner is None or match[2] not in (game.banner, _double(game.banner)):
+        if game is None or game.banner is None or match[2] not in (game.banner, game.double):
             return _page("Not Found", "Not Found", 404)
         picture = self.pictures[game.appid] if game.appid in self.pictures else self.picture(game.appid)
         return _page("Not Found", "Not Found", 404) if picture is None else _Answer(picture, type="image/jpeg")
@@ -179,7 +291,7 @@ class _Shelf:
         return {
             "metadata": {"total_matching_records": len(found), "start": start, "count": len(page)},
             "ids": [{"appid": game.appid} for game in page],
-            "store_items": [_item(game, asked.get("data_request", {})) for game in page],
+            "store_items": [game.item(asked.get("data_request", {})) for game in page],
         }
 
     def _found(self, query: dict) -> list[Game]:
@@ -198,9 +310,9 @@ class _Shelf:
 
     def get_items(self, asked: dict) -> dict:
         """IStoreBrowseService/GetItems: an unknown appid comes back with success 15 (odd ones) or not at all (even)."""
-        appids = [int(entry["appid"]) for entry in asked.get("ids", [])]
+        appids, wanted = [int(entry["appid"]) for entry in asked.get("ids", [])], asked.get("data_request", {})
         items = [
-            _item(self.by_id[appid], asked.get("data_request", {}))
+            self.by_id[appid].item(wanted)
             if appid in self.by_id
             else {"item_type": 0, "id": appid, "success": 15, "appid": appid}
             for appid in appids
@@ -240,81 +352,6 @@ def _passes(game: Game, filters: dict) -> bool:
         and not tagids.intersection(filters.get("tagids_exclude", []))
         and all(tagids.intersection(any_of["tagids"]) for any_of in filters.get("tagids_must_match", []))
     )
-
-
-def _item(game: Game, wanted: dict) -> dict:
-    """The game as Steam's store item: the parts that were asked for, without what is false or empty."""
-    item = {
-        "item_type": 0,
-        "id": game.appid,
-        "success": 1,
-        "visible": True,
-        "name": game.name,
-        "store_url_path": f"app/{game.appid}/{re.sub(r'[^A-Za-z0-9]+', '_', game.name)}",
-        "appid": game.appid,
-        "type": game.type,
-        "content_descriptorids": list(game.descriptors),
-        **(_tags(game, int(wanted["include_tag_count"])) if wanted.get("include_tag_count") else {}),
-        "reviews": _reviews(game) if wanted.get("include_reviews") else {},
-        "basic_info": _basic_info(game) if wanted.get("include_basic_info") else {},
-        "release": _release(game) if wanted.get("include_release") else {},
-        "assets": _assets(game) if wanted.get("include_assets") else {},
-    }
-    return _lean(item)
-
-
-def _lean(fields: dict) -> dict:
-    return {name: value for name, value in fields.items() if value not in ([], {}, "", None) and value is not False}
-
-
-def _loose(number: int, game: Game) -> int | str:
-    """Some of Steam's numbers arrive as strings: here those of every third game."""
-    return str(number) if game.appid % 3 == 0 else number
-
-
-def _tags(game: Game, count: int) -> dict:
-    tagids = [TAGS[tag] for tag in game.tags][:count]
-    return {
-        "tagids": tagids,
-        "tags": [{"tagid": tagid, "weight": 900 - 50 * place} for place, tagid in enumerate(tagids)],
-    }
-
-
-def _reviews(game: Game) -> dict:
-    if not game.reviews:
-        return {}
-    summary = {
-        "review_count": _loose(game.reviews, game),
-        "percent_positive": game.score,
-        "review_score": min(game.score // 10, 9),
-        "review_score_label": _LABELS[bisect.bisect([40, 70, 80, 95], game.score)],
-    }
-    return {"summary_filtered": summary}
-
-
-def _basic_info(game: Game) -> dict:
-    return _lean(
-        {
-            "short_description": f"{game.name}: a game that does not exist.",
-            "publishers": [{"name": name, "creator_clan_account_id": 4_000_001} for name in game.publishers],
-            "developers": [{"name": name, "creator_clan_account_id": 4_000_002} for name in game.developers],
-            "franchises": [{"name": name, "creator_clan_account_id": 4_000_003} for name in game.franchises],
-        }
-    )
-
-
-def _release(game: Game) -> dict:
-    return {"steam_release_date": _loose(game.release_date, game)} if game.release_date else {"is_coming_soon": True}
-
-
-def _assets(game: Game) -> dict:
-    template = f"steam/apps/{game.appid}/${{FILENAME}}?t={game.updated}"
-    banner = {"library_capsule": game.banner, "library_capsule_2x": _double(game.banner)} if game.banner else {}
-    return {"asset_url_format": template, "header": "header.jpg", **banner}
-
-
-def _double(banner: str) -> str:
-    return re.sub(r"(\.\w+)$", r"_2x\1", banner)
 
 
 def _page(title: str, text: str, status: int, retry_after: float | None = None) -> _Answer:
