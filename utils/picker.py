@@ -310,7 +310,7 @@ class Picker(widgets.VBox):
         name = self._index.names[appid]
         picture = self._linked(_picture(self._thumbnail(appid), _TILE, name), appid)
         cell.label.value = f"{picture}{_caption(name, f'{cosine:.2f}')}"
-        cell.more.appid, cell.more.tooltip = appid, f"Games that look like {_line(name)}"
+        cell.more.appid = appid
 
     def _card(self, query: _Query) -> str:
         style = f"outline:2px solid #1a9fff;outline-offset:3px;{_TURNS[self.view.value]}"
@@ -429,13 +429,13 @@ def _picture(source: str, size: tuple[int, int], name: str, style: str = "") -> 
 def _data_address(jpeg: bytes, size: tuple[int, int]) -> str:
     """A picture of `size` pixels as a data: address that an <img> takes."""
     with Image.open(io.BytesIO(jpeg)) as image:
-        small = _encoded(image.convert("RGB").resize(size, Image.Resampling.LANCZOS))
+        small = _encoded(image.convert("RGB").resize(size, Image.Resampling.HAMMING))
     return "data:image/jpeg;base64," + base64.b64encode(small).decode()
 
 
 def _encoded(image: Image.Image) -> bytes:
     content = io.BytesIO()
-    image.save(content, "JPEG", quality=85)
+    image.save(content, "JPEG", quality=80)
     return content.getvalue()
 
 
