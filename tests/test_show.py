@@ -222,11 +222,26 @@ def test_map_puts_banners_where_their_coordinates_say(album):
     assert_drawn_well(figure)
 
 
-def test_map_shows_one_game_a_cell(album):
-    near = np.array([[0, 0], [0.505, 0.5], [0.51, 0.5], [1, 1]])
-    figure = show.store_map(album, np.array([1, 2, 3, 4]), near, columns=10)
-    assert len(boxes(figure, range(1, 5)).keys() & {2, 3}) == 1
-    assert "3 of 4 games" in lines(figure)[-1]
+def test_map_moves_banners_aside(album):
+    """Two in one cell: one stays, the other goes to a neighbouring cell; nothing is drawn over anything."""
+    places = np.array([[0, 0], [0.505, 0.5], [0.51, 0.5], [1, 1]])
+    drawn = boxes(show.store_map(album, np.array([1, 2, 3, 4]), places, columns=10), range(1, 5))
+    assert drawn.keys() == {1, 2, 3, 4}
+    width, height = drawn[1][2] - drawn[1][0], drawn[1][3] - drawn[1][1]
+    right, down = abs(drawn[2][0] - drawn[3][0]), abs(drawn[2][1] - drawn[3][1])
+    assert (right, down) == (pytest.approx(width + 3, abs=2), 0) or (0, pytest.approx(height + 3, abs=2)) == (
+        right,
+        down,
+    )
+
+
+def test_map_leaves_out_where_it_is_crowded(album):
+    """A thousand games at one place: twenty-five fit near it, the corners stay free for the others."""
+    places = np.concatenate([np.full((1000, 2), 0.5), [[0, 0], [1, 1]] * 10])
+    appids = np.concatenate([np.full(1000, 1), [2, 3] * 10])
+    figure = show.store_map(album, appids, places, columns=20)
+    assert boxes(figure, range(1, 5)).keys() == {1, 2, 3}
+    assert "43 of 1,020 games" in lines(figure)[-1]  # in a corner nine cells are near
 
 
 def test_map_window_and_mark(album):

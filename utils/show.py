@@ -7,10 +7,12 @@ mapping from appid to Banner, `banners.Album` above all; only the banners that a
 import base64
 import importlib.util
 import io
+import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +51,8 @@ _FONTS = (  # those found here follow DejaVu Sans, which matplotlib brings, for 
     *("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo"),
     *("Noto Sans Thai", "Noto Sans Devanagari", "Noto Sans Symbols2", "Noto Emoji", "Symbola", "Arial Unicode MS"),
 )
+_REACH = 2  # cells that a banner of the map may be moved, sideways and up or down
+_NEAR = sorted(product(range(-_REACH, _REACH + 1), repeat=2), key=lambda cell: math.hypot(cell[0], _RATIO * cell[1]))
 _NO_GLYPH = "▫"
 _INVISIBLE = {"Cc", "Cf", "Cs"}  # Unicode categories that have nothing to draw
 _WORD = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]|[^\s\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]+|\s+")
@@ -153,7 +157,7 @@ def unique(album: Album, table: pd.DataFrame, title: str | None = None, *, colum
 
 
 def duplicates(
-    album: Album, groups: Sequence[Sequence[int]], title: str | None = None, *, most: int = 6, columns: int = 9
+    album: Album, groups: Sequence[Sequence[int]], title: str | None = None, *, most: int = 4, columns: int = 8
 ) -> Figure:
     """Groups of near-duplicates, each under a line; of a large group the first `most`, and how many more there are."""
     tile, gap = _tiles(_WIDTH - 2 * _MARGIN, columns, 14)
@@ -214,11 +218,16 @@ def plane(features: "Features", method: str = "pca") -> np.ndarray:
 
 
 def _pca(vectors: np.ndarray) -> np.ndarray:
-    mean, tiles = vectors.mean(0, dtype=np.float64), np.array_split(vectors, -(-len(vectors) // 4096))
-    covariance = sum((tile - mean).T @ (tile - mean) for tile in tiles)
+    mean = vectors.mean(0, dtype=np.float64).astype(np.float32)
+    tiles = np.array_split(vectors, -(-len(vectors) // 4096))
+    covariance = sum(_scatter(tile - mean) for tile in tiles)
     axes = np.linalg.eigh(covariance)[1][:, :-3:-1]
     axes = axes * np.sign(axes[np.abs(axes).argmax(0), [0, 1]])  # an axis' sign is free: this one is always the same
     return np.concatenate([(tile - mean) @ axes for tile in tiles])
+
+
+def _scatter(centred: np.ndarray) -> np.ndarray:
+    return (centred.T @ centred).astype(np.float64)
 
 
 def _umap(vectors: np.ndarray) -> np.ndarray:
@@ -246,7 +255,9 @@ def store_map(
     mark: tuple[float, float, float, float] | None = None,
     columns: int = 28,
 ) -> Figure:
-    """A map of games by their coordinates (n, 2), as a mosaic: each cell shows the game nearest to its middle.
+    """A map of games by their coordinates (n, 2), as a mosaic: each banner in the cell where it lies, or one near by.
+
+    Where that is crowded, the games nearest to the cells' middles are shown.
 
     window: the part that is shown, as shares of the whole map (left, bottom, right, top), (0, 0.75, 0.25, 1) being the
     upper left corner. mark: a part that is framed, to be zoomed into by another figure.
@@ -256,7 +267,7 @@ def store_map(
     cells = np.array([columns, round(760 / step[1])])
     places = (_shares(coordinates) - window[:2]) / np.subtract(window[2:], window[:2])
     inside = np.flatnonzero(((places >= 0) & (places <= 1)).all(1))
-    shown, cell = _one_a_cell(places[inside], cells)
+    shown, cell = _seated(places[inside], cells)
     page = _page(cells[1] * step[1] + 24, title)
     for appid, (column, row) in zip(appids[inside][shown], cell, strict=True):
         x, y = _MARGIN + column * step[0], top + (cells[1] - 1 - row) * step[1]
@@ -265,7 +276,7 @@ def store_map(
         low, high = np.round(np.array(mark).reshape(2, 2) * cells) * step
         corner = (_MARGIN + low[0] - gap, top + cells[1] * step[1] - high[1] - gap)
         _frame(page, *corner, *(high - low + gap))
-    note = f"{len(shown):,} of {len(inside):,} games, in each cell the one nearest to its middle"
+    note = f"{len(shown):,} of {len(inside):,} games, each where its features put it or close by"
     _text(page, note, _MARGIN, top + cells[1] * step[1] + 8, _NOTE, _WIDTH - 2 * _MARGIN, lines=1, color=_MUTED)
     return page.figure
 
@@ -276,13 +287,20 @@ def _shares(coordinates: np.ndarray) -> np.ndarray:
     return np.clip((coordinates - low) / np.maximum(high - low, 1e-12), 0, 1)
 
 
-def _one_a_cell(places: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which of places (n, 2) in 0 to 1 stand for a cell each (m,), and which cells (m, 2): column, row."""
-    scaled = places * cells
-    cell = np.minimum(scaled.astype(int), cells - 1)
-    order = np.argsort(np.square(scaled - cell - 0.5).sum(1), kind="stable")
-    _, first = np.unique(cell[order], axis=0, return_index=True)
-    return order[first], cell[order[first]]
+def _seated(places: np.ndarray, cells: np.ndarray) -> tuple[list[int], list[tuple[int, int]]]:
+    """Which of places (n, 2) in 0 to 1 get a cell, and which (column, row): their own, else the nearest free one."""
+    own = np.minimum((places * cells).astype(int), cells - 1)
+    games = pd.DataFrame(own, columns=["column", "row"])
+    games["off"] = np.square(places * cells - own - 0.5).sum(1)
+    games["turn"] = games.sort_values("off").groupby(["column", "row"]).cumcount()
+    free = np.pad(np.ones(cells, bool), _REACH)  # beyond the edges nothing is free
+    seats = {}
+    for game in games[games["turn"] < len(_NEAR)].sort_values(["turn", "off"]).itertuples():
+        near = ((game.column + right, game.row + up) for right, up in _NEAR)
+        if seat := next((each for each in near if free[each[0] + _REACH, each[1] + _REACH]), None):
+            free[seat[0] + _REACH, seat[1] + _REACH] = False
+            seats[game.Index] = seat
+    return list(seats), list(seats.values())
 
 
 # ------------------------------------------------------------ the page
