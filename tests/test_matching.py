@@ -222,9 +222,10 @@ def test_matches_of_other_features_are_refused_and_made_anew(tmp_path):
             lambda games: matching.prepare(games, "centered"),
             "preparation is 'centered'; allowed are 'as",
         ),
-        (lambda games: matching.prepare(matching.prepare(games)), r"prepared already \(centred\)"),
+        (lambda games: matching.prepare(matching.prepare(games, "centred")), r"prepared already \(centred\)"),
         (lambda games: matching.prepare(games, "whitened", floor=0), "floor 0; allowed are"),
         (lambda games: matching.prepare(replace(games, vectors=0 * games.vectors)), "two games at least; 0 of 4"),
+        (lambda games: matching.prepare(replace(games, vectors=1 + 0 * games.vectors)), "two games at least; 0 of 4"),
     ],
 )
 def test_what_cannot_be_answered_is_said(ask, said):

@@ -104,14 +104,15 @@ def load_matches(folder: Path, features: Features) -> Matches:
     return matches
 
 
-def prepare(features: Features, how: str = "centred", *, exponent: float = 0.5, floor: float = 1e-3) -> Prepared:
+def prepare(features: Features, how: str = "whitened", *, exponent: float = 0.5, floor: float = 0.01) -> Prepared:
     """Return features made ready for matching, with what was done to them as the manifest's "preparation".
 
     `how` is "as they are" (brought to length 1 only), "centred" (the mean of all games subtracted first, as SSCD does,
     https://arxiv.org/abs/2202.10261) or "whitened" (centred, then each principal axis divided by its eigenvalue to the
-    power exponent / 2, eigenvalues below `floor` of the largest raised to that; fitted on all the games given). It is
-    computed in float64. Games whose vector is zero, not finite, or nothing but the mean point nowhere: they are left
-    out, with a warning that names them and in the manifest under "left_out".
+    power exponent / 2, eigenvalues below `floor` of the largest raised to that; fitted on all the games given). The
+    default is what utils.judge found best, with few games as with many. Games whose vector is zero, not finite, or
+    nothing but the mean point nowhere: they are left out, with a warning that names them and in the manifest under
+    "left_out". All is computed in float64.
 
     Raises MatchError for a preparation or number that is not allowed, for features that are prepared already, and
     where fewer than two games are left.
@@ -290,7 +291,7 @@ def _fit(vectors: np.ndarray, how: str, exponent: float, floor: float) -> tuple[
         centred = vectors[rows] - shift
         covariance += centred.T @ centred / count
     eigenvalues, axes = np.linalg.eigh(covariance)
-    raised = np.maximum(eigenvalues, floor * eigenvalues[-1])
+    raised = np.maximum(eigenvalues, max(floor * eigenvalues[-1], np.finfo(np.float64).tiny))
     return shift, axes * raised ** (-exponent / 2)
 
 
