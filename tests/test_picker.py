@@ -137,6 +137,16 @@ def test_find_is_short():
     assert index.find("7", limit=3) == [7, 17, 27]
 
 
+@pytest.mark.parametrize(("text", "appid"), [("portal", 620), (30, 30), ("30", 30), ("conter strike", 30)])
+def test_find_a_game(features, catalogue, text, appid):
+    assert picker.find(features, text, catalogue) == appid
+
+
+def test_find_no_game(features):
+    with pytest.raises(picker.NoGame, match="no game here is called 'zzzzzzzz'"):
+        picker.find(features, "zzzzzzzz")
+
+
 def test_find_appid_before_names():
     index = picker.Index([7, 8], ["8-Bit", "Seven"], [9, 1])
     assert index.find("8") == [8, 7]
@@ -294,9 +304,9 @@ def test_says_what_is_missing(control, features, album):
     assert control.shortlist.options == ()
     control.search._handle_custom_msg({"event": "submit"}, [])  # nothing to take
     control.others.value = control.distinct.value = True
-    some = {appid: banner for appid, banner in album.items() if appid != 30}
+    some = {appid: banner for appid, banner in album.items() if appid != 30} | {40: Banner(40, "", b"broken")}
     control = picker.pick(features, some, default=620, k=11, nearest=cosines_of)
-    assert next(label for appid, label in shown(control) if appid == 30).count('src=""') == 1
+    assert {appid for appid, label in shown(control) if "<img" not in label} == {30, 40}
     typed(control, "counter")
     control.shortlist.index = 0
     assert "not on disk" in control.status.value

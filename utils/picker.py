@@ -32,9 +32,8 @@ STORE_PAGE = "https://store.steampowered.com/app/{appid}"
 
 _SHORT = 12  # games in the short list
 _NEARLY = 75  # rapidfuzz score, of 100, from which a name is taken for what somebody meant to type
-_COPY = 0.98  # cosine from which two banners count as one
 _TILE, _LARGE = (160, 240), (220, 330)  # pixels of a match and of the query
-_KEPT = 4_000  # pictures kept ready for the browser, some 10 kB each
+_KEPT = 2_000  # pictures kept ready for the browser, some 15 kB each
 _LARGEST = 20_000_000  # bytes of a picture taken from an address
 _VIEWS = {"as it is": {}, "mirrored": {"mirror": True}, "upside down": {"flip": True}}  # words of query_vector
 _TURNS = {"as it is": "", "mirrored": "transform:scaleX(-1);", "upside down": "transform:scaleY(-1);"}
@@ -42,8 +41,12 @@ _TURNS = {"as it is": "", "mirrored": "transform:scaleX(-1);", "upside down": "t
 Nearest = Callable[["Features", np.ndarray, int], tuple[np.ndarray, np.ndarray]]
 
 
+class NoGame(PlainError, LookupError):
+    """A name or appid that no game has."""
+
+
 class NoPicture(PlainError):
-    """A picture that cannot be had from an address."""
+    """A picture that cannot be had."""
 
 
 class Index:
@@ -96,16 +99,17 @@ def pick(
     encoder: "Encoder | Mapping[str, Encoder] | None" = None,
     default: int | str | None = None,
     k: int = 10,
+    threshold: float = 0.95,
     store_page: str | None = STORE_PAGE,
     nearest: Nearest | None = None,
 ) -> "Picker":
     """Return the control, showing the matches of `default` (an appid or part of a name; else the most reviewed game).
 
-    features: of one kind, or of several to choose from, by label; best prepared. album: appid -> Banner. catalogue:
-    reviews
-    (the order of the short list), developers and franchises ("other people's games"). encoder: the
-    features' own (or one a label), for mirrored queries and pictures of one's own. k: how many matches at first.
-    store_page: where a banner leads, with {appid}; None is nowhere. nearest: stands in for matching.nearest.
+    features: of one kind or, by label, of several to choose from; prepared, if how they are matched matters.
+    album: appid -> Banner. catalogue: reviews order the short list, developers and franchises tell other people's
+    games. encoder: the features' own (or one a label), for mirrored queries and pictures of one's own. k: how many
+    matches at first. threshold: cosine from which two banners count as near-duplicates. store_page: where a banner
+    leads, with {appid}, or None. nearest: stands in for matching.nearest.
     """
     kinds = features if isinstance(features, Mapping) else {"": features}
     encoders = encoder if isinstance(encoder, Mapping) else {"": encoder} if encoder is not None else {}
@@ -117,7 +121,15 @@ def pick(
             label: each if isinstance(each, matching.Prepared) else matching.prepare(each, "as they are")
             for label, each in kinds.items()
         }
-    return Picker(kinds, encoders, album, catalogue, store_page, nearest, default, k)
+    return Picker(kinds, encoders, album, catalogue, store_page, nearest, threshold, default, k)
+
+
+def find(features: "Features", text: str | int, catalogue: pd.DataFrame | None = None) -> int:
+    """Return the appid of the game that somebody means by an appid or part of a name; raises NoGame."""
+    found = _index(features, catalogue).find(str(text), limit=1)
+    if not found:
+        raise NoGame(f"no game here is called {text!r}, nor nearly so; write part of another name, or an appid")
+    return found[0]
 
 
 @dataclass(frozen=True)
@@ -155,12 +167,12 @@ class Picker(widgets.VBox):
         catalogue: pd.DataFrame | None,
         store_page: str | None,
         nearest: Nearest,
+        threshold: float,
         default: int | str | None,
         k: int,
     ) -> None:
-        self._kinds, self._encoders, self._album = kinds, encoders, album
-        self._store_page, self._nearest = store_page, nearest
-        self._catalogue = catalogue
+        self._kinds, self._encoders, self._album, self._catalogue = kinds, encoders, album, catalogue
+        self._store_page, self._nearest, self._threshold = store_page, nearest, threshold
         self._rows = {label: pd.Index(each.appids) for label, each in kinds.items()}
         self._index = _index(next(iter(kinds.values())), catalogue)
         self._thumbnail = lru_cache(_KEPT)(self._make_thumbnail)
@@ -176,11 +188,11 @@ class Picker(widgets.VBox):
         return self._query.appid if self._query else None
 
     def show(self, appid: int) -> None:
-        """Show the matches of a game."""
-        if appid not in self._album:
-            raise NoPicture(f"the banner of {self._index.names.get(appid, appid)} is not on disk")
-        banner = self._album[appid]
-        self._look(_Query(banner.name, banner.jpeg, appid))
+        """Show the matches of a game; raises NoPicture if its banner is not on disk."""
+        banner, name = self._album.get(appid), self._index.names.get(appid, str(appid))
+        if banner is None:
+            raise NoPicture(f"the banner of {name} is not on disk")
+        self._look(_Query(name, banner.jpeg, appid))
 
     # ------------------------------------------------------------ widgets
 
@@ -325,8 +337,10 @@ class Picker(widgets.VBox):
         return f'<a href="{page}" target="_blank" rel="noopener">{picture}</a>'
 
     def _make_thumbnail(self, appid: int) -> str:
-        banner = self._album.get(appid)
-        return _data_address(banner.jpeg, _TILE) if banner else ""
+        try:
+            return _data_address(self._album[appid].jpeg, _TILE)
+        except (KeyError, OSError):  # not there, or broken: its place stays grey
+            return ""
 
     # ------------------------------------------------------------ what is found
 
@@ -371,8 +385,8 @@ class Picker(widgets.VBox):
         vectors = self._kinds[self.kind.value].vectors[rows].astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         kept: list[int] = []
-        for at in np.flatnonzero(cosines < _COPY):
-            if len(kept) < k and not (vectors[kept] @ vectors[at] >= _COPY).any():
+        for at in np.flatnonzero(cosines < self._threshold):
+            if len(kept) < k and not (vectors[kept] @ vectors[at] >= self._threshold).any():
                 kept.append(at)
         return kept
 
@@ -423,25 +437,27 @@ def _caption(name: str, note: str, lines: int = 2) -> str:
 def _picture(source: str, size: tuple[int, int], name: str, style: str = "") -> str:
     width, height = size
     style += f"display:block;width:{width}px;height:{height}px;border-radius:4px;background:#8884"
+    if not source:
+        return f'<div title="{escape(name)}" style="{style}"></div>'
     return f'<img src="{source}" alt="{escape(name)}" title="{escape(name)}" style="{style}">'
 
 
 def _data_address(jpeg: bytes, size: tuple[int, int]) -> str:
     """A picture of `size` pixels as a data: address that an <img> takes."""
     with Image.open(io.BytesIO(jpeg)) as image:
-        small = _encoded(image.convert("RGB").resize(size, Image.Resampling.HAMMING))
+        small = _encoded(image.convert("RGB").resize(size, Image.Resampling.HAMMING), quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(small).decode()
 
 
-def _encoded(image: Image.Image) -> bytes:
+def _encoded(image: Image.Image, quality: int) -> bytes:
     content = io.BytesIO()
-    image.save(content, "JPEG", quality=80)
+    image.save(content, "JPEG", quality=quality)
     return content.getvalue()
 
 
 def _jpeg(picture: bytes) -> bytes:
-    """Any picture file as a banner's JPEG; raises banners.Refused."""
-    return _encoded(Image.fromarray(banners.decode(picture)))
+    """Any picture file as a banner's JPEG, of the stored ones' quality; raises banners.Refused."""
+    return _encoded(Image.fromarray(banners.decode(picture)), quality=95)
 
 
 def _fetch(address: str) -> bytes:
