@@ -29,13 +29,15 @@ _SERIF_ITALIC, _SERIF_SLANTED = "DejaVuSerif-Italic", "DejaVuSerif-BoldItalic"
 _MONO, _MONO_BOLD = "DejaVuSansMono", "DejaVuSansMono-Bold"
 _TIMES, _TIMES_BOLD, _TIMES_ITALIC = "STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic"
 
+_HUES = (-8, 8, 0, -16, 14, 4)  # degrees, by the number of the game
+
 _Points = np.ndarray | Sequence[Sequence[float]]
 
 
 def banner(art: str, number: int, title: str, subtitle: str) -> Image.Image:
     """The RGB picture (600 x 900) of the `number`-th game, from 0, of a series in the art direction `art`."""
     rng = np.random.default_rng([zlib.crc32(art.encode()), number])
-    canvas = _Canvas(title, subtitle, number, (-8, 8, 0, -14, 14, 4)[number % 6], rng)
+    canvas = _Canvas(title, subtitle, number, _HUES[number % len(_HUES)], rng)
     _ARTS[art](canvas)
     return canvas.image.reduce(_SCALE)
 
@@ -818,41 +820,45 @@ def _barn(c: _Canvas, x: float, y: float) -> None:
 
 def _noir(c: _Canvas) -> None:
     """A man in a hat, blinds, and rain."""
-    light, lean = "#f4eedb", c.rng.uniform(-60, 60)
+    light, lean, side = "#f4eedb", c.rng.uniform(-60, 60), (1, -1)[c.number % 2]
+    accent = ("#c2261d", "#d8982a", "#3f8f9f", "#9a4a8c", "#5f8f4a", "#c2561d")[c.number]
     c.fill("#15161a #26282e #101114")
-    c.glow(300 + lean, 330, 460, "#d9d2bd", 0.55)
+    c.glow(300 + lean, 330, 460, _mix("#d9d2bd", accent, 0.35), 0.55)
     for k in range(15):
-        c.polygon(_place(_path("70,0 530,-16 530,3 70,19"), lean * 0.4, 150 + 34 * k), light, 0.82 - 0.03 * k)
+        slat = _place(_path("-230,8 230,-8 230,11 -230,27"), 300 + lean * 0.4, 142 + 34 * k, flip=side < 0)
+        c.polygon(slat, light, 0.82 - 0.03 * k)
     for x in (150, 450):
         c.line([(x + lean * 0.4, 130), (x + lean * 0.4, 680)], 3, "#15161a")
-    man = _cut(*_detective(300 - lean * 0.8), pad=40)
+    x, y = 300 - lean * 0.8, 440
+    man = _cut(*(_place(part, x, 0, flip=side < 0) for part in _detective()), pad=40)
     c.shadow(man, 16, 6, "#000000", 0.7)
     c.fill("#08080a", man)
-    bands = [_place(_path("0,0 600,-22 600,-10 0,12"), 0, 560 + 58 * k) for k in range(6)]
+    bands = [_place(_path("-300,0 300,-22 300,-10 -300,12"), x, 560 + 58 * k, flip=side < 0) for k in range(6)]
     c.fill(light, man.within(*bands), alpha=0.13)
-    x, y = 378 - lean * 0.8, 440
+    x += side * 78
     smoke = [(x + 24 * np.sin(t * 1.3 + lean) * t / 3, y - 46 * t) for t in range(7)]
     c.polygon(_brush(smoke, 1, 5, 9, 16, 10, 24), light, 0.2)
-    c.line([(x - 34, 446), (x, y)], 4, "#e9e2cf")
+    c.line([(x - side * 34, 446), (x, y)], 4, "#e9e2cf")
     c.glow(x, y, 22, "#ff3b24")
     c.disc(x, y, 3.4, "#ffb08a")
     for x, y, far in c.rng.random((190, 3)):
         x, y = x * 640 - 20, y * 900
         c.line([(x, y), (x - 5 - 9 * far, y + 22 + 44 * far)], 1, "#dfe4ea", 0.16 + 0.2 * far)
     c.vignette("#000000", 0.9)
-    c.box(0, 742, 600, 6, "#c2261d")
+    c.box(0, 742, 600, 6, accent)
     c.letter(c.title.upper(), 818, 70, _TIMES_BOLD, light, width=520, spacing=0.06, shadow="5 4 #000000 0.9")
     c.letter(c.subtitle, 862, 28, _MONO, "#d8d1bd", width=500)
 
 
-def _detective(x: float) -> list[np.ndarray]:
+def _detective() -> list[np.ndarray]:
+    """Hat, face and coat of a man who looks to the right, around x = 0."""
     hat = "-112,352 -66,338 -62,300 -50,262 -20,252 0,262 22,250 52,262 62,300 66,336 116,346 96,366 0,380 -92,372"
     face = "-48,350 -50,400 -40,446 -14,476 10,480 40,458 50,430 62,420 50,396 48,350"
     coat = (
         "-66,486 -46,440 -20,478 20,482 52,446 74,490 150,524 206,580 232,700 250,910 -250,910 -236,700 -204,580 "
         "-146,522"
     )
-    return [_place(part, x, 0) for part in (_smooth(_path(hat)), _smooth(_path(face)), _path(coat))]
+    return [_smooth(_path(hat)), _smooth(_path(face)), _path(coat)]
 
 
 def _candy(c: _Canvas) -> None:
