@@ -528,7 +528,7 @@ def _about(exam: _Exam, stored: Features) -> str:
     counts = {task: (len(queries), len({query.group for query in queries})) for task, queries in exam.queries.items()}
     told = "; ".join(f"{task}: {queries:,} queries of {groups:,} groups" for task, (queries, groups) in counts.items())
     return (
-        f"{len(stored):,} games, {len(exam.distinct):,} without near-identical ones; {told}; "
+        f"{len(stored):,} games, {len(exam.distinct):,} distinct; {told}; "
         f"copies: {len(exam.originals):,} games, {len(ALTERATIONS)} alterations each"
     )
 
