@@ -100,7 +100,7 @@ def banners(
     """A grid of banners with their names and, where there are notes, one in small type below each name."""
     tile, gap = _tiles(_WIDTH - 2 * _MARGIN, columns, 20)
     step = tile * _RATIO + 74
-    page = _page(-(-len(appids) // columns) * step - 12, title)
+    page = _page(math.ceil(len(appids) / columns) * step - 12, title)
     for at, appid in enumerate(appids):
         row, column = divmod(at, columns)
         note = notes[at] if notes else ""
@@ -119,7 +119,7 @@ def matches(
 ) -> Figure:
     """A query (a game's appid, or any Banner), set apart on the left, and its matches (k,) with cosines, best first."""
     query = query if isinstance(query, Banner) else album[int(query)]
-    rows, large, left, top = -(-len(appids) // columns), 300, _MARGIN + 300 + 56, _top(title)
+    rows, large, left, top = math.ceil(len(appids) / columns), 300, _MARGIN + 300 + 56, _top(title)
     tile, gap = _tiles(_WIDTH - left - _MARGIN, columns, 18)
     step = tile * _RATIO + 78
     page = _page(max(rows * step - 20, large * _RATIO + 62), title)
@@ -219,7 +219,7 @@ def plane(features: "Features", method: str = "pca") -> np.ndarray:
 
 def _pca(vectors: np.ndarray) -> np.ndarray:
     mean = vectors.mean(0, dtype=np.float64).astype(np.float32)
-    tiles = np.array_split(vectors, -(-len(vectors) // 4096))
+    tiles = np.array_split(vectors, math.ceil(len(vectors) / 4096))
     covariance = sum(_scatter(tile - mean) for tile in tiles)
     axes = np.linalg.eigh(covariance)[1][:, :-3:-1]
     axes = axes * np.sign(axes[np.abs(axes).argmax(0), [0, 1]])  # an axis' sign is free: this one is always the same
@@ -233,7 +233,7 @@ def _scatter(centred: np.ndarray) -> np.ndarray:
 def _umap(vectors: np.ndarray) -> np.ndarray:
     from umap import UMAP
 
-    return UMAP(metric="cosine", random_state=0).fit_transform(vectors.astype(np.float32))
+    return UMAP(metric="cosine", random_state=0, n_jobs=1).fit_transform(vectors.astype(np.float32))
 
 
 def _tsne(vectors: np.ndarray) -> np.ndarray:
@@ -307,6 +307,7 @@ def _seated(places: np.ndarray, cells: np.ndarray) -> tuple[list[int], list[tupl
 
 
 def _tiles(width: float, columns: int, gap: float) -> tuple[float, float]:
+    """The width of each of so many tiles that fill a width, and the gap between them."""
     return (width - (columns - 1) * gap) / columns, gap
 
 
