@@ -618,8 +618,6 @@ def test_a_byte_flipped_anywhere(home, archive, tmp_path):
 def test_there_and_back(made, tmp_path):
     home, games = made
     drive, back = tmp_path / "drive" / "steam", tmp_path / "new" / "steam"
-    drive.parent.mkdir()
-    back.parent.mkdir()
     assert transfer.copy_finished(home, drive) == len(finished(home))
     assert tree(drive) == finished(home)
     assert times(drive) == times(home)
@@ -628,6 +626,15 @@ def test_there_and_back(made, tmp_path):
     assert tree(back) == finished(home)
     assert snapshot.update(games, back / "snapshots").downloaded == 60
     assert transfer.copy_finished(back, home) == 0
+
+
+def test_the_first_time_there_is_neither_data_nor_a_folder_on_drive(home, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    drive = tmp_path / "banners" / "steam"
+    assert transfer.copy_finished(drive, Path("data/steam")) == 0
+    transfer.copy_finished(home, drive)
+    transfer.copy_finished(drive, Path("data/steam"))
+    assert tree(tmp_path / "data/steam") == finished(home)
 
 
 def test_only_what_is_absent_or_differs_is_copied(home, tmp_path):
@@ -655,7 +662,7 @@ def test_a_damaged_shard_is_not_copied(home, tmp_path):
 
 
 def test_drive_is_not_mounted(home, tmp_path):
-    nowhere = tmp_path / "drive" / "MyDrive" / "steam"
+    nowhere = tmp_path / "drive" / "MyDrive" / "banners" / "steam"
     for move in (lambda: transfer.copy_finished(home, nowhere), lambda: transfer.copy_finished(nowhere, tmp_path)):
         with pytest.raises(transfer.TransferError, match=r"MyDrive does not exist.*mount Drive first"):
             move()

@@ -138,17 +138,21 @@ def fetch(source: str | Path, home: Path, *, cache: Path | None = None) -> None:
 def copy_finished(home: Path, to: Path) -> int:
     """Copy what is finished under `home` and absent or different under `to`, and return how many files that were.
 
-    For both ways, from data to a mounted Google Drive and back. Each file is written beside its place, read back,
-    compared and renamed, a plan before its shards and a shard's record after it: so an interrupted copy leaves an
-    unfinished snapshot with all the shards so far, and the next call goes on. Nothing is removed from `to`.
+    For both ways, between `data/<source>` and `<a folder on a mounted Google Drive>/<source>`. Each file is written
+    beside its place, read back, compared and renamed, a plan before its shards and a shard's record after it: so an
+    interrupted copy leaves an unfinished snapshot with all the shards so far, and the next call goes on. Files that
+    differ are replaced, whichever is newer; nothing is removed from `to`.
 
-    Raises TransferError where the parent of either folder does not exist, where `to` has another snapshot of the same
-    number, where a file is not what it was when it was finished or does not arrive whole, and for a full disk.
+    Raises TransferError where the place of `data`, or of the folder on Drive, does not exist (they themselves are
+    made), where `to` has another snapshot of the same number, where a file is not what it was when it was finished or
+    does not arrive whole, and for a full disk.
     """
     home, to = Path(home), Path(to)
     for place in (home, to):
-        if not place.parent.is_dir():
-            raise TransferError(f"{place.parent} does not exist; if it lies on Google Drive, mount Drive first")
+        if not (outside := place.parent.parent).is_dir():
+            raise TransferError(
+                f"{outside} does not exist; if it lies on Google Drive, mount Drive first, else make it"
+            )
     new = _new(_finished(home), to)
     _withdraw(new, to)
     with _full_disk_told(to), _bar("Copying", new) as bar:
