@@ -32,4 +32,4 @@ if [ ! -e .venv-colab/done ] || [ requirements.txt -nt .venv-colab/done ] || [ t
     touch .venv-colab/done
 fi
 .venv-colab/bin/python -m pytest tests/test_settings.py tests/test_catalogue.py tests/test_banners.py \
-    tests/test_sample.py tests/test_show.py tests/test_picker.py tests/test_snapshot.py -k "not slow_here"
+    tests/test_sample.py tests/test_show.py tests/test_picker.py tests/test_transfer.py tests/test_snapshot.py

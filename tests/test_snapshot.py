@@ -236,7 +236,7 @@ def test_a_second_run_is_told_to_wait(undisturbed):
     stock, _, folder = undisturbed
     with sample.Store(stock) as store, filelock.FileLock(folder / ".lock"):
         games = fetch(store)
-        with pytest.raises(snapshot.SnapshotError, match=r"another update of .* is running"):
+        with pytest.raises(snapshot.SnapshotError, match=r"another update or fetch of .* is running"):
             snapshot.update(games, folder)
 
 

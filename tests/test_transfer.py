@@ -224,7 +224,7 @@ def test_files_that_are_equal_are_kept_and_others_replaced(home, archive, tmp_pa
 
 def test_no_fetch_into_a_folder_that_is_being_updated(archive, tmp_path):
     (tmp_path / "snapshots").mkdir()
-    with filelock.FileLock(tmp_path / "snapshots" / ".lock"), pytest.raises(transfer.TransferError, match="is running"):
+    with filelock.FileLock(tmp_path / "snapshots" / ".lock"), pytest.raises(snapshot.SnapshotError, match="is running"):
         transfer.fetch(archive, tmp_path)
     assert not tree(tmp_path)
 

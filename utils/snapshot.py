@@ -186,7 +186,7 @@ def update(
     folder = Path(folder)
     processes = processes or min(os.cpu_count() or 1, 8)
     options = {"processes_count": processes, "thread_count": threads, "distributor": distributor}
-    with _locked(folder):
+    with locked(folder):
         for plan in _plans(folder):
             _finish(plan, catalogue, options, patience, check)
         if plan := _plan(catalogue, folder, shard_size):
@@ -243,6 +243,17 @@ def report(catalogue: pd.DataFrame, folder: Path) -> Report:
     return Report(found[["appid", "name", "status", "reason"]])
 
 
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep a folder of snapshots to ourselves; raises SnapshotError where another update or fetch has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(folder / ".lock", timeout=0):
+            yield
+    except filelock.Timeout:
+        raise SnapshotError(f"another update or fetch of {folder} is running; wait for it, or stop it first") from None
+
+
 def _check(catalogue: pd.DataFrame, distributor: str) -> None:
     if absent := {"appid", "name", "banner_url"} - set(catalogue.columns):
         raise SnapshotError(
@@ -255,16 +266,6 @@ def _check(catalogue: pd.DataFrame, distributor: str) -> None:
     package = _DISTRIBUTORS[distributor]
     if package and not importlib.util.find_spec(package):
         raise SnapshotError(f"distributor {distributor!r} needs the package {package}: pip install {package}")
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(folder / ".lock", timeout=0):
-            yield
-    except filelock.Timeout:
-        raise SnapshotError(f"another update of {folder} is running; wait for it, or stop it first") from None
 
 
 def _plans(folder: Path) -> list[_Plan]:

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-import filelock
 import requests
 import tenacity
 import urllib3
@@ -128,7 +127,7 @@ def fetch(source: str | Path, home: Path, *, cache: Path | None = None) -> None:
     update of it is running, where the address does not answer, and for a full disk.
     """
     home = Path(home)
-    with _locked(home), _full_disk_told(home):
+    with snapshot.locked(home / "snapshots"), _full_disk_told(home):
         if re.match("https?://", str(source)):
             _fetch_from(str(source), home, cache)
         else:
@@ -396,18 +395,6 @@ def _recorded(home: Path) -> dict[Path, str]:
 def _hash(file: Path) -> str:
     with file.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-@contextmanager
-def _locked(home: Path) -> Iterator[None]:
-    """Keep a home to ourselves, by the lock that an update of its snapshots takes."""
-    lock = home / "snapshots" / ".lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(lock, timeout=0):
-            yield
-    except filelock.Timeout:
-        raise TransferError(f"an update or a fetch of {home} is running; wait for it, or stop it first") from None
 
 
 @contextmanager

@@ -1,0 +1,156 @@
+"""The notebooks: what is stored in them, that it is what a run gives, and a run over real covers."""
+
+import base64
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+DOWNLOAD, MATCH = ROOT / "download_steam_webdataset.ipynb", ROOT / "match_steam_banners_with_BEiT.ipynb"
+COVERS = ROOT.parent / "shared" / "real-covers"
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+BOTH = pytest.mark.parametrize("file", [DOWNLOAD, MATCH], ids=lambda file: file.stem)
+
+
+def environment(**values):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("STEAM_")}
+    return kept | {f"STEAM_BANNERS_{name}": str(value) for name, value in values.items()}
+
+
+def code(file):
+    return [cell for cell in nbformat.read(file, 4).cells if cell.cell_type == "code"]
+
+
+def figures(file):
+    """Return the pictures in a notebook's outputs, as RGB arrays."""
+    found = [
+        data.get("image/jpeg") or data["image/png"]
+        for cell in code(file)
+        for output in cell.outputs
+        if {"image/jpeg", "image/png"} & (data := output.get("data", {})).keys()
+    ]
+    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(each))).convert("RGB")) for each in found]
+
+
+@BOTH
+def test_stored_outputs_are_those_of_one_run_from_top_to_bottom(file):
+    cells = code(file)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
+
+
+@BOTH
+def test_figures_are_there_and_not_flat(file):
+    pictures = figures(file)
+    assert len(pictures) >= {DOWNLOAD: 2, MATCH: 6}[file]
+    assert min(picture.std() for picture in pictures) > 10
+    assert min(picture.shape[1] for picture in pictures) >= 1000
+
+
+@BOTH
+def test_a_notebook_is_small_and_tells_nothing_of_the_machine_it_ran_on(file):
+    text = file.read_text()
+    assert len(text) < 2_000_000
+    without_pictures = re.sub(r'"image/(png|jpeg)": "[^"]+"', "", text)
+    assert not re.search(r"/root/|/home/|/work/|/tmp/|/Users/|site-packages|\.venv", without_pictures)
+    assert "widgets" not in nbformat.read(file, 4).metadata
+
+
+@BOTH
+def test_colab_is_given_a_gpu_and_the_right_repository(file):
+    notebook = nbformat.read(file, 4)
+    assert notebook.metadata.accelerator == "GPU"
+    assert notebook.metadata.colab.gpuType == "T4"
+    owner = REPOSITORY.removeprefix("https://github.com/")
+    badge = f"https://colab.research.google.com/github/{owner}/blob/main/{file.name}"
+    assert badge in notebook.cells[0].source
+    assert f"git clone -q --depth 1 {REPOSITORY}\n" in code(file)[0].source
+    assert badge in (ROOT / "README.md").read_text()
+
+
+@BOTH
+def test_cells_are_short_and_have_a_word_before_them(file):
+    for before, cell in zip([None, *nbformat.read(file, 4).cells], nbformat.read(file, 4).cells, strict=False):
+        if cell.cell_type == "code":
+            lines = [line for line in cell.source.splitlines() if line.strip() and "# @param" not in line]
+            assert len(lines) <= 7, cell.source
+            assert before.cell_type == "markdown" or "@param" in before.source, cell.source
+
+
+def test_the_picture_in_the_readme_is_the_notebooks():
+    pictures = [
+        base64.b64decode(output.data["image/jpeg"])
+        for cell in code(MATCH)
+        for output in cell.outputs
+        if "image/jpeg" in output.get("data", {})
+    ]
+    assert (ROOT / "sample_matches.jpg").read_bytes() in pictures
+
+
+def test_a_run_on_the_sample_gives_what_is_stored(tmp_path):
+    """nbval: every text and table strictly, but for paths, times and the device, which `sanitize.cfg` names."""
+    options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=600", "-p", "no:cacheprovider", "-q"]
+    options += [f"--nbval-sanitize-with={ROOT / 'tests' / 'sanitize.cfg'}", "-o", "addopts="]
+    ran = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, DOWNLOAD.name, MATCH.name],
+        cwd=ROOT,
+        env=environment(SOURCE="sample", DATA=tmp_path / "data"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout[-8_000:]
+    assert re.search(r"\d+ passed", ran.stdout)
+
+
+def execute(file, out, **values):
+    """Run a notebook as `make match` does; return the executed copy."""
+    convert = ["-m", "nbconvert", "--to", "notebook", "--execute", "--ExecutePreprocessor.store_widget_state=False"]
+    ran = subprocess.run(
+        [sys.executable, *convert, f"--output-dir={out}", file.name],
+        cwd=ROOT,
+        env=environment(**values),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr[-8_000:]
+    return out / file.name
+
+
+@pytest.mark.skipif(not COVERS.is_dir(), reason="the real covers are not beside this repository")
+def test_real_covers_find_their_variants_of_other_regions(tmp_path):
+    values = {"SOURCE": "folder", "FOLDER": COVERS, "DATA": tmp_path / "data", "GAMES": 0}
+    ran = execute(DOWNLOAD, tmp_path, **values)
+    text = json.dumps([cell.outputs for cell in code(ran)])
+    assert "339 games asked: 339 downloaded" in text
+    assert len(figures(execute(MATCH, tmp_path, **values))) >= 6
+
+
+def test_no_network_is_one_line_that_names_the_host_and_the_sample(tmp_path):
+    shutil.copytree(ROOT / "utils", tmp_path / "utils")
+    shutil.copy(DOWNLOAD, tmp_path)
+    ran = subprocess.run(
+        [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--allow-errors", DOWNLOAD.name],
+        cwd=tmp_path,
+        env=environment(SOURCE="steam") | {"STEAM_API_URL": "http://127.0.0.1:9"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    executed = nbformat.read(tmp_path / f"{DOWNLOAD.stem}.nbconvert.ipynb", 4)
+    errors = [output for cell in executed.cells for output in cell.get("outputs", []) if output.output_type == "error"]
+    assert len(errors[0].traceback) == 1
+    assert re.fullmatch(r"StoreUnreachable: 127\.0\.0\.1:9 cannot be reached.*'sample'.*", errors[0].traceback[0])
