@@ -77,6 +77,10 @@ class Configuration:
         """What the folder of its features is called."""
         return f"{Path(self.checkpoint).name}--{self.image}--{self.pooling}"
 
+    def __str__(self) -> str:
+        power = f" {self.exponent:g}" if self.preparation == "whitened" else ""
+        return f"{Path(self.checkpoint).name}, {self.pooling}, {self.image}, {self.preparation}{power}"
+
 
 @dataclass(frozen=True)
 class Result:
@@ -425,7 +429,7 @@ def compare(
     for label, games, views in _baselines(stored, _views(Pixels(), exam)):
         rows[label] = _judged(games, views, exam)
     for configuration, games, views in _configured(configurations, snapshots, out, exam):
-        label = _label(configuration, games)
+        label = str(configuration) if games.manifest["trained"] else f"{configuration} {UNTRAINED}"
         rows[label], known[label] = _judged(games, views, exam), configuration
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.columns = pd.MultiIndex.from_tuples(table.columns)
@@ -486,13 +490,6 @@ def _configured(
         stored, views = features.extract(snapshots, eye, out / alike[0].folder), _views(eye, exam)
         for each in alike:
             yield each, matching.prepare(stored, each.preparation, exponent=each.exponent), views
-
-
-def _label(configuration: Configuration, games: Prepared) -> str:
-    name = Path(configuration.checkpoint).name
-    power = f" {configuration.exponent:g}" if configuration.preparation == "whitened" else ""
-    untrained = "" if games.manifest["trained"] else f" {UNTRAINED}"
-    return f"{name}, {configuration.pooling}, {configuration.image}, {configuration.preparation}{power}{untrained}"
 
 
 def _judged(games: Prepared, views: dict[str, np.ndarray], exam: _Exam) -> dict[tuple[str, str], float]:
