@@ -174,7 +174,9 @@ def test_a_store_with_nothing_in_it_answers_legally():
         assert ask(store, PLAYED) == {}
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", '{"query": 3}', '{"query": {"count": "many"}}', '{"ids": [620]}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", '{"ids": [{}]}', '{"query": 3}', '{"query": {"count": "many"}}', '{"ids": [620]}']
+)
 def test_a_bad_request(shop, text):
     path = ITEMS if "ids" in text else QUERY
     answer = requests.get(shop.api_url + path, params={"input_json": text}, timeout=10)
@@ -520,7 +522,26 @@ def test_links_are_followed_within_the_folder_only(own, tmp_path_factory):
     (own / "folder").symlink_to(secret.parent)
     (own / "twin.jpg").symlink_to(own / "11.jpg")
     (own / "gone.jpg").symlink_to(own / "nothing.jpg")
-    assert [game.name for game in sample.folder(own).games] == ["11", "14", "Thirteen", "12", "twin"]
+    (secret.parent / "list.csv").write_text("id,name\n11,Secret\n")
+    (own / "list.csv").symlink_to(secret.parent / "list.csv")
+    stock = sample.folder(own)
+    assert [game.name for game in stock.games] == ["11", "14", "Thirteen", "12", "twin"]
+    assert stock.notes == ["list.csv is not read: it is a link that leads out of the folder"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text on this system")
+def test_a_file_may_be_named_by_any_bytes(own):
+    paint(own / "x.jpg")
+    (own / "x.jpg").rename(os.fsdecode(os.fsencode(own) + b"/\xff.jpg"))
+    (own / "list.csv").write_text("id\n11\n")
+    stock = sample.folder(own)
+    assert "?" in [game.name for game in stock.games]
+    assert "?.jpg" in stock.notes[0]
+
+
+def test_an_unknown_tag():
+    with pytest.raises(ValueError, match=r"game 5 has the tags \['Golf'\]; known are Action"):
+        sample.Game(5, "Birdie", tags=("Golf", "Racing"))
 
 
 def test_broken_pictures_are_served_as_they_are(own):

@@ -60,11 +60,11 @@ _PROCESSOR = {
 
 
 def open_store(chosen: Settings) -> Settings:
-    """Opens the store of the sources `sample` and `folder`: the settings with its addresses, and with its checkpoint
-    (where torch is installed to write one) unless another is chosen. For `steam`, the settings as they are.
+    """Open the store of the sources `sample` and `folder`, and return the settings with its addresses.
 
-    The store lives as long as the process. Called again, it is found at the same address, newly stocked. Raises
-    SettingsError where the folder is none or holds no picture.
+    Unless a checkpoint is chosen, they get the tiny one as well, written where torch is installed. The store lives as
+    long as the process; called again, it is found at the same address, newly stocked. For `steam`, the settings are
+    returned as they are. Raises SettingsError where the folder is none or holds no picture.
     """
     if chosen.source == "steam":
         return chosen
@@ -78,7 +78,7 @@ def open_store(chosen: Settings) -> Settings:
 
 
 def notes(chosen: Settings) -> list[str]:
-    """What is amiss with the pictures and the CSV of the source `folder`, a line each, since the last `open_store`."""
+    """Return what `open_store` found amiss with the pictures and the CSV of the source `folder`, a line each."""
     return [] if chosen.source == "steam" else list(_kept_store(chosen.source).notes)
 
 
@@ -88,7 +88,7 @@ def _kept_store(source: str) -> Store:  # noqa: ARG001 - one a source
 
 
 def checkpoint(place: Path) -> Path:
-    """Writes a tiny, untrained BEiT of the fine-tuned type into the folder, unless it is there; gives the folder.
+    """Write a tiny, untrained BEiT of the fine-tuned type into a folder, unless it is there; return the folder.
 
     224 x 224 pixels, patches of 16, 64 dims, 4 blocks, 262,000 parameters that depend on nothing but their names: the
     same on every machine. Its config has `steam_banners_untrained`. config.json comes last, so what has it is whole.
@@ -203,7 +203,7 @@ class Store:
         self._shelf = _Shelf(games)
 
     def restock(self, stock: Stock) -> None:
-        """Puts other games with their pictures and notes on the shelves."""
+        """Put other games with their pictures and notes on the shelves."""
         self.games, self.picture, self.notes = stock.games, stock.picture, stock.notes
         self.pictures: dict[int, bytes | None] = {}
 
@@ -216,13 +216,13 @@ class Store:
         skip: int = 0,
         seconds: float = 1.0,
     ) -> None:
-        """Makes trouble for requests whose unquoted path and query match the regular expression `pattern`.
+        """Make trouble for requests whose unquoted path and query match the regular expression `pattern`.
 
         kind: an HTTP status (`seconds` is the Retry-After of a 429 or 503), or "slow" (the answer waits `seconds`),
         "html" (a block page with status 200), "empty" (`{"response": {}}`, or no bytes for a picture), "truncated"
         (half the body, then the end), "drip" (a byte every `seconds`), "drop" (the connection ends without a word), or
         a function that is called with the store before it answers, to change games in the middle of a crawl.
-        times: so many requests, or all; skip: so many go well first. Of several troubles the first that fits is taken.
+        times: so many requests, or all. skip: so many go well first. Of several troubles the first that fits is taken.
         """
         if not (callable(kind) or isinstance(kind, int) or kind in _FAULTS):
             raise ValueError(f"unknown trouble {kind!r}: it is an HTTP status, a function, or one of {sorted(_FAULTS)}")
@@ -230,16 +230,16 @@ class Store:
             self._troubles.append(_Trouble(re.compile(pattern), kind, times, skip, seconds))
 
     def calm(self) -> None:
-        """Ends all trouble; changed games and pictures stay."""
+        """End all trouble; changed games and pictures stay."""
         with self._lock:
             self._troubles.clear()
 
     def count(self, pattern: str = "") -> int:
-        """How many requests so far had a path and query that match `pattern`."""
+        """Return how many requests so far had a path and query that match `pattern`."""
         return sum(bool(re.search(pattern, request.target)) for request in list(self.requests))
 
     def close(self) -> None:
-        """Stops serving and ends every open connection; may be called twice."""
+        """Stop serving and end every open connection; may be called twice."""
         self._server.stop()
 
     def __enter__(self) -> Self:
@@ -261,7 +261,7 @@ class Store:
         try:
             asked = json.loads(parse_qs(address.query).get("input_json", ["{}"])[0])
             response = _SERVICES[address.path](self._shelf, asked)
-        except (ValueError, TypeError, AttributeError):  # no JSON, or JSON of another shape
+        except (ValueError, TypeError, AttributeError, LookupError):  # no JSON, or JSON of another shape
             return _page("Bad Request", "Please verify that all required parameters are being sent", 400)
         return _Answer(json.dumps({"response": response}).encode(), type="application/json; charset=UTF-8")
 
@@ -473,7 +473,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
     def stop(self) -> None:
-        """Ends the loop, the listening socket and the connections that clients kept alive."""
+        """End the loop, the listening socket and the connections that clients kept alive."""
         if self.stopped.is_set():
             return
         self.stopped.set()

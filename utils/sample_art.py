@@ -35,7 +35,7 @@ _Points = np.ndarray | Sequence[Sequence[float]]
 
 
 def banner(art: str, number: int, title: str, subtitle: str) -> Image.Image:
-    """The RGB picture (600 x 900) of the `number`-th game, from 0, of a series in the art direction `art`."""
+    """Return the RGB picture (600 x 900) of the `number`-th game, from 0, of a series in the art direction `art`."""
     rng = np.random.default_rng([zlib.crc32(art.encode()), number])
     canvas = _Canvas(title, subtitle, number, _HUES[number % len(_HUES)], rng)
     _ARTS[art](canvas)
@@ -43,7 +43,7 @@ def banner(art: str, number: int, title: str, subtitle: str) -> Image.Image:
 
 
 def pattern(series: int, game: int) -> bytes:
-    """JPEG bytes (300 x 450) of a colour pattern: one look a `series`, a little different for every `game`; 1 ms."""
+    """Return a JPEG (300 x 450) of a colour pattern: one look a `series`, a little different for each `game`; 1 ms."""
     look = np.random.default_rng(series).integers(0, 256, (6, 4, 3))
     change = np.random.default_rng([series, game]).integers(-24, 25, (6, 4, 3))
     small = Image.fromarray((look + change).clip(0, 255).astype(np.uint8))
@@ -51,7 +51,7 @@ def pattern(series: int, game: int) -> bytes:
 
 
 def encode(picture: Image.Image, kind: str = "JPEG") -> bytes:
-    """The picture as the bytes of a file."""
+    """Return the picture as the bytes of a file."""
     file = io.BytesIO()
     picture.save(file, kind, quality=90)
     return file.getvalue()

@@ -52,8 +52,12 @@ class Game:
     descriptors: tuple[int, ...] = ()  # Steam's content descriptors: 3 and 4 are adult only
     type: int = 0  # 0 is a game, 1 a demo, 4 a DLC
 
+    def __post_init__(self) -> None:
+        if unknown := set(self.tags) - TAGS.keys():
+            raise ValueError(f"game {self.appid} has the tags {sorted(unknown)}; known are {', '.join(TAGS)}")
+
     def item(self, wanted: dict) -> dict:
-        """Steam's store item with the parts that `data_request` wants, without what is false or empty."""
+        """Return Steam's store item with the parts that `data_request` wants, without what is false or empty."""
         parts = {
             "include_reviews": ("reviews", self._reviews),
             "include_basic_info": ("basic_info", self._basic_info),
@@ -127,7 +131,7 @@ class Stock:
 
 
 def many(count: int) -> Stock:
-    """`count` made-up games for tests of scale: eight games a series, cheap pictures drawn when asked."""
+    """Return `count` made-up games for tests of scale: eight games a series, cheap pictures drawn when asked."""
     games = [
         Game(
             appid=100_000_000 + 10 * number,
@@ -251,7 +255,7 @@ _TWINS = {("chess", 5): ("chess", 0)}  # the very same file under two names
 
 
 def fictional() -> Stock:
-    """The sample: 150 games in 25 series and a blank one, with their share of trouble; pictures drawn when asked."""
+    """Return the sample: 150 games in 25 series, and their share of trouble; pictures are drawn when asked."""
     series = [(one, number) for one in _SERIES for number in range(6)]
     games = [_game(90_000_010 + 10 * place, *pair, place // 6) for place, pair in enumerate(series)]
     best = sorted(games, key=lambda game: -game.reviews)[:20]
@@ -313,7 +317,7 @@ def _blank() -> bytes:
 
 
 def folder(place: Path) -> Stock:
-    """The pictures in a folder and its sub-folders as games, named by a CSV file that lies beside them, if any.
+    """Return the pictures in a folder and its sub-folders as games, named by a CSV file that lies there, if any.
 
     The CSV has a column `appid` or `id`, and may have `file` (a picture's path within the folder; without it, the
     picture whose stem is the id is meant), `name`, `title` or `franchise`, `developer`, `publisher`. A picture without
@@ -363,23 +367,24 @@ def _pictures(place: Path) -> dict[str, Path]:
 
 def _rows(place: Path) -> tuple[list[dict[str, str]], list[str]]:
     """The good rows of the folder's CSV, and what is amiss with the others; the first file with ids in it is taken."""
-    notes, chosen = [], None
+    good, notes, chosen = [], [], ""
     for file in sorted(place.glob("*.csv")):
         try:
-            rows = list(_table(file))
-        except (OSError, UnicodeError, csv.Error, ValueError) as error:
+            rows = list(_table(file, place))
+        except (OSError, csv.Error, ValueError) as error:
             notes.append(f"{file.name} is not read: {error}")
             continue
         if chosen:
             notes.append(f"{file.name} is not read: {chosen} is")
         else:
-            chosen = file.name
-            good = list(_good_rows(rows, file.name, notes))
-    return (good if chosen else []), notes
+            chosen, good = file.name, list(_good_rows(rows, file.name, notes))
+    return good, notes
 
 
-def _table(file: Path) -> Iterator[dict[str, str]]:
+def _table(file: Path, place: Path) -> Iterator[dict[str, str]]:
     """The rows of a CSV; column names in small letters, the id as `appid`, its line as `line`."""
+    if not file.resolve().is_relative_to(place.resolve()):
+        raise ValueError("it is a link that leads out of the folder")
     text = file.read_text("utf-8-sig")
     delimiter = max(",;\t", key=text.partition("\n")[0].count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -411,7 +416,7 @@ def _own_game(appid: int, row: dict[str, str], file: Path) -> Game:
 
     return Game(
         appid,
-        row.get("name") or file.stem,
+        row.get("name") or file.stem.encode(errors="replace").decode(),  # a file may be named by any bytes
         updated=int(file.stat().st_mtime),
         franchises=named("franchise", "franchises", "title"),
         developers=named("developer", "developers"),
@@ -420,7 +425,7 @@ def _own_game(appid: int, row: dict[str, str], file: Path) -> Game:
 
 
 def _path_id(path: str, taken: Mapping[int, str]) -> int:
-    appid = 1_000_000_000 + zlib.crc32(path.encode()) % 1_000_000_000
+    appid = 1_000_000_000 + zlib.crc32(os.fsencode(path)) % 1_000_000_000
     while appid in taken:
         appid += 1
     return appid
@@ -429,7 +434,7 @@ def _path_id(path: str, taken: Mapping[int, str]) -> int:
 def _listed(names: Iterable[str]) -> str:
     names = list(names)
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more
+    return ", ".join(names[:5]).encode(errors="replace").decode() + more
 
 
 def _read(file: Path) -> bytes | None:
