@@ -490,7 +490,7 @@ def test_what_is_no_picture_is_refused(tmp_path, tiny, web):
         (tmp_path, "directory"),
         (address, "404"),
         ("http://127.0.0.1:9/a.jpg", "cannot be had"),
-        (np.zeros((9, 9), np.uint8), r"uint8 \(9, 9\).*an appid"),
+        (np.zeros((9, 9), np.uint8), r"uint8 \(9, 9\).*address"),
         (np.zeros((9, 9, 3)), "float64"),
         (None, "NoneType"),
     ]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,10 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import requests
 from PIL import Image, ImageOps
 
 from utils import settings, snapshot
 from utils.snapshot import HEIGHT, WIDTH
+
+_MOST_BYTES = 50_000_000  # of a picture from the web
+_TIMEOUT = (10, 30)  # seconds to connect, and between two reads
+_PATIENCE = 60  # seconds for a whole picture from the web
 
 
 class Refused(settings.PlainError, ValueError):
@@ -50,6 +56,35 @@ def decode(picture: bytes) -> np.ndarray:
             return np.asarray(_fit(_rgb(_upright(image))))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise Refused(f"{len(picture):,} bytes that are not a whole picture: {error}") from None
+
+
+def content(picture: str | Path | bytes | Image.Image | np.ndarray) -> bytes:
+    """Return the bytes of a picture's file, wherever it is; pixels are written as TIFF, which loses nothing.
+
+    A picture is a file's path or bytes, a PIL image, an RGB array uint8 (height, width, 3) or an http(s) address.
+    Raises Refused for anything else, and for what cannot be had.
+    """
+    match picture:
+        case bytes():
+            return picture
+        case str() if picture.lower().startswith(("http://", "https://")):
+            return _download(picture)
+        case str() | Path():
+            return _file(Path(picture))
+        case np.ndarray() if picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3:
+            return _tiff(Image.fromarray(picture))
+        case Image.Image():
+            return _tiff(picture)
+    kind = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
+    raise Refused(
+        f"the picture is {kind}; allowed are a path, bytes, a PIL image, an RGB array uint8 (height, width, 3), "
+        "or an http(s) address"
+    )
+
+
+def own(picture: str | Path | bytes | Image.Image | np.ndarray, name: str) -> Banner:
+    """Return a picture of one's own, as `content` takes it, as a banner (its appid is 0); raises Refused."""
+    return Banner(0, name, _jpeg(Image.fromarray(decode(content(picture)))))
 
 
 def read(folder: Path, catalogue: pd.DataFrame | None = None) -> Iterator[Banner]:
@@ -108,9 +143,7 @@ def _banner(appid: int, name: str, jpeg: bytes, rotation: int) -> Banner:
     """Return a banner, its JPEG written anew only where it is not upright or not of the banners' size."""
     with Image.open(io.BytesIO(jpeg)) as image:
         if rotation or image.size != (WIDTH, HEIGHT):
-            content = io.BytesIO()
-            _fit(_rgb(image.rotate(int(rotation), expand=True))).save(content, "JPEG", quality=95)
-            jpeg = content.getvalue()
+            jpeg = _jpeg(_fit(_rgb(image.rotate(int(rotation), expand=True))))
     return Banner(int(appid), name, jpeg)
 
 
@@ -132,3 +165,39 @@ def _fit(image: Image.Image) -> Image.Image:
         return image
     shrinks = image.width >= WIDTH and image.height >= HEIGHT
     return ImageOps.fit(image, (WIDTH, HEIGHT), Image.Resampling.BOX if shrinks else Image.Resampling.LANCZOS)
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=95)
+    return content.getvalue()
+
+
+def _file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Refused(f"{path} is no file that can be read, nor an http(s) address: {error.strerror}") from None
+
+
+def _tiff(image: Image.Image) -> bytes:
+    content = io.BytesIO()
+    ImageOps.exif_transpose(image).save(content, "TIFF")
+    return content.getvalue()
+
+
+def _download(address: str) -> bytes:
+    """Return what an address gives, up to a size and in a time; Refused says why not."""
+    try:
+        with requests.get(address, stream=True, timeout=_TIMEOUT) as answer:
+            answer.raise_for_status()
+            content, end = b"", time.monotonic() + _PATIENCE
+            for some in answer.iter_content(1 << 16):
+                content += some
+                if len(content) > _MOST_BYTES or time.monotonic() > end:
+                    raise Refused(
+                        f"{address} gives more than {_MOST_BYTES:,} bytes, or takes longer than {_PATIENCE} s"
+                    )
+            return content
+    except requests.RequestException as error:
+        raise Refused(f"{address} cannot be had: {error}") from None

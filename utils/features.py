@@ -12,7 +12,6 @@ import itertools
 import json
 import multiprocessing
 import os
-import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -24,9 +23,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import requests
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 from tqdm.auto import tqdm
@@ -39,9 +37,6 @@ if TYPE_CHECKING:
 
 _CHUNK = 32  # pictures that a worker hands over at a time
 _FEW = 512  # pictures up to which starting workers costs more than they bring
-_MOST_BYTES = 50_000_000  # of a picture from the web
-_TIMEOUT = (10, 30)  # seconds to connect, and between two reads
-_PATIENCE = 60  # seconds for a whole picture from the web
 
 
 class FeaturesError(settings.PlainError, ValueError):
@@ -133,7 +128,9 @@ def encode(encoder: "Encoder", picture: "str | Path | bytes | int | Image.Image 
 
     Raises banners.Refused for what is no picture or cannot be had, and catalogue.StoreError.
     """
-    return encoder([banners.decode(_content(picture))])[0].numpy()
+    if isinstance(picture, int | np.integer):
+        picture = _address(int(picture))
+    return encoder([banners.decode(banners.content(picture))])[0].numpy()
 
 
 # ------------------------------------------------------------------------------------------------ what is on disk
@@ -500,41 +497,6 @@ _ENGINES = {"local": _local, "ray": _ray}
 # --------------------------------------------------------------------------------------------------- one picture
 
 
-def _content(picture: object) -> bytes:
-    """Return the content of a picture's file, wherever it is; pixels are written as TIFF, which loses nothing."""
-    match picture:
-        case bytes():
-            return picture
-        case int() | np.integer():
-            return _download(_address(int(picture)))
-        case str() if picture.lower().startswith(("http://", "https://")):
-            return _download(picture)
-        case str() | Path():
-            return _file(Path(picture))
-        case np.ndarray() if picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3:
-            return _tiff(Image.fromarray(picture))
-        case Image.Image():
-            return _tiff(picture)
-    kind = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
-    raise banners.Refused(
-        f"the picture is {kind}; allowed are a path, bytes, a PIL image, an RGB array uint8 (height, width, 3), "
-        "an http(s) address or an appid"
-    )
-
-
-def _file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise banners.Refused(f"{path} is no file that can be read, nor an http(s) address: {error.strerror}") from None
-
-
-def _tiff(image: Image.Image) -> bytes:
-    content = io.BytesIO()
-    ImageOps.exif_transpose(image).save(content, "TIFF")
-    return content.getvalue()
-
-
 def _address(appid: int) -> str:
     games = catalogue.fetch_games([appid])
     if games.empty:
@@ -543,20 +505,3 @@ def _address(appid: int) -> str:
     if not address:
         raise banners.Refused(f"the store has no vertical banner of game {appid}, {games['name'].iloc[0]}")
     return address
-
-
-def _download(address: str) -> bytes:
-    """Return what an address gives, up to a size and in a time; Refused says why not."""
-    try:
-        with requests.get(address, stream=True, timeout=_TIMEOUT) as answer:
-            answer.raise_for_status()
-            content, end = b"", time.monotonic() + _PATIENCE
-            for some in answer.iter_content(1 << 16):
-                content += some
-                if len(content) > _MOST_BYTES or time.monotonic() > end:
-                    raise banners.Refused(
-                        f"{address} gives more than {_MOST_BYTES:,} bytes, or takes longer than {_PATIENCE} s"
-                    )
-            return content
-    except requests.RequestException as error:
-        raise banners.Refused(f"{address} cannot be had: {error}") from None
