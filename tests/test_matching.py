@@ -54,6 +54,7 @@ def assert_exact(appids, cosines, neighbours, found):
 @pytest.fixture
 def small_tiles(monkeypatch):
     monkeypatch.setattr(matching, "_TILE", 64)
+    monkeypatch.setattr(matching, "_FOLD", 4)
     monkeypatch.setattr(matching, "_SPARE", 2)
 
 

@@ -6,6 +6,7 @@ the lower appid, so that runs, tile sizes and machines agree.
 
 import hashlib
 import json
+import math
 import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ from utils.settings import PlainError
 PREPARATIONS = ("as they are", "centred", "whitened")
 
 _TILE = 4096  # rows and columns of a tile of cosines, 64 MiB in float32
+_FOLD = 16  # columns folded into one while looking for the best of a row
 _SPARE = 8  # candidates beyond k, so that the first pass's rounding hides no neighbour
 _ROUNDING = 2.0**-24  # float32's unit roundoff
 _NOTHING = 1e-6  # what is left of a vector after centring, over its length, where it is rounding and no more
@@ -408,12 +410,14 @@ def _all_pairs(vectors: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _tiles(vectors: Tensor) -> Iterator[tuple[int, int, Tensor]]:
-    """Yield the cosines of unit vectors (n, dim) with each other, tile by tile of the upper triangle.
+    """Yield the cosines of unit vectors (n, dim) with each other, tile by tile: the diagonal, then all above it.
 
     A tile is its first row, its first column and float32 cosines, each vector's with itself minus infinity.
     """
     starts = range(0, len(vectors), _TILE)
-    pairs = [(top, left) for top in starts for left in starts if top <= left]
+    pairs = sorted(
+        ((top, left) for top in starts for left in starts if top <= left), key=lambda pair: pair[1] - pair[0]
+    )
     with _exact_products(vectors):
         for top, left in tqdm(pairs, desc="All pairs", unit="tile", disable=len(pairs) < 10):
             tile = vectors[top : top + _TILE] @ vectors[left : left + _TILE].T
@@ -441,10 +445,41 @@ def _exact_products(vectors: Tensor) -> Iterator[None]:
 
 def _keep_best(best: Tensor, where: Tensor, cosines: Tensor, top: int, left: int) -> None:
     """Merge a tile's cosines (rows, columns) into the best of its rows (n, width) and their places, both changed."""
-    rows = slice(top, top + len(cosines))
-    values, columns = cosines.contiguous().topk(min(best.shape[1], cosines.shape[1]), sorted=False)
-    values, order = torch.cat([best[rows], values], 1).topk(best.shape[1], sorted=False)
+    rows, width = slice(top, top + len(cosines)), best.shape[1]
+    if top == left:
+        values, columns = cosines.topk(min(width, cosines.shape[1]), sorted=False)
+    else:
+        values, columns = _above(cosines, best[rows].amin(1))
+    values, order = torch.cat([best[rows], values], 1).topk(width, sorted=False)
     best[rows], where[rows] = values, torch.cat([where[rows], columns + left], 1).gather(1, order)
+
+
+def _above(cosines: Tensor, floor: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the cosines (rows, columns) above each row's floor (rows,) and their columns, both padded to (rows, most).
+
+    There are few. The maxima of columns folded upon each other, which cost little, tell where to look for them.
+    """
+    fold = math.gcd(cosines.shape[1], _FOLD)
+    if cosines.is_contiguous():
+        maxima = cosines.unflatten(1, (fold, -1)).amax(1)
+    else:  # a transposed tile is read as it lies in memory
+        maxima = cosines.T.unflatten(0, (fold, -1)).amax(0).T
+    row, first = (maxima > floor[:, None]).nonzero().unbind(1)
+    columns = first[:, None] + torch.arange(0, cosines.shape[1], maxima.shape[1], device=cosines.device)
+    inside = cosines[row[:, None], columns]
+    hit, at = (inside > floor[row, None]).nonzero().unbind(1)
+    return _padded(row[hit], inside[hit, at], columns[hit, at], len(cosines))
+
+
+def _padded(row: Tensor, values: Tensor, columns: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+    """Return values and columns, listed by ascending row, as matrices (rows, most): minus infinity where a row lacks."""
+    counts = row.bincount(minlength=rows)
+    place = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
+    matrix = values.new_full((rows, int(counts.max())), -torch.inf)
+    matrix[row, place] = values
+    theirs = columns.new_zeros(matrix.shape)
+    theirs[row, place] = columns
+    return matrix, theirs
 
 
 def _settle(
