@@ -36,7 +36,9 @@ _FOLD = 16  # columns folded into one while looking for the best of a row
 _SPARE = 8  # candidates beyond k, so that the first pass's rounding hides no neighbour
 _ROUNDING = 2.0**-24  # float32's unit roundoff
 _NOTHING = 1e-6  # what is left of a vector after centring, over its length, where it is rounding and no more
-_ROWS = 64  # queries answered at a time
+_WIDER = 16  # times as many candidates where they were not enough
+_ROWS = 64  # queries whose products with all are held at a time
+_PAIRS = 2048  # of vectors whose cosines are computed in float64 at a time, in the processor's cache
 _FILE = "matches.parquet"
 
 
@@ -143,17 +145,9 @@ def nearest(features: Features, queries: Sequence[int] | np.ndarray, k: int) -> 
     """
     games = _prepared(features)
     vectors, own = _queries(games, queries)
-    gallery, k = torch.from_numpy(games.vectors), _checked(k, len(games.appids) - (own is not None))
-    shape = len(vectors), k
-    positions, cosines = np.empty(shape, np.int64), np.empty(shape, np.float32)
-    for rows in _slices(len(vectors), _ROWS):
-        asked, mine = torch.from_numpy(vectors[rows]), None if own is None else torch.from_numpy(own[rows])
-        scores = torch.from_numpy(vectors[rows] @ games.vectors.T)  # by OpenBLAS: faster for one query than torch
-        if mine is not None:
-            scores.scatter_(1, mine[:, None], -torch.inf)
-        candidates = scores.topk(min(k + _SPARE, len(gallery)))
-        positions[rows], cosines[rows] = _settle(gallery, asked, mine, *candidates, k)
-    return games.appids[positions], cosines
+    k = _checked(k, len(games) - (own is not None))
+    positions, cosines = _nearest(torch.from_numpy(games.vectors), vectors, own, k, k + _SPARE)
+    return games.appids[positions.numpy()], cosines.numpy()
 
 
 def all_matches(features: Features, k: int, folder: Path | None = None, *, device: str | None = None) -> Matches:
@@ -353,12 +347,12 @@ def _checked(k: int, most: int) -> int:
     return min(k, most)
 
 
-def _queries(games: Prepared, queries: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+def _queries(games: Prepared, queries: Sequence[int] | np.ndarray) -> tuple[Tensor, Tensor | None]:
     """Return the queries' unit vectors (q, dim), and the rows of their own games (q,) where they are appids."""
     queries = np.asarray(queries)
     if queries.ndim == 1 and np.issubdtype(queries.dtype, np.integer):
         own = _rows(games.appids, queries)
-        return games.vectors[own], own
+        return torch.from_numpy(games.vectors[own]), torch.from_numpy(own)
     if queries.ndim != 2 or queries.shape[1] != len(games.shift):
         allowed = f"appids (q,) or vectors (q, {len(games.shift)})"
         raise MatchError(f"queries are {queries.dtype} of shape {queries.shape}; allowed are {allowed}")
@@ -366,7 +360,7 @@ def _queries(games: Prepared, queries: Sequence[int] | np.ndarray) -> tuple[np.n
     if not pointing.all():
         number = int(np.argmin(pointing))
         raise MatchError(f"query {number} is zero, not finite, or just the mean of all games: it points nowhere")
-    return vectors, None
+    return torch.from_numpy(vectors), None
 
 
 def _rows(appids: np.ndarray, wanted: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -404,9 +398,7 @@ def _all_pairs(vectors: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
         if top != left:
             _keep_best(best, where, cosines.T, left, top)
     own = torch.arange(count, device=vectors.device)
-    parts = zip(*(each.split(_ROWS) for each in (vectors, own, best, where)), strict=True)
-    settled = [_settle(vectors, *part, k) for part in parts]
-    return tuple(torch.cat(each).cpu().numpy() for each in zip(*settled, strict=True))
+    return tuple(each.cpu().numpy() for each in _settled(vectors, vectors, own, k, best, where))
 
 
 def _tiles(vectors: Tensor) -> Iterator[tuple[int, int, Tensor]]:
@@ -415,9 +407,7 @@ def _tiles(vectors: Tensor) -> Iterator[tuple[int, int, Tensor]]:
     A tile is its first row, its first column and float32 cosines, each vector's with itself minus infinity.
     """
     starts = range(0, len(vectors), _TILE)
-    pairs = sorted(
-        ((top, left) for top in starts for left in starts if top <= left), key=lambda pair: pair[1] - pair[0]
-    )
+    pairs = [(top, top + apart) for apart in starts for top in starts if top + apart in starts]
     with _exact_products(vectors):
         for top, left in tqdm(pairs, desc="All pairs", unit="tile", disable=len(pairs) < 10):
             tile = vectors[top : top + _TILE] @ vectors[left : left + _TILE].T
@@ -472,7 +462,7 @@ def _above(cosines: Tensor, floor: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _padded(row: Tensor, values: Tensor, columns: Tensor, rows: int) -> tuple[Tensor, Tensor]:
-    """Return values and columns, listed by ascending row, as matrices (rows, most): minus infinity where a row lacks."""
+    """Return values and columns, listed by ascending row, as matrices (rows, most), filled up with minus infinity."""
     counts = row.bincount(minlength=rows)
     place = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
     matrix = values.new_full((rows, int(counts.max())), -torch.inf)
@@ -482,41 +472,54 @@ def _padded(row: Tensor, values: Tensor, columns: Tensor, rows: int) -> tuple[Te
     return matrix, theirs
 
 
-def _settle(
-    gallery: Tensor, queries: Tensor, own: Tensor | None, scores: Tensor, candidates: Tensor, k: int
+def _nearest(gallery: Tensor, queries: Tensor, own: Tensor | None, k: int, width: int) -> tuple[Tensor, Tensor]:
+    """Return the positions int64 and cosines float32 (q, k) of queries' nearest in a gallery, unit (q, dim), (n, dim).
+
+    `own` (q,) are positions left out, each for its query; `width` is how many candidates are looked at first.
+    """
+    found = []
+    for rows in _slices(len(queries), _ROWS):
+        asked, mine = queries[rows], None if own is None else own[rows]
+        scores = _product(asked, gallery)
+        if mine is not None:
+            scores.scatter_(1, mine[:, None], -torch.inf)
+        found.append(_settled(gallery, asked, mine, k, *scores.topk(min(width, len(gallery)))))
+    positions, cosines = zip(*found, strict=True)
+    return torch.cat(positions), torch.cat(cosines)
+
+
+def _product(queries: Tensor, gallery: Tensor) -> Tensor:
+    """Return the float32 products (q, n) of a few queries with all: on a CPU by NumPy, twice as fast for one query."""
+    if gallery.device.type == "cpu":
+        return torch.from_numpy(queries.numpy() @ gallery.numpy().T)
+    with _exact_products(gallery):
+        return queries @ gallery.T
+
+
+def _settled(
+    gallery: Tensor, queries: Tensor, own: Tensor | None, k: int, scores: Tensor, candidates: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the positions int64 and cosines float32 (q, k) of the nearest among candidates (q, c), computed exactly.
+    """Return what `_nearest` does, computed exactly from candidates (q, width) and their float32 scores.
 
     Where the last candidate's score, give or take rounding, reaches the k-th cosine, a vector that is no candidate may
-    belong there as well, as among many copies of one picture: then the whole gallery (n, dim) is gone through.
+    belong there as well, as among many copies of one picture: then more of them are looked at.
     """
-    cosines = _pairwise(functional.embedding(candidates, gallery).double(), queries[:, None].double()).float()
-    positions, cosines = _ranked(cosines.masked_fill(scores == -torch.inf, -torch.inf), candidates, k)
-    if candidates.shape[1] < len(gallery):
-        doubtful = (cosines[:, -1] <= scores.amin(1) + _error(gallery)).nonzero()[:, 0]
-        if len(doubtful):
-            mine = None if own is None else own[doubtful]
-            positions[doubtful], cosines[doubtful] = _exhaust(gallery, queries[doubtful], mine, k)
+    width = candidates.shape[1]
+    parts = zip(*(each.split(max(1, _PAIRS // width)) for each in (queries, scores, candidates)), strict=True)
+    found = [_ranked(_exact(gallery, asked, seen, near), near, k) for asked, seen, near in parts]
+    positions, cosines = (torch.cat(each) for each in zip(*found, strict=True))
+    doubtful = (cosines[:, -1] <= scores.amin(1) + _error(gallery)).nonzero()[:, 0]
+    if len(doubtful) and width < len(gallery):
+        mine = None if own is None else own[doubtful]
+        positions[doubtful], cosines[doubtful] = _nearest(gallery, queries[doubtful], mine, k, _WIDER * width)
     return positions, cosines
 
 
-def _exhaust(gallery: Tensor, queries: Tensor, own: Tensor | None, k: int) -> tuple[Tensor, Tensor]:
-    """Return what `_settle` does, from the exact cosines with all of the gallery."""
-    asked = _unit(queries)
-    cosines = torch.cat([(asked @ _unit(some).T).float() for some in gallery.split(_TILE)], 1)
-    if own is not None:
-        cosines.scatter_(1, own[:, None], -torch.inf)
-    return _ranked(cosines, torch.arange(len(gallery), device=gallery.device).expand_as(cosines), k)
-
-
-def _unit(vectors: Tensor) -> Tensor:
-    return functional.normalize(vectors.double(), dim=-1)
-
-
-def _pairwise(some: Tensor, others: Tensor) -> Tensor:
-    """Return the cosines of vectors (..., dim), pair by pair."""
-    lengths = torch.linalg.vector_norm(some, dim=-1) * torch.linalg.vector_norm(others, dim=-1)
-    return torch.linalg.vecdot(some, others) / lengths
+def _exact(gallery: Tensor, queries: Tensor, scores: Tensor, candidates: Tensor) -> Tensor:
+    """Return the cosines (q, width) of queries with candidates; a score of minus infinity, for none, stays."""
+    theirs, own = functional.embedding(candidates, gallery).double(), queries[:, None].double()
+    lengths = torch.linalg.vector_norm(theirs, dim=-1) * torch.linalg.vector_norm(own, dim=-1)
+    return (torch.linalg.vecdot(theirs, own) / lengths).float().masked_fill(scores == -torch.inf, -torch.inf)
 
 
 def _ranked(cosines: Tensor, positions: Tensor, k: int) -> tuple[Tensor, Tensor]:
