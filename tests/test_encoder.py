@@ -198,6 +198,16 @@ def test_half_precision_agrees_on_real_covers(folders, dtype):
     assert functional.cosine_similarity(exact - exact.mean(0), fast - fast.mean(0)).min() > 0.998
 
 
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler for the CPU")
+def test_compiled_features_are_the_same(tmp_path, pictures):
+    folder = checkpoints.write(tmp_path / "one", image_size=64, num_hidden_layers=1)
+    one = encoder.load(folder, device="cpu", dtype="float32")
+    expected = one(pictures)
+    assert one.compile() is one
+    assert (one(pictures) - expected).abs().max() < 1e-5
+    assert (one(pictures[:2]) - expected[:2]).abs().max() < 1e-5
+
+
 def test_identity_tells_encoders_apart(folders, tmp_path):
     folder = folders["tuned", "today"]
     one = encoder.load(folder, device="cpu", dtype="float32").identity

@@ -210,6 +210,14 @@ class Encoder:
         network = replace(self._network, backbone=copy.deepcopy(self._network.backbone))
         return Encoder(network, self.preparation, self.identity, torch.device(device), self.dtype)
 
+    def compile(self) -> "Encoder":
+        """Have torch.compile make the forward pass faster, and return self; worth it for many thousand pictures.
+
+        The first pass takes a minute more. Features change by rounding only.
+        """
+        self._backbone.compile(options={"freezing": self.device.type == "cpu"})
+        return self
+
     def _forward(self, batch: Tensor) -> Tensor:
         levels = batch.to(self.device, non_blocking=True).float() * self.preparation.scale
         pixels = ((levels - self._mean) / self._std).permute(0, 3, 1, 2)  # (n, 3, height, width)
