@@ -459,8 +459,8 @@ def test_address(turning, web):
         ("{web}/page", "not a whole picture"),
         ("/etc/hostname", "must begin with http:// or https://"),
         ("file:///etc/hostname", "must begin with http:// or https://"),
-        ("http://127.0.0.1:9/", "gave no picture"),
-        ("https://<script>", "gave no picture"),
+        ("http://127.0.0.1:9/", "cannot be had"),
+        ("https://<script>", "cannot be had"),
     ],
 )
 def test_an_address_without_a_picture(turning, web, address, words):

@@ -205,6 +205,11 @@ class Encoder:
         """
         return self._pool(self._forward(batch), self._norm)
 
+    def __str__(self) -> str:
+        name, trained = Path(self.identity["checkpoint"]).name, "" if self.identity["trained"] else ", untrained"
+        how = f"{self.pooling} features of {self.dims} numbers, {self.preparation.image} input"
+        return f"{name}{trained}: {how}, on {device_name(self.device)} in {self.identity['dtype']}"
+
     def to(self, device: str | torch.device) -> "Encoder":
         """Return a copy of this Encoder on another device."""
         network = replace(self._network, backbone=copy.deepcopy(self._network.backbone))
@@ -236,6 +241,15 @@ class Encoder:
             raise ValueError("no pictures: an Encoder takes at least one, uint8 RGB (384, 256, 3)")
         prepared = [self.preparation(_checked(number, picture)) for number, picture in enumerate(pictures)]
         return torch.from_numpy(np.stack(prepared)).split(self.batch_size)
+
+
+def device_name(device: torch.device) -> str:
+    """Return what a device is called, with a hint where a GPU would be faster."""
+    if device.type == "cuda":
+        return f"the GPU {torch.cuda.get_device_name(device)}"
+    if device.type != "cpu":
+        return f"the GPU ({device.type})"
+    return "the CPU (on Colab, Runtime > Change runtime type > T4 GPU is much faster)"
 
 
 def load(

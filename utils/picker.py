@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
-import requests
 from PIL import Image
 from rapidfuzz import fuzz, process
 
@@ -34,7 +33,6 @@ _SHORT = 12  # games in the short list
 _NEARLY = 75  # rapidfuzz score, of 100, from which a name is taken for what somebody meant to type
 _TILE, _LARGE = (160, 240), (220, 330)  # pixels of a match and of the query
 _KEPT = 2_000  # pictures kept ready for the browser, some 15 kB each
-_LARGEST = 20_000_000  # bytes of a picture taken from an address
 _VIEWS = {"as it is": {}, "mirrored": {"mirror": True}, "upside down": {"flip": True}}  # words of query_vector
 _TURNS = {"as it is": "", "mirrored": "transform:scaleX(-1);", "upside down": "transform:scaleY(-1);"}
 
@@ -275,13 +273,17 @@ class Picker(widgets.VBox):
     @_guarded
     def _on_address(self, change: dict) -> None:
         if address := change["new"].strip():
-            self._look(_Query("A picture from the web", _jpeg(_fetch(address))))
+            if not address.lower().startswith(
+                ("http://", "https://")
+            ):  # a page that others use must not read our files
+                raise NoPicture(f"{address!r} is not an address of the web; it must begin with http:// or https://")
+            self._look(_Query("A picture from the web", banners.own(address, "").jpeg))
 
     @_guarded
     def _on_upload(self, change: dict) -> None:
         files = change["new"].values() if isinstance(change["new"], dict) else change["new"]  # ipywidgets 7, 8
         for file in files:
-            self._look(_Query("Your picture", _jpeg(bytes(file["content"]))))
+            self._look(_Query("Your picture", banners.own(bytes(file["content"]), "").jpeg))
 
     @_guarded
     def _on_option(self, _: dict) -> None:
@@ -453,21 +455,3 @@ def _encoded(image: Image.Image, quality: int) -> bytes:
     content = io.BytesIO()
     image.save(content, "JPEG", quality=quality)
     return content.getvalue()
-
-
-def _jpeg(picture: bytes) -> bytes:
-    """Any picture file as a banner's JPEG, of the stored ones' quality; raises banners.Refused."""
-    return _encoded(Image.fromarray(banners.decode(picture)), quality=95)
-
-
-def _fetch(address: str) -> bytes:
-    """The bytes at an http(s) address, if they are not too many."""
-    if not address.lower().startswith(("http://", "https://")):
-        raise NoPicture(f"{address!r} is not an address of the web; it must begin with http:// or https://")
-    try:
-        with requests.get(address, timeout=10, stream=True) as answer:
-            answer.raise_for_status()
-            content = b"".join(islice(answer.iter_content(65_536), _LARGEST // 65_536))
-    except requests.RequestException as error:
-        raise NoPicture(f"{address} gave no picture: {error}") from None
-    return content

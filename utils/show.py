@@ -42,7 +42,7 @@ _RATIO = 384 / 256  # a banner's height over its width
 _GROUND, _INK, _MUTED, _LINE, _ACCENT = "#14171c", "#eceff2", "#8b95a1", "#343b44", "#66c0f4"
 _TITLE, _NAME, _NOTE, _LEADING = 20, 12.5, 11, 1.28
 _STATUS = {"downloaded": _ACCENT, "missing": "#7d8793", "refused": "#d9a441", "failed": "#e0605a"}
-_LARGEST = 400_000  # bytes of a figure in a notebook
+_LARGEST = 300_000  # bytes of a figure in a notebook
 _QUALITIES = (90, 80, 70, 60, 50)  # JPEG's, the first that is small enough
 
 _FONTS = (  # those found here follow DejaVu Sans, which matplotlib brings, for the glyphs it lacks
@@ -74,7 +74,7 @@ class Figure(matplotlib.figure.Figure):
         display({"image/jpeg": base64.b64encode(self.jpeg()).decode(), "text/plain": repr(self)}, raw=True)
 
     def jpeg(self) -> bytes:
-        """The figure as a JPEG, of less than 400 kB if that can be had; full chroma keeps small type crisp."""
+        """The figure as a JPEG, of less than 300 kB if that can be had; full chroma keeps small type crisp."""
         canvas = FigureCanvasAgg(self)
         canvas.draw()
         image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
