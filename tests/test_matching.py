@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from utils import matching
 from utils.features import Features
@@ -91,6 +92,33 @@ def test_among_many_copies_the_lowest_appids_come_first():
     for game in evens:
         assert found.of(game)[0].tolist() == [other for other in evens[:4] if other != game][:3]
     assert (found.cosines == 1).all()
+
+
+def test_one_query_among_many_copies_finds_the_lowest_appids_too():
+    games = features(np.ones((3000, 8)), np.arange(3000)[::-1] + 1)
+    appids, cosines = matching.nearest(games, [2, 2999], 10)
+    assert appids.tolist() == [[1, *range(3, 12)], [*range(1, 11)]]
+    assert (cosines == 1).all()
+
+
+@pytest.mark.parametrize("before", ["highest", "high", "medium"])
+def test_the_process_keeps_its_precision(before):
+    torch.set_float32_matmul_precision(before)
+    try:
+        matching.all_matches(clustered(50), 3)
+        assert torch.get_float32_matmul_precision() == before
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+def test_faster_products_are_used_only_where_they_are_as_exact(monkeypatch):
+    vectors = torch.nn.functional.normalize(torch.randn(300, 64, generator=torch.manual_seed(0)))
+    with matching._exact_products(vectors):
+        error = (vectors @ vectors.T - (vectors.double() @ vectors.double().T)).abs().max()
+    assert error < 1e-6
+    monkeypatch.setattr(matching, "_ROUNDING", 0)
+    with matching._exact_products(vectors):
+        assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_preparations_are_what_they_say():

@@ -247,7 +247,7 @@ def hubness(games: Prepared) -> dict[str, float]:
     chosen = np.random.default_rng(0).permutation(len(games))[:HUB_GAMES]
     matches = matching.all_matches(_only(games, games.appids[chosen]), K)
     shown = np.bincount(np.searchsorted(matches.appids, matches.neighbours.ravel()), minlength=len(matches.appids))
-    return {"never": float((shown == 0).mean()), "skew": float(stats.skew(shown))}
+    return {"never": float((shown == 0).mean()), "skew": float(stats.skew(shown)) if np.ptp(shown) else 0.0}
 
 
 def _metrics(hits: Sequence[bool], relevant: int) -> tuple[float, ...]:
