@@ -6,15 +6,18 @@
 
 PYTHON ?= python3
 SOURCE ?= sample
-SETTINGS = SOURCE FOLDER GAMES ORDER ADULT CHECKPOINT POOLING IMAGE QUERY MATCHES DATA SNAPSHOT
+SETTINGS = SOURCE FOLDER GAMES ORDER ADULT CHECKPOINT POOLING IMAGE DTYPE QUERY MATCHES DATA SNAPSHOT
 
 BIN = .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 DOWNLOAD = download_steam_webdataset
 MATCH = match_steam_banners_with_BEiT
 ENVIRONMENT = $(foreach name,$(SETTINGS),$(if $($(name)),STEAM_BANNERS_$(name)='$($(name))'))
-EXECUTE = $(BIN)/jupyter nbconvert --to notebook --execute --ExecutePreprocessor.timeout=-1 \
+EXECUTE = $(BIN)/jupyter nbconvert --log-level=ERROR --to notebook --execute --ExecutePreprocessor.timeout=-1 \
 	--ExecutePreprocessor.store_widget_state=False
+# Bars and controls are nothing without a kernel: their cells are tagged, and kept without output.
+STRIP = $(BIN)/jupyter nbconvert --log-level=ERROR --to notebook --inplace --TagRemovePreprocessor.enabled=True \
+	--TagRemovePreprocessor.remove_all_outputs_tags=nbval-ignore-output
 
 .PHONY: match play test bench notebooks
 
@@ -22,8 +25,8 @@ match: .venv/for-match
 	@mkdir -p out
 	@for name in $(DOWNLOAD) $(MATCH); do \
 		echo "Running $$name.ipynb on the source '$(SOURCE)' ..."; \
-		$(ENVIRONMENT) $(EXECUTE) --output-dir out $$name.ipynb >out/$$name.log 2>&1 && \
-		$(BIN)/jupyter nbconvert --to html out/$$name.ipynb >>out/$$name.log 2>&1 || \
+		{ $(ENVIRONMENT) $(EXECUTE) --output-dir out $$name.ipynb && $(STRIP) out/$$name.ipynb && \
+			$(BIN)/jupyter nbconvert --to html out/$$name.ipynb; } >out/$$name.log 2>&1 || \
 		{ grep . out/$$name.log | tail -n 1; echo "It stopped there; the whole story is in out/$$name.log"; exit 1; }; \
 	done
 	@echo
@@ -47,8 +50,10 @@ bench: .venv/for-benchmarks
 
 notebooks: .venv/for-match
 	rm -rf data/sample
-	STEAM_BANNERS_SOURCE=sample $(EXECUTE) --inplace $(DOWNLOAD).ipynb
-	STEAM_BANNERS_SOURCE=sample $(EXECUTE) --inplace $(MATCH).ipynb
+	STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DTYPE=float32 $(EXECUTE) --inplace $(DOWNLOAD).ipynb
+	STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DTYPE=float32 $(EXECUTE) --inplace $(MATCH).ipynb
+	$(STRIP) $(DOWNLOAD).ipynb $(MATCH).ipynb
+	$(BIN)/python tests/keep_picture.py $(MATCH).ipynb sample_matches.jpg
 
 .venv/for-match: requirements.txt constraints.txt | .venv
 	@echo "Installing what the notebooks need into .venv (some minutes the first time) ..."

@@ -105,7 +105,7 @@ def test_a_run_on_the_sample_gives_what_is_stored(tmp_path):
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", *options, DOWNLOAD.name, MATCH.name],
         cwd=ROOT,
-        env=environment(SOURCE="sample", DATA=tmp_path / "data"),
+        env=environment(SOURCE="sample", DTYPE="float32", DATA=tmp_path / "data"),
         capture_output=True,
         text=True,
         check=False,

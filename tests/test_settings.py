@@ -45,6 +45,8 @@ def test_environment_wins(monkeypatch):
     [
         ({"SOURCE": "gog"}, ["SOURCE", "'gog'", "'steam'", "'sample'", "'folder'"]),
         ({"IMAGE": "stretch"}, ["IMAGE", "'squash'", "'crop'", "'whole'"]),
+        ({"POOLING": "max"}, ["POOLING", "'pooled'", "'mean@8'"]),
+        ({"DTYPE": "int8"}, ["DTYPE", "'bfloat16'", "'float32'"]),
         ({"GAMES": "many"}, ["GAMES", "'many'", "whole number"]),
         ({"GAMES": -1}, ["GAMES", "-1"]),
         ({"MATCHES": 0}, ["MATCHES", "1 to 100"]),

@@ -1,6 +1,7 @@
 """The notebooks' settings: one frozen dataclass, filled from the settings cell; the environment overrides."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
@@ -11,6 +12,7 @@ ASSETS_URL = "https://shared.akamai.steamstatic.com/store_item_assets/"
 DEFAULT_CHECKPOINT = "microsoft/beit-base-patch16-224-pt22k-ft22k"
 PREFIX = "STEAM_BANNERS_"
 
+_POOLING = re.compile(r"pooled|(cls|mean|complex)(@\d+)?")
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off", "")
 
@@ -26,7 +28,7 @@ class SettingsError(PlainError, ValueError):
     """A setting that is unknown, or whose value is not allowed."""
 
 
-def _choice(default: str, *others: str) -> str:
+def _choice(default: str | None, *others: str) -> str:
     return field(default=default, metadata={"allowed": (default, *others)})
 
 
@@ -40,8 +42,9 @@ class Settings:
     order: str = _choice("top sellers", "most played", "newest", "title")  # which games come first
     adult: bool = False  # also games whose store page is for adults only
     checkpoint: str = ""  # a BEiT checkpoint: a name on the hub or a folder; empty is the source's own
-    pooling: str = _choice("pooled", "cls", "mean", "complex")  # which tensor is the feature
+    pooling: str = "pooled"  # which tensor is the feature: pooled, cls, mean, complex, or one of a block, mean@8
     image: str = _choice("squash", "crop", "whole")  # how a banner becomes the network's input
+    dtype: str | None = _choice(None, "bfloat16", "float16", "float32")  # what BEiT computes in; None is by device
     query: str = ""  # the game shown first: a name or an appid; empty is the most played
     matches: int = 10  # how many matches a grid shows
     data: Path = Path("data")  # where everything is kept
@@ -56,6 +59,9 @@ class Settings:
             value = getattr(self, each.name)
             if allowed and value not in allowed:
                 raise SettingsError(f"{each.name.upper()} is {value!r}; allowed are {', '.join(map(repr, allowed))}")
+        if not _POOLING.fullmatch(self.pooling):
+            allowed = "'pooled', 'cls', 'mean' and 'complex', and such as 'mean@8' for a block"
+            raise SettingsError(f"POOLING is {self.pooling!r}; allowed are {allowed}")
         if self.games < 0:
             raise SettingsError(f"GAMES is {self.games}; allowed are 0 (all) and positive numbers")
         if not 1 <= self.matches <= 100:
@@ -134,6 +140,7 @@ def store_urls() -> tuple[str, str]:
 def _typed(values: Mapping[str, object]) -> dict[str, object]:
     """Bring each value (text, where it comes from the environment) to the type of its setting."""
     readers = {"games": _count, "matches": _count, "adult": _switch, "data": _path, "folder": _path, "drive": _path}
+    readers["dtype"] = _optional
     typed = {name: readers.get(name, _text)(name, value) for name, value in values.items()}
     return {name: value for name, value in typed.items() if not (name == "data" and value is None)}
 
@@ -142,6 +149,10 @@ def _text(name: str, value: object) -> str:
     if not isinstance(value, (str, Path, int)):
         raise SettingsError(f"{name.upper()} is {value!r}; allowed is a text")
     return str(value).strip()
+
+
+def _optional(name: str, value: object) -> str | None:
+    return _text(name, value or "") or None
 
 
 def _count(name: str, value: object) -> int:
