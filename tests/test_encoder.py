@@ -290,7 +290,7 @@ def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, write):
         encoder.load(folder)
     assert not trace.exists()
     write({"payload": Payload(trace)}, file)
-    read = {torch.save: lambda: torch.load(file, weights_only=False), write_plain: lambda: pickle.load(file.open("rb"))}  # noqa: S301, E501
+    read = {torch.save: lambda: torch.load(file, weights_only=False), write_plain: lambda: pickle.load(file.open("rb"))}  # noqa: S301
     read[write]()
     assert trace.exists()  # so the payload is a real one
 
