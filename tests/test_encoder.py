@@ -23,11 +23,6 @@ from utils import banners, encoder
 
 COVERS = Path(__file__).parents[2] / "shared" / "real-covers" / "images"
 STYLES = {"tuned": ("pooled", "cls", "mean", "complex"), "masked": ("cls", "mean", "complex")}
-SIZES = {  # of transformers' own processor, for each way a banner becomes an input
-    "squash": {},
-    "crop": {"size": {"shortest_edge": 256}, "do_center_crop": True, "crop_size": {"height": 224, "width": 224}},
-    "whole": {"size": {"height": 336, "width": 224}},
-}
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +39,21 @@ def folders(tmp_path_factory) -> dict[tuple[str, str], Path]:
     return {(kind, form): checkpoints.write(home / f"{kind}-{form}", kind, form) for kind, form in every}
 
 
+def its_processor(folder: Path, image: str, side: int) -> BeitImageProcessorPil:
+    """Transformers' own processor, for each way a banner becomes an input."""
+    square = {"height": side, "width": side}
+    options = {
+        "squash": {},
+        "crop": {"size": {"shortest_edge": round(side * 256 / 224)}, "do_center_crop": True, "crop_size": square},
+        "whole": {"size": {"height": side * 3 // 2, "width": side}},
+    }
+    return BeitImageProcessorPil.from_pretrained(folder, **options[image])
+
+
 @torch.no_grad()
-def by_transformers(folder: Path, kind: str, pooling: str, image: str, pictures: np.ndarray) -> torch.Tensor:
+def by_transformers(folder: Path, kind: str, pooling: str, image: str, pictures: np.ndarray, side: int = 224):
     """The features as a user of transformers would compute them, nothing of ours in between."""
-    processor = BeitImageProcessorPil.from_pretrained(folder, **SIZES[image])
+    processor = its_processor(folder, image, side)
     pixels = processor(list(pictures), return_tensors="pt").pixel_values
     model = checkpoints.KINDS[kind].from_pretrained(folder, attn_implementation="eager").eval()
     outputs = model.beit(pixels, output_hidden_states=True)
@@ -173,13 +179,14 @@ def test_another_size_is_read_from_the_checkpoint(tmp_path, pictures):
         encoder.load(odd, image="whole")
 
 
-def test_the_filter_and_the_numbers_are_the_checkpoint_s_own(tmp_path, pictures):
+@pytest.mark.parametrize("image", encoder.IMAGES)
+def test_the_filter_and_the_numbers_are_the_checkpoint_s_own(tmp_path, pictures, image):
     folder = checkpoints.write(tmp_path / "other", image_size=64)
     file = folder / "preprocessor_config.json"
-    other = {"resample": 3, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.4], "rescale_factor": 0.003}
+    other = {"resample": 1, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.4], "rescale_factor": 0.003}
     file.write_text(json.dumps(json.loads(file.read_text()) | other))
-    ours = encoder.load(folder, device="cpu", dtype="float32")(pictures)
-    assert (ours - by_transformers(folder, "tuned", "pooled", "squash", pictures)).abs().max() < 1e-5
+    ours = encoder.load(folder, image=image, device="cpu", dtype="float32")(pictures)
+    assert (ours - by_transformers(folder, "tuned", "pooled", image, pictures, side=64)).abs().max() < 1e-5
 
 
 def test_the_same_features_in_any_batch(folders, pictures):
