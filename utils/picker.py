@@ -273,9 +273,7 @@ class Picker(widgets.VBox):
     @_guarded
     def _on_address(self, change: dict) -> None:
         if address := change["new"].strip():
-            if not address.lower().startswith(
-                ("http://", "https://")
-            ):  # a page that others use must not read our files
+            if not address.lower().startswith(("http://", "https://")):  # where others use the control, not our files
                 raise NoPicture(f"{address!r} is not an address of the web; it must begin with http:// or https://")
             self._look(_Query("A picture from the web", banners.own(address, "").jpeg))
 
@@ -446,12 +444,7 @@ def _picture(source: str, size: tuple[int, int], name: str, style: str = "") -> 
 
 def _data_address(jpeg: bytes, size: tuple[int, int]) -> str:
     """A picture of `size` pixels as a data: address that an <img> takes."""
+    small = io.BytesIO()
     with Image.open(io.BytesIO(jpeg)) as image:
-        small = _encoded(image.convert("RGB").resize(size, Image.Resampling.HAMMING), quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(small).decode()
-
-
-def _encoded(image: Image.Image, quality: int) -> bytes:
-    content = io.BytesIO()
-    image.save(content, "JPEG", quality=quality)
-    return content.getvalue()
+        image.convert("RGB").resize(size, Image.Resampling.HAMMING).save(small, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(small.getvalue()).decode()

@@ -39,7 +39,7 @@ Album = Mapping[int, Banner]
 # Lengths are pixels of a page 1,200 wide, from its upper left corner.
 _WIDTH, _MARGIN, _DPI = 1200, 36, 100
 _RATIO = 384 / 256  # a banner's height over its width
-_GROUND, _INK, _MUTED, _LINE, _ACCENT = "#14171c", "#eceff2", "#8b95a1", "#343b44", "#66c0f4"
+_GROUND, _INK, _MUTED, _ACCENT = "#14171c", "#eceff2", "#8b95a1", "#66c0f4"
 _TITLE, _NAME, _NOTE, _LEADING = 20, 12.5, 11, 1.28
 _STATUS = {"downloaded": _ACCENT, "missing": "#7d8793", "refused": "#d9a441", "failed": "#e0605a"}
 _LARGEST = 300_000  # bytes of a figure in a notebook
