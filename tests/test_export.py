@@ -1,0 +1,359 @@
+"""The gallery's files one by one, and its page in a real browser, opened from the disk."""
+
+import io
+import json
+import re
+import zlib
+from dataclasses import replace
+from functools import cache
+from html import unescape
+
+import browser
+import mistune
+import numpy as np
+import pytest
+from PIL import Image
+
+from utils import catalogue, export, matching, picker, sample
+from utils.banners import Banner
+from utils.features import Features
+
+HOSTILE = [
+    "<script>document.title='hacked'</script>",
+    "<img src=x onerror=\"document.title='hacked'\"> & 'quotes' &lt;",
+    "a | b ]( javascript:alert(1) ) [c](http://evil.test) `code` **bold** # $x$ ~~no~~ \\| www.evil.test",
+    '</script><b>bold</b> \u2028\u2029 "]);document.title="hacked";//',
+    "\u202eevil \u2066\u200fשלום\n\n# new line",
+    "__proto__",
+]
+MANIFEST = {"checkpoint": "tiny|beit", "revision": "0123456789abcdef", "pooling": "cls", "image": "crop"}
+FILES = {"index.html", "popular.md", "manifest.json", "matches.json", "names.json", "data"}
+FILES |= {"appids.npy", "neighbours.npy", "cosines.npy"}
+
+
+@cache
+def jpeg(appid):
+    content = io.BytesIO()
+    Image.new("RGB", (256, 384), (appid % 251, appid // 10 % 256, 90)).save(content, "JPEG")
+    return content.getvalue()
+
+
+@pytest.fixture(scope="module")
+def games():
+    """The sample store's games, the first with hostile names; the store serves their banners meanwhile."""
+    stock = sample.Stock(sample.fictional().games, jpeg)
+    with sample.Store(stock) as store:
+        found = catalogue.fetch_catalogue(api_url=store.api_url, assets_url=store.assets_url)
+        found.loc[: len(HOSTILE) - 1, "name"] = HOSTILE
+        yield found
+
+
+@pytest.fixture(scope="module")
+def matches(games):
+    """Eight matches a game: games of a series are alike."""
+    rng, rows = np.random.default_rng(0), zip(games["franchises"], games["name"], strict=True)
+    seeds = [zlib.crc32("".join(franchises or [name]).encode()) for franchises, name in rows]
+    vectors = np.array([np.random.default_rng(seed).normal(size=16) + 0.6 * rng.normal(size=16) for seed in seeds])
+    features = Features(games["appid"].to_numpy(), games["name"].to_numpy(), vectors.astype(np.float16), MANIFEST)
+    return matching.all_matches(matching.prepare(features, "centred"), 8)
+
+
+@pytest.fixture(scope="module")
+def gallery(games, matches, tmp_path_factory):
+    """An export that begins with the hostile names, with one popular game that has no matches."""
+    popular = [*games["appid"][:10], 999]
+    return export.gallery(matches, games, {}, tmp_path_factory.mktemp("web") / "gallery", popular=popular)
+
+
+# ------------------------------------------------------------ files
+
+
+def test_numpy_and_json_files_are_the_matches(gallery, matches):
+    assert {file.name for file in gallery.parent.iterdir()} == FILES
+    for name in ("appids", "neighbours", "cosines"):
+        array = np.load(gallery.parent / f"{name}.npy", allow_pickle=False)
+        np.testing.assert_array_equal(array, getattr(matches, name), strict=True)
+    assert json.loads((gallery.parent / "names.json").read_text(encoding="utf-8")) == list(matches.names)
+    whole = json.loads((gallery.parent / "matches.json").read_text(encoding="utf-8"))
+    assert [game["appid"] for game in whole["games"]] == matches.appids.tolist()
+    assert [game["name"] for game in whole["games"]] == list(matches.names)
+    near = np.array([game["matches"] for game in whole["games"]])
+    np.testing.assert_array_equal(near[..., 0], matches.neighbours)
+    np.testing.assert_allclose(near[..., 1], matches.cosines, atol=5.1e-5)
+
+
+def test_the_manifest_says_what_made_them(gallery, matches):
+    manifest = json.loads((gallery.parent / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["features"] == matches.manifest
+    assert (manifest["games"], manifest["matches"], manifest["pictures"]) == (len(matches.appids), 8, "store")
+    whole = json.loads((gallery.parent / "matches.json").read_text(encoding="utf-8"))
+    assert whole["manifest"] == manifest
+    assert data(gallery, "start")["made"] == (
+        "Features of tiny|beit, revision 0123456789ab: pooling cls, input crop; compared centred."
+    )
+
+
+def data(gallery, file):
+    """What a script of data/ hands over."""
+    script = (gallery.parent / "data" / f"{file}.js").read_text(encoding="utf-8")
+    assert not re.search("[<\u2028\u2029]", script)
+    return json.loads(script.removeprefix(f'gallery("{file}",').removesuffix(");"))
+
+
+def test_each_chunk_has_all_that_its_games_matches_need(gallery, games, matches):
+    start = data(gallery, "start")
+    urls = games.set_index("appid")["banner_url"]
+    found = {}
+    for chunk in range(start["chunks"]):
+        part = data(gallery, chunk)
+        for appid, (near, cosines) in part["matches"].items():
+            assert int(appid) // 10 % start["chunks"] == chunk
+            found[int(appid)] = near, cosines
+            for each in (int(appid), *near):
+                name, picture = part["games"][str(each)]
+                assert name == matches.names[np.searchsorted(matches.appids, each)]
+                assert (picture and start["pictures"] + picture) == urls[each]
+    assert start["chunks"] > 1
+    assert {appid: near for appid, (near, _) in found.items()} == dict(
+        zip(matches.appids.tolist(), matches.neighbours.tolist(), strict=True)
+    )
+    names = data(gallery, "names")
+    known = games[games["appid"].isin(matches.appids)].sort_values("review_count", ascending=False)
+    assert sorted(names["appids"]) == sorted(matches.appids.tolist())
+    assert names["appids"][0] == known["appid"].iloc[0]  # most reviewed first
+
+
+def test_markdown_shows_names_as_text(gallery):
+    """Rendered by mistune, each cell is a picture and a name that lead to the store, whatever the name is."""
+    render = mistune.create_markdown(escape=False, plugins=["table", "url", "strikethrough", "math"])
+    page = render((gallery.parent / "popular.md").read_text(encoding="utf-8"))
+    cells = re.findall("<td.*?>(.*?)</td>", page, re.DOTALL)
+    assert len(cells) == 10 * 7  # popular games, each with six matches
+    tags = set(re.findall("<(/?[a-z0-9]+)", page.partition("<tbody>")[2]))
+    assert tags == {"tr", "td", "a", "img", "br", "/tr", "/td", "/a", "/tbody", "/table"}
+    links = re.findall('href="(.*?)"', page)
+    assert all(re.fullmatch(r"https://store\.steampowered\.com/app/\d+", link) for link in links)
+    shown = [unescape(re.sub("<.*?>", "", cell)) for cell in cells[::7]]
+    assert shown[: len(HOSTILE)] == [" ".join(re.sub("[\u202e\u2066\u200f]", " ", name).split()) for name in HOSTILE]
+
+
+def test_pictures_can_be_copied_into_the_folder(games, matches, tmp_path):
+    missing, *others = matches.appids.tolist()
+    album = {appid: Banner(appid, "", jpeg(appid)) for appid in others}
+    page = export.gallery(matches, games, album, tmp_path / "gallery", pictures="folder", popular=[missing, others[0]])
+    assert {file.name: file.read_bytes() for file in (page.parent / "pictures").iterdir()} == {
+        f"{appid}.jpg": jpeg(appid) for appid in others
+    }
+    start = data(page, "start")
+    assert start["pictures"] == "pictures/"
+    assert [picture for *_, picture in start["popular"]] == [None, f"{others[0]}.jpg"]
+    assert "127.0.0.1" not in page.read_text(encoding="utf-8")
+
+
+def test_what_is_no_plain_address_is_no_picture(games, matches, tmp_path):
+    odd = ["javascript:alert(1)", 'https://a.test/"><script>', "https://a.test/b; script-src *", "//a.test/b", "", None]
+    appids = matches.appids[: len(odd)].tolist()
+    changed = games.set_index("appid")["banner_url"].to_dict() | dict(zip(appids, odd, strict=True))
+    games = games.assign(banner_url=games["appid"].map(changed))
+    page = export.gallery(matches, games, {}, tmp_path / "gallery", popular=appids)
+    assert [picture for *_, picture in data(page, "start")["popular"]] == [None] * len(odd)
+    assert "a.test" not in page.read_text(encoding="utf-8")
+
+
+def test_pictures_may_lie_with_several_hosts(games, matches, tmp_path):
+    first, second = matches.appids[:2].tolist()
+    urls = games["appid"].map({first: "https://a.test/1/x.jpg", second: "http://b.test:81/2/y.jpg?t=1"})
+    page = export.gallery(matches, games.assign(banner_url=urls), {}, tmp_path / "gallery", popular=[first, second])
+    start = data(page, "start")
+    shown = [start["pictures"] + picture for *_, picture in start["popular"]]
+    assert shown == ["https://a.test/1/x.jpg", "http://b.test:81/2/y.jpg?t=1"]
+    assert "img-src http://b.test:81 https://a.test data:;" in page.read_text(encoding="utf-8")
+
+
+def test_a_second_export_replaces_the_first_whole(games, matches, tmp_path):
+    album = {appid: Banner(appid, "", jpeg(appid)) for appid in matches.appids.tolist()}
+    export.gallery(matches, games, album, tmp_path / "gallery", pictures="folder")
+    fewer = replace(matches, neighbours=matches.neighbours[:, :2], cosines=matches.cosines[:, :2])
+    page = export.gallery(fewer, games, album, tmp_path / "gallery")
+    assert {file.name for file in page.parent.iterdir()} == FILES
+    assert np.load(page.parent / "neighbours.npy").shape[1] == 2
+    assert list(tmp_path.iterdir()) == [page.parent]
+
+
+def test_an_export_that_fails_leaves_the_earlier_one(games, matches, tmp_path):
+    page = export.gallery(matches, games, {}, tmp_path / "gallery")
+    before = page.read_bytes()
+    album = {appid: Banner(appid, "", jpeg(appid)) for appid in matches.appids[:9].tolist()}
+    album[matches.appids.item(9)] = Banner(1, "", None)
+    with pytest.raises(TypeError):
+        export.gallery(matches, games, album, tmp_path / "gallery", pictures="folder")
+    assert page.read_bytes() == before
+    export.gallery(matches, games, {}, tmp_path / "gallery")
+    assert list(tmp_path.iterdir()) == [page.parent]
+
+
+@pytest.mark.parametrize("file", ["letter.txt", "manifest.json"])
+def test_a_folder_with_anything_else_is_left_alone(games, matches, tmp_path, file):
+    (tmp_path / file).write_text('{"format": 1}')
+    with pytest.raises(export.ExportError, match="no export"):
+        export.gallery(matches, games, {}, tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == [file]
+
+
+def test_other_words_for_the_pictures_are_refused(games, matches, tmp_path):
+    with pytest.raises(export.ExportError, match="'web'; allowed are 'store', 'folder'"):
+        export.gallery(matches, games, {}, tmp_path / "gallery", pictures="web")
+
+
+# ------------------------------------------------------------ the page
+
+in_browser = pytest.mark.skipif(
+    not (browser.CHROMIUM and browser.PLAYWRIGHT), reason="no chromium (apt-get install chromium), or no playwright"
+)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A page whose console stays silent: no script was refused, and none failed."""
+    with browser.opened(tmp_path_factory.mktemp("browser")) as page:
+        said = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.said = said
+        yield page
+
+
+def opened(page, gallery, place=""):
+    """The page from the disk, anew, its names loaded."""
+    page.said.clear()
+    page.goto("about:blank")
+    page.goto(gallery.as_uri() + place)
+    page.get_by_placeholder("Part of a name").wait_for()
+
+
+def loaded(picture):
+    """Wait for a banner to be there, whole."""
+    from playwright.sync_api import expect
+
+    expect(picture).to_have_js_property("naturalWidth", 256)
+
+
+def grid(page):
+    return page.locator("#grid bdi").all_text_contents()
+
+
+@in_browser
+def test_type_pick_and_go_on(page, gallery, matches):
+    names = dict(zip(matches.appids.tolist(), matches.names, strict=True))
+
+    def shows(appid):
+        page.locator("#query p", has_text=f"appid {appid} ").wait_for()
+        assert page.locator("#query h2").text_content() == names[appid]
+        assert page.url.endswith(f"#{appid}")
+        near, cosines = matches.of(appid)
+        assert grid(page) == [names[each] for each in near.tolist()]
+        assert page.locator("#grid p span").all_text_contents() == [f"{each:.2f}" for each in cosines]
+        assert page.locator("#grid p a").first.get_attribute("href") == picker.STORE_PAGE.format(appid=near[0])
+
+    opened(page, gallery)
+    assert grid(page)[: len(HOSTILE)] == HOSTILE
+    loaded(page.locator("#grid img").first)
+    page.keyboard.press("/")
+    page.keyboard.type("moonwrm ember")  # forgiven
+    page.locator("#list li", has_text="Ember").wait_for()
+    page.keyboard.press("Enter")
+    query = next(appid for appid, name in names.items() if name.startswith("Moonwyrm: Ember"))
+    shows(query)
+    page.locator("#grid li > a").nth(2).click()
+    shows(int(matches.of(query)[0][2]))
+    page.go_back()
+    shows(query)
+    page.locator("#text").fill("gloom")
+    page.keyboard.press("ArrowDown")
+    second = int(page.locator("#list li[aria-selected=true] small").text_content())
+    page.locator("#list li").nth(1).click()
+    shows(second)
+    page.get_by_role("button", name="A random game").click()
+    page.wait_for_url(lambda url: not url.endswith(f"#{second}"))
+    assert page.said == []
+
+
+@in_browser
+def test_an_address_with_an_appid_leads_there(page, gallery, games):
+    appid = int(games["appid"].iloc[20])
+    opened(page, gallery, f"#{appid}")
+    page.locator("#query").get_by_text(f"appid {appid}").wait_for()
+    assert page.title().startswith(games["name"].iloc[20])
+
+
+@in_browser
+def test_hostile_names_are_text(page, gallery, games):
+    for appid, name in zip(games["appid"], HOSTILE, strict=False):
+        opened(page, gallery, f"#{appid}")
+        page.locator("#query h2").wait_for()
+        assert page.locator("#query h2").text_content() == name
+        page.locator("#text").fill(name)
+        page.locator("#list li").first.wait_for()
+        assert name in page.locator("#list bdi").all_text_contents()
+    assert "hacked" not in page.title().replace(HOSTILE[-1], "")
+    assert page.evaluate("document.querySelectorAll('main b, main img[src=x], body script').length") == 1  # its own
+    assert page.said == []
+
+
+@in_browser
+def test_search_finds_what_the_picker_finds(page, gallery, games, matches):
+    known = games[games["appid"].isin(matches.appids)].sort_values("appid")
+    index = picker.Index(known["appid"].tolist(), known["name"].tolist(), known["review_count"].tolist())
+    opened(page, gallery)
+    words = [
+        "the",
+        "THE  paper",
+        "wurfel",
+        "WÜRFEL & kreis",
+        "зимовье",
+        "αστρολαβος",
+        "kettle clover",
+        "墨鯉",
+        "???",
+        "a",
+    ]
+    words += [str(known["appid"].iloc[7]), *known["name"]]
+    for each in words:
+        assert page.evaluate("words => find(words).map(row => index.appids[row])", each) == index.find(each), each
+    for wrong, right in {"moonwrym": "Moonwyrm", "kettel clover": "Kettle", "gilded spier": "Gilded Spire"}.items():
+        nearest = page.evaluate("words => find(words).map(row => index.names[row])", wrong)
+        assert all(name.startswith(right) for name in nearest[:3]), wrong
+    assert page.evaluate("find('zzzzqqqq')") == []
+
+
+@in_browser
+def test_empty_and_error_states(page, games, matches, tmp_path):
+    gallery = export.gallery(matches, games, {}, tmp_path / "gallery", popular=[])
+    opened(page, gallery)
+    page.locator("#text").fill("zzzzqqqq")
+    page.get_by_text("No game is called that, nor nearly so.").wait_for()
+    for place, said in {"#99": "No game here has the appid 99.", "#<b>x": "is no appid"}.items():
+        opened(page, gallery, place)
+        page.locator("#message", has_text=said).wait_for()
+    chunks = [file for file in (gallery.parent / "data").iterdir() if file.stem.isdigit()]
+    for file in chunks:
+        file.rename(file.with_suffix(".gone"))
+    opened(page, gallery, f"#{matches.appids[0]}")
+    page.locator("#message", has_text="could not be loaded").wait_for()
+    for file in chunks:
+        file.with_suffix(".gone").rename(file)
+    page.get_by_role("button", name="Try again").click()
+    page.locator("#query h2").wait_for()
+
+
+@in_browser
+def test_pictures_in_the_folder_are_shown_on_a_phone(page, games, matches, tmp_path):
+    album = {appid: Banner(appid, "", jpeg(appid)) for appid in matches.appids.tolist()[1:]}
+    gallery = export.gallery(matches, games, album, tmp_path / "gallery", pictures="folder")
+    page.set_viewport_size({"width": 390, "height": 844})
+    opened(page, gallery, f"#{matches.appids[1]}")
+    loaded(page.locator("#query img"))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    opened(page, gallery, f"#{matches.appids[0]}")
+    page.locator("#query .missing").wait_for()
+    assert page.said == []
