@@ -19,6 +19,8 @@ def test_defaults_are_the_live_store():
     chosen = settings.read()
     assert (chosen.source, chosen.games, chosen.api_url) == ("steam", 0, "https://api.steampowered.com")
     assert chosen.snapshots == Path("data/steam/snapshots")
+    assert chosen.checkpoint == "microsoft/beit-base-patch16-224-pt22k-ft22k"
+    assert settings.read(SOURCE="sample").checkpoint == ""
 
 
 def test_cell_values_in_capitals_and_their_types():

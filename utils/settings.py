@@ -128,6 +128,8 @@ def read(**cell_values: object) -> Settings:
     if unknown := sorted(values.keys() - known):
         names = ", ".join(name.upper() for name in unknown)
         raise SettingsError(f"unknown setting {names}; known are {', '.join(sorted(known)).upper()}")
+    if values.get("source", "steam") == "steam":
+        values["checkpoint"] = values.get("checkpoint") or DEFAULT_CHECKPOINT
     api_url, assets_url = store_urls()
     return Settings(**_typed(values), api_url=api_url, assets_url=assets_url)
 
