@@ -301,6 +301,17 @@ def test_hostile_names_are_text(page, gallery, games):
 
 
 @in_browser
+def test_the_page_runs_no_script_but_its_own(page, gallery):
+    opened(page, gallery)
+    page.evaluate("document.body.append(make('script', { textContent: 'document.title = 1' }))")
+    page.evaluate("document.body.append(make('img', { src: 'http://a.test/x.jpg' }))")
+    page.wait_for_timeout(100)
+    assert page.title() == "Games that look alike"
+    refused = [said for said in page.said if "Content Security Policy" in said]
+    assert len(refused) == len(page.said) == 2
+
+
+@in_browser
 def test_search_finds_what_the_picker_finds(page, gallery, games, matches):
     known = games[games["appid"].isin(matches.appids)].sort_values("appid")
     index = picker.Index(known["appid"].tolist(), known["name"].tolist(), known["review_count"].tolist())

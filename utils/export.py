@@ -111,6 +111,7 @@ def _check_replaceable(folder: Path) -> None:
 
 
 def _swap(part: Path, folder: Path) -> None:
+    """Put the new export in the place of the earlier one, which stays beside until then."""
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
