@@ -404,13 +404,16 @@ def _all_pairs(vectors: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
 def _tiles(vectors: Tensor) -> Iterator[tuple[int, int, Tensor]]:
     """Yield the cosines of unit vectors (n, dim) with each other, tile by tile: the diagonal, then all above it.
 
-    A tile is its first row, its first column and float32 cosines, each vector's with itself minus infinity.
+    A tile is its first row, its first column and float32 cosines, each vector's with itself minus infinity; the next
+    one takes its place in memory.
     """
+    buffer = vectors.new_empty(min(len(vectors), _TILE) ** 2)
     starts = range(0, len(vectors), _TILE)
     pairs = [(top, top + apart) for apart in starts for top in starts if top + apart in starts]
     with _exact_products(vectors):
         for top, left in tqdm(pairs, desc="All pairs", unit="tile", disable=len(pairs) < 10):
-            tile = vectors[top : top + _TILE] @ vectors[left : left + _TILE].T
+            rows, columns = vectors[top : top + _TILE], vectors[left : left + _TILE]
+            tile = torch.mm(rows, columns.T, out=buffer[: len(rows) * len(columns)].view(len(rows), len(columns)))
             yield top, left, tile.fill_diagonal_(-torch.inf) if top == left else tile
 
 
