@@ -401,7 +401,7 @@ def _img2dataset(plan: _Plan, addresses: pd.DataFrame, options: dict) -> Iterato
             stdout=log,
             stderr=log,
             start_new_session=True,
-            env=os.environ | {"NO_ALBUMENTATIONS_UPDATE": "1"},
+            env={"PYSPARK_PYTHON": sys.executable} | os.environ | {"NO_ALBUMENTATIONS_UPDATE": "1"},
         )
     try:
         child.stdin.write(json.dumps(options).encode() + b"\n")
