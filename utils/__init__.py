@@ -9,7 +9,9 @@ features    the features of all banners
 matching    exact neighbours
 judge       how good they are
 show        figures
+explain     why two banners match
 picker      the control
+export      a gallery page, Markdown, JSON and NumPy for others
 transfer    finished work between machines
 sample      a small store and a tiny checkpoint of our own, for trying and testing
 """
