@@ -31,9 +31,10 @@ def test_games_of_one_franchise_belong_together_however_it_is_spelt():
 
 
 def test_a_query_counts_for_the_smallest_of_its_franchises():
-    rows = (1, ["Tom", "Siege"], [], []), (2, ["Tom", "Siege"], [], []), (3, ["Tom"], [], [])
+    rows = (1, ["Tom", "Siege"], [], []), (2, ["Tom", "Siege", "Alone"], [], []), (3, ["Tom"], [], [])
     found = {query.appid: query for query in judge.franchises(games(*rows))}
     assert (found[1].group, found[1].relevant) == ("siege", {2, 3})
+    assert found[2].group == "siege"
     assert (found[3].group, found[3].relevant) == ("tom", {1, 2})
 
 
@@ -232,7 +233,7 @@ def test_a_comparison_has_a_row_for_each_and_names_the_untrained(result):
         "shown",
     ]
     assert found.table.notna().all(axis=None)
-    assert re.match(r"96 games, \d\d distinct; development: 64 queries of 8 groups; franchises: 32 ", found.about)
+    assert re.match(r"96 games, \d\d distinct; development: 64 of 64 queries, 8 groups; franchises: 32 ", found.about)
     assert found.short.columns[:3].tolist() == ["recall@10", "low", "high"]
 
 
@@ -304,7 +305,9 @@ def test_real_covers_give_the_numbers_of_the_readme(tmp_path):
     folder, games = downloaded(sample.folder(COVERS), tmp_path / "snapshots")
     tiny = judge.Configuration(str(sample.checkpoint(tmp_path / "tiny")))
     found = judge.compare([tiny], folder, games, tmp_path / "features", pictures=100)
-    assert found.about.startswith("339 games, 306 distinct; development: 85 queries of 36 groups; franchises: 87 ")
+    assert found.about.startswith(
+        "339 games, 306 distinct; development: 85 of 85 queries, 36 groups; franchises: 87 of 87 "
+    )
     published = {
         "colour histogram, 64 bins": (0.72, 0.61, 0.59),
         "perceptual hash, 64 bits": (0.73, 0.68, 0.60),

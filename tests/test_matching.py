@@ -243,6 +243,7 @@ def test_matches_of_other_features_are_refused_and_made_anew(tmp_path):
     ("ask", "said"),
     [
         (lambda games: matching.nearest(games, [10], 0), "k is 0; allowed are 1 and more"),
+        (lambda games: matching.nearest(games, [], 1), "there are no queries"),
         (lambda games: matching.nearest(games, np.ones((2, 3)), 1), r"float64 of shape \(2, 3\); .* vectors \(q, 4\)"),
         (lambda games: matching.nearest(games, np.zeros((1, 4)), 1), "query 0 is zero"),
         (lambda games: matching.nearest(games, ["620"], 1), "queries are <U3"),

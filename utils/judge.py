@@ -8,6 +8,7 @@ near; and altered copies of a banner must find their original. Hubness says whet
 import hashlib
 import io
 import itertools
+import textwrap
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from matplotlib.axes import Axes
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont
 from scipy import stats
 from torch import Tensor
+from tqdm.auto import tqdm
 
 from utils import banners, encoder, features, matching
 from utils.features import Features
@@ -106,12 +108,10 @@ def franchises(catalogue: pd.DataFrame) -> list[Query]:
     called like a publisher or developer of the catalogue, has more than LARGEST games, or has more than PEOPLE first
     developers and at least one for every two games. A query counts for the smallest of its franchises.
     """
-    members = _franchises(catalogue)
-    own = _inverted(members)
+    members = {name: games for name, games in _franchises(catalogue).items() if len(games) > 1}
     return [
         Query(appid, min(names, key=lambda name: (len(members[name]), name)), _together(members, names) - {appid})
-        for appid, names in own.items()
-        if any(len(members[name]) > 1 for name in names)
+        for appid, names in _inverted(members).items()
     ]
 
 
@@ -279,7 +279,7 @@ def _only(games: Prepared, appids: np.ndarray) -> Prepared:
 # ------------------------------------------------------------------------------------------------------- baselines
 
 
-class Small:
+class _Quarter:
     """A banner, uint8 (384, 256, 3) -> the same at a quarter of its width and height. Picklable."""
 
     shape = (96, 64)
@@ -295,7 +295,7 @@ class Pixels:
     """
 
     identity = MappingProxyType({"checkpoint": "pixels", "dtype": "float32", "dims": 416})
-    preparation = Small()
+    preparation = _Quarter()
     device = torch.device("cpu")
     batch_size = 256
 
@@ -402,6 +402,7 @@ class _Exam:
     """What all are asked, the same for each."""
 
     queries: dict[str, list[Query]]  # by task
+    totals: dict[str, int]  # from how many queries those were taken
     distinct: np.ndarray  # appids, one of each group of near-identical banners
     originals: list[int]  # appids whose altered copies are shown
     album: banners.Album
@@ -444,14 +445,16 @@ def _exam(stored: Features, catalogue: pd.DataFrame, album: banners.Album, queri
     copies = [group[1:] for group in matching.near_duplicates(hashes, 1 - 2 * NEAR / 64)]
     distinct = np.setdiff1d(hashes.appids, np.concatenate([*copies, []]))
     kin = among(franchises(catalogue), hashes.appids)
-    asked = {
-        "development": _some(half(kin, "development"), queries),
-        "franchises": _some(half(kin, "test"), queries),
-        "collapsed": _some(among(half(kin, "test"), distinct), queries),
-        "mirrored": _some(half(kin, "test"), pictures),
-        "developers": _some(among(developers(catalogue), hashes.appids), queries),
+    every = {
+        "development": half(kin, "development"),
+        "franchises": half(kin, "test"),
+        "collapsed": among(half(kin, "test"), distinct),
+        "mirrored": half(kin, "test"),
+        "developers": among(developers(catalogue), hashes.appids),
     }
-    return _Exam(asked, distinct, _some(distinct.tolist(), pictures), album)
+    asked = {task: _some(some, pictures if task == "mirrored" else queries) for task, some in every.items()}
+    totals = {task: len(some) for task, some in every.items()}
+    return _Exam(asked, totals, distinct, _some(distinct.tolist(), pictures), album)
 
 
 def _some(items: Sequence, most: int) -> list:
@@ -464,7 +467,7 @@ def _views(describe: Callable[[list[np.ndarray]], Tensor], exam: _Exam) -> dict[
     """Return the vectors of the mirrored pictures and of each alteration's, (pictures, dim) each."""
     mirrored = [exam.album[query.appid].rgb[:, ::-1] for query in exam.queries["mirrored"]]
     views = {"mirrored": describe(mirrored).numpy()} if mirrored else {}
-    for name in ALTERATIONS:
+    for name in tqdm(ALTERATIONS, desc="Altered copies", unit=" alteration"):
         views[name] = describe([alter(exam.album[appid].rgb, name) for appid in exam.originals]).numpy()
     return views
 
@@ -522,12 +525,12 @@ def _copies(games: Prepared, views: dict[str, np.ndarray], originals: Sequence[i
 
 
 def _about(exam: _Exam, stored: Features) -> str:
-    counts = {task: (len(queries), len({query.group for query in queries})) for task, queries in exam.queries.items()}
-    told = "; ".join(f"{task}: {queries:,} queries of {groups:,} groups" for task, (queries, groups) in counts.items())
-    return (
-        f"{len(stored):,} games, {len(exam.distinct):,} distinct; {told}; "
-        f"copies: {len(exam.originals):,} games, {len(ALTERATIONS)} alterations each"
-    )
+    told = [f"{len(stored):,} games, {len(exam.distinct):,} distinct"]
+    for task, queries in exam.queries.items():
+        groups = len({query.group for query in queries})
+        told.append(f"{task}: {len(queries):,} of {exam.totals[task]:,} queries, {groups:,} groups")
+    copies = f"copies: {len(exam.originals):,} games, {len(ALTERATIONS)} alterations each"
+    return "; ".join([*told, copies])
 
 
 def figure(result: Result) -> Figure:
@@ -536,7 +539,7 @@ def figure(result: Result) -> Figure:
     Names of untrained checkpoints end with "(untrained)" and their marks are hollow.
     """
     rows, lines = result.short, np.arange(len(result.short))[::-1]
-    page = Figure(figsize=(12, 1.9 + 0.42 * len(rows)), dpi=100, facecolor=_GROUND, layout="constrained")
+    page = Figure(figsize=(12, 2.3 + 0.42 * len(rows)), dpi=100, facecolor=_GROUND, layout="constrained")
     axes = page.subplots(1, 3, sharey=True, width_ratios=[2, 1, 1])
     axes[0].hlines(lines, rows["low"], rows["high"], color=_ACCENT, alpha=0.45, linewidth=5)
     _marks(axes[0], lines, rows[METRICS[0]], "o", _ACCENT, "all banners, with a 95 % interval")
@@ -548,6 +551,7 @@ def figure(result: Result) -> Figure:
     titles = f"The same franchise, {METRICS[0]}", "Altered copies", "Games never shown"
     for each, title, right in zip(axes, titles, (1, 1, max(0.1, rows["never shown"].max())), strict=True):
         _dress(each, title, right)
+    page.supxlabel(textwrap.fill(result.about, 170), color=_MUTED, fontsize=8)
     axes[0].set_yticks(lines, [name.replace(", ", "\n", 1) for name in rows.index], color=_INK, fontsize=9)
     return page
 

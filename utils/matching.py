@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -25,9 +26,11 @@ from torch import Tensor
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from utils.encoder import Encoder
 from utils.features import Features
 from utils.settings import PlainError
+
+if TYPE_CHECKING:
+    from utils.encoder import Encoder
 
 PREPARATIONS = ("as they are", "centred", "whitened")
 
@@ -138,10 +141,12 @@ def nearest(features: Features, queries: Sequence[int] | np.ndarray, k: int) -> 
     """Return the k nearest games of each query: appids int64 (q, k) and cosines float32 (q, k), nearest first.
 
     Queries are appids (q,), whose own game is left out, or vectors (q, dim) as an Encoder gives them, which are
-    prepared as the games' were. Features that are not `Prepared` are matched as they are; prepare them once where
-    there is more than one call. Where there are fewer than k games to choose from, all of them are returned.
+    rounded to float16 and prepared as the games' were. Features that are not `Prepared` are matched as they are;
+    prepare them once where there is more than one call. Where there are fewer than k games to choose from, all of them
+    are returned.
 
-    Raises MatchError for a game that is not here, vectors of another shape or without direction, and k below 1.
+    Raises MatchError for no queries, a game that is not here, vectors of another shape or without direction, and k
+    below 1.
     """
     games = _prepared(features)
     vectors, own = _queries(games, queries)
@@ -158,10 +163,10 @@ def all_matches(features: Features, k: int, folder: Path | None = None, *, devic
     beyond the features it takes less than 1 GB. Raises MatchError for k below 1.
     """
     games = _prepared(features)
-    k = _checked(k, len(games.appids) - 1)
+    k = _checked(k, len(games) - 1)
     kept = None if folder is None else _read(folder)
     if kept and kept.manifest["fingerprint"] == games.manifest["fingerprint"] and kept.neighbours.shape[1] >= k:
-        return replace(kept, neighbours=kept.neighbours[:, :k], cosines=kept.cosines[:, :k])
+        return replace(kept, names=games.names, neighbours=kept.neighbours[:, :k], cosines=kept.cosines[:, :k])
     positions, cosines = _all_pairs(torch.from_numpy(games.vectors).to(device or _device()), k)
     matches = Matches(games.appids, games.names, games.appids[positions], cosines, games.manifest)
     if folder is not None:
@@ -240,7 +245,7 @@ def name_key(name: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", name).casefold()))
 
 
-def query_vector(encoder: Encoder, picture: np.ndarray, *, mirror: bool = False, flip: bool = False) -> np.ndarray:
+def query_vector(encoder: "Encoder", picture: np.ndarray, *, mirror: bool = False, flip: bool = False) -> np.ndarray:
     """Return a picture, uint8 RGB (384, 256, 3) as `banners.decode` gives it, as a query: float32 (1, dim).
 
     `mirror` swaps left and right, `flip` top and bottom.
@@ -350,13 +355,15 @@ def _checked(k: int, most: int) -> int:
 def _queries(games: Prepared, queries: Sequence[int] | np.ndarray) -> tuple[Tensor, Tensor | None]:
     """Return the queries' unit vectors (q, dim), and the rows of their own games (q,) where they are appids."""
     queries = np.asarray(queries)
+    if not len(queries):
+        raise MatchError("there are no queries; give one appid or vector at least")
     if queries.ndim == 1 and np.issubdtype(queries.dtype, np.integer):
         own = _rows(games.appids, queries)
         return torch.from_numpy(games.vectors[own]), torch.from_numpy(own)
     if queries.ndim != 2 or queries.shape[1] != len(games.shift):
         allowed = f"appids (q,) or vectors (q, {len(games.shift)})"
         raise MatchError(f"queries are {queries.dtype} of shape {queries.shape}; allowed are {allowed}")
-    vectors, pointing = _transform(queries, games.shift, games.turn)
+    vectors, pointing = _transform(queries.astype(np.float16), games.shift, games.turn)
     if not pointing.all():
         number = int(np.argmin(pointing))
         raise MatchError(f"query {number} is zero, not finite, or just the mean of all games: it points nowhere")
