@@ -324,6 +324,8 @@ def test_code_beside_a_checkpoint_is_not_run(tmp_path):
         (lambda folder: (folder / "config.json").write_text("[]"), "list"),
         (lambda folder: (folder / "preprocessor_config.json").unlink(), "no preprocessor_config.json"),
         (lambda folder: (folder / "preprocessor_config.json").write_text('{"size": {"shortest_edge": 9}}'), "shortest"),
+        (lambda folder: (folder / "preprocessor_config.json").write_text('{"resample": 9}'), "numbers.*9"),
+        (lambda folder: (folder / "preprocessor_config.json").write_text('{"image_std": [1, 2]}'), "numbers.*unpack"),
         (lambda folder: (folder / "model.safetensors").unlink(), "no weights.*safetensors.*pytorch_model.bin"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"x" * 99), "model.safetensors cannot be read"),
     ],
@@ -351,10 +353,18 @@ def test_what_a_checkpoint_cannot_give_is_refused(folders):
         ({"pooling": "mean@3"}, "block is 3.*1 to 2"),
         ({"pooling": "mean@0"}, "block is 0"),
         ({"image": "stretch"}, "'stretch'.*squash, crop, whole"),
+        ({"device": "abacus"}, "'abacus'.*leave it out"),
         ({"dtype": "int8"}, "'int8'.*bfloat16, float16, float32"),
     ]:
         with pytest.raises(ValueError, match=reason):
             encoder.load(tuned, **arguments)
+
+
+def test_features_that_overflow_are_an_error(folders, pictures):
+    one = encoder.load(folders["tuned", "today"], device="cpu")
+    one.embed = lambda batch: torch.full((len(batch), 32), torch.inf)
+    with pytest.raises(ValueError, match=r"not finite in .*float32"):
+        one(pictures)
 
 
 def test_what_is_no_picture_is_refused(folders, pictures):

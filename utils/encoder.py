@@ -57,10 +57,7 @@ IMAGES = ("squash", "crop", "whole")
 DTYPES = ("bfloat16", "float16", "float32")
 
 _CONFIG, _PROCESSOR = "config.json", "preprocessor_config.json"
-_WEIGHTS = (
-    "model.safetensors",
-    "pytorch_model.bin",
-)  # the first that is there; the second is read as plain tensors only
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _REMEDY = "check the network, or set CHECKPOINT to a folder with the checkpoint's files, or SOURCE to 'sample'"
 _BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")  # processors' names for bfloat16 instructions: x86, x86, Arm
@@ -154,7 +151,8 @@ class Encoder:
     Made by `load`. `identity` (dict) is all that tells its features from another Encoder's: checkpoint, revision,
     weights, pooling, image, trained (False for the untrained sample), dtype, dims. `preparation` is the way from a
     banner to the input; its `box` says which part of the banner is seen. `grid` (rows, columns) lays the patch tokens,
-    row by row, over that box. `norm` is the layer norm between the `tokens` and the features, or None.
+    row by row, over that box. `norm` is the layer norm between the `tokens` and the features, or None. `batch_size` is
+    how many pictures go through at a time; it may be set.
     """
 
     def __init__(
@@ -172,7 +170,7 @@ class Encoder:
         self.identity = identity | {"dtype": str(dtype).removeprefix("torch."), "dims": self.dims}
         self.grid = tuple(side // network.patch for side in preparation.shape)
         self.norm = network.norm
-        self.batch_size = 16 if device.type == "cpu" else 256  # pictures a forward pass
+        self.batch_size = 16 if device.type == "cpu" else 256
         self._network = network
         self._backbone = network.backbone.to(device, dtype)
         self._norm = network.norm and network.norm.to(device)
@@ -181,9 +179,14 @@ class Encoder:
     def __call__(self, pictures: Sequence[np.ndarray]) -> Tensor:
         """Return the features of banners, uint8 RGB arrays (384, 256, 3), as a float32 tensor (n, dims) on the CPU.
 
-        Raises ValueError for no pictures and for a picture of another kind or size.
+        Raises ValueError for no pictures, for a picture of another kind or size, and for features that overflow.
         """
-        return torch.cat([self.embed(batch).cpu() for batch in self._batches(pictures)])
+        features = torch.cat([self.embed(batch).cpu() for batch in self._batches(pictures)])
+        if not features.isfinite().all():
+            raise ValueError(
+                f"features are not finite in {self.identity['dtype']}; load the encoder with dtype='float32'"
+            )
+        return features
 
     @torch.no_grad()
     def tokens(self, pictures: Sequence[np.ndarray]) -> Tensor:
@@ -272,7 +275,7 @@ def load(
     style, block = _parse(pooling)
     if image not in IMAGES:
         raise ValueError(f"image is {image!r}; allowed are {', '.join(IMAGES)}")
-    device = torch.device(device or _best_device())
+    device = _device(device) if device else _best_device()
     dtype = _dtype(dtype) if dtype else _best_dtype(device)
     folder, revision = _locate(checkpoint)
     config = _read(folder / _CONFIG)
@@ -312,6 +315,15 @@ def _parse(pooling: str) -> tuple[str, int | None]:
 
 def _best_device() -> torch.device:
     return torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+
+
+def _device(name: str | torch.device) -> torch.device:
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for CUDA
+        raise ValueError(
+            f"device {str(name)!r} cannot be used: {error}; leave it out to take the best there is"
+        ) from None
 
 
 def _best_dtype(device: torch.device) -> torch.dtype:
@@ -409,15 +421,22 @@ def _preparation(processor: dict, image: str) -> Preparation:
     height, width = (size.get("height"), size.get("width")) if isinstance(size, dict) else (size, size)
     if not isinstance(height, int) or height != width:
         raise CheckpointError(f"the processor's size is {size}; allowed are a number, or equal height and width")
-    rescales, normalises = processor.get("do_rescale", True), processor.get("do_normalize", True)
-    return Preparation(
-        image=image,
-        size=height,
-        resample=int(processor.get("resample", Image.Resampling.BICUBIC)),
-        scale=processor.get("rescale_factor", 1 / 255) if rescales else 1.0,
-        mean=tuple(processor.get("image_mean", (0.5,) * 3)) if normalises else (0.0,) * 3,
-        std=tuple(processor.get("image_std", (0.5,) * 3)) if normalises else (1.0,) * 3,
-    )
+    try:
+        return Preparation(
+            image=image,
+            size=height,
+            resample=Image.Resampling(processor.get("resample", Image.Resampling.BICUBIC)),
+            scale=float(processor.get("rescale_factor", 1 / 255)) if processor.get("do_rescale", True) else 1.0,
+            mean=_three(processor.get("image_mean", [0.5] * 3) if processor.get("do_normalize", True) else [0.0] * 3),
+            std=_three(processor.get("image_std", [0.5] * 3) if processor.get("do_normalize", True) else [1.0] * 3),
+        )
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"the processor's numbers cannot be used: {error}") from None
+
+
+def _three(numbers: Sequence[float]) -> tuple[float, float, float]:
+    red, green, blue = map(float, numbers)
+    return red, green, blue
 
 
 # ------------------------------------------------------------------------------------------------------------- BEiT

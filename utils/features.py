@@ -178,9 +178,10 @@ def _enrol(folder: Path, identity: dict, out: Path) -> dict[int, Shard]:
             f"{out} holds features of {lost}, but {folder} has {other}; "
             f"finish snapshot.update, give another `out`, or delete {out} to compute anew"
         )
-    known += [key for key in here if key not in known]
-    manifest["shards"] = [key._asdict() for key in known]
-    _put(out / "manifest.json", json.dumps(manifest, indent=1).encode())
+    if new := [key for key in here if key not in known]:
+        known += new
+        manifest["shards"] = [key._asdict() for key in known]
+        _put(out / "manifest.json", json.dumps(manifest, indent=1).encode())
     return {number: here[key] for number, key in enumerate(known)}
 
 
@@ -388,7 +389,7 @@ def _arrived(
     """Yield the features of batches, float16; a batch is waited for only when the next has been begun."""
     begun = None
     for owners, pictures in batches:
-        vectors = embed(pictures).half().to("cpu", non_blocking=True)
+        vectors = embed(pictures).half().to("cpu", non_blocking=pictures.is_cuda)
         event = torch.cuda.current_stream(pictures.device).record_event() if pictures.is_cuda else None
         if begun:
             yield _wait(*begun)
