@@ -187,7 +187,8 @@ def main() -> None:
     words.add_argument("--clicks", type=int, default=30)
     given = words.parse_args()
     print(
-        f"{given.games:,} games, {given.clicks} clicks; {os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}; "
+        f"{given.games:,} games, {given.clicks} clicks; {os.cpu_count()} cores, {platform.machine()}, "
+        f"load {os.getloadavg()[0]:.1f}; "
         f"Python {sys.version.split()[0]}, ipywidgets {ipywidgets.__version__}, NumPy {np.__version__}"
     )
     in_the_kernel(given.games, given.clicks)
