@@ -53,7 +53,7 @@ notebooks: .venv/for-match
 	STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DTYPE=float32 $(EXECUTE) --inplace $(DOWNLOAD).ipynb
 	STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DTYPE=float32 $(EXECUTE) --inplace $(MATCH).ipynb
 	$(STRIP) $(DOWNLOAD).ipynb $(MATCH).ipynb
-	$(BIN)/python tests/keep_picture.py $(MATCH).ipynb sample_matches.jpg
+	$(BIN)/python tests/keep_picture.py $(MATCH).ipynb sample_matches.jpg sample_reasons.jpg
 
 .venv/for-match: requirements.txt constraints.txt | .venv
 	@echo "Installing what the notebooks need into .venv (some minutes the first time) ..."

@@ -88,14 +88,14 @@ def test_cells_are_short_and_have_a_word_before_them(file):
             assert before.cell_type == "markdown" or "@param" in before.source, cell.source
 
 
-def test_the_picture_in_the_readme_is_the_notebooks():
+def test_the_pictures_in_the_readme_are_the_notebooks():
     pictures = [
         base64.b64decode(output.data["image/jpeg"])
         for cell in code(MATCH)
         for output in cell.outputs
         if "image/jpeg" in output.get("data", {})
     ]
-    assert (ROOT / "sample_matches.jpg").read_bytes() in pictures
+    assert [(ROOT / f"sample_{name}.jpg").read_bytes() for name in ("matches", "reasons")] == pictures[:2]
 
 
 def test_a_run_on_the_sample_gives_what_is_stored(tmp_path):
