@@ -14,10 +14,8 @@ DOWNLOAD = download_steam_webdataset
 MATCH = match_steam_banners_with_BEiT
 ENVIRONMENT = $(foreach name,$(SETTINGS),$(if $($(name)),STEAM_BANNERS_$(name)='$($(name))'))
 EXECUTE = $(BIN)/jupyter nbconvert --log-level=ERROR --to notebook --execute --ExecutePreprocessor.timeout=-1 \
-	--ExecutePreprocessor.store_widget_state=False
-# Bars and controls are nothing without a kernel: their cells are tagged, and kept without output.
-STRIP = $(BIN)/jupyter nbconvert --log-level=ERROR --to notebook --inplace --TagRemovePreprocessor.enabled=True \
-	--TagRemovePreprocessor.remove_all_outputs_tags=nbval-ignore-output
+	--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False
+KEEP = $(BIN)/python tests/keep_outputs.py
 
 .PHONY: match play test bench notebooks
 
@@ -25,7 +23,7 @@ match: .venv/for-match
 	@mkdir -p out
 	@for name in $(DOWNLOAD) $(MATCH); do \
 		echo "Running $$name.ipynb on the source '$(SOURCE)' ..."; \
-		{ $(ENVIRONMENT) $(EXECUTE) --output-dir out $$name.ipynb && $(STRIP) out/$$name.ipynb && \
+		{ $(ENVIRONMENT) $(EXECUTE) --output-dir out $$name.ipynb && $(KEEP) out/$$name.ipynb && \
 			$(BIN)/jupyter nbconvert --to html out/$$name.ipynb; } >out/$$name.log 2>&1 || \
 		{ grep . out/$$name.log | tail -n 1; echo "It stopped there; the whole story is in out/$$name.log"; exit 1; }; \
 	done
@@ -52,8 +50,7 @@ notebooks: .venv/for-match
 	rm -rf data/sample
 	STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DTYPE=float32 $(EXECUTE) --inplace $(DOWNLOAD).ipynb
 	STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DTYPE=float32 $(EXECUTE) --inplace $(MATCH).ipynb
-	$(STRIP) $(DOWNLOAD).ipynb $(MATCH).ipynb
-	$(BIN)/python tests/keep_picture.py $(MATCH).ipynb sample_matches.jpg sample_reasons.jpg
+	$(KEEP) $(DOWNLOAD).ipynb $(MATCH).ipynb
 
 .venv/for-match: requirements.txt constraints.txt | .venv
 	@echo "Installing what the notebooks need into .venv (some minutes the first time) ..."

@@ -85,7 +85,7 @@ def test_cells_are_short_and_have_a_word_before_them(file):
         if cell.cell_type == "code":
             lines = [line for line in cell.source.splitlines() if line.strip() and "# @param" not in line]
             assert len(lines) <= 7, cell.source
-            assert before.cell_type == "markdown" or "@param" in before.source, cell.source
+            assert before.cell_type == "markdown" or "# @param" in before.source, cell.source
 
 
 def test_the_pictures_in_the_readme_are_the_notebooks():
