@@ -31,14 +31,14 @@ ONE, SAMPLE = 50, 200  # single queries timed; games compared with float64
 
 
 def made_up(games: int, dims: int) -> Features:
-    """Features as a network gives them: a large common part, clusters of some twenty, some copies."""
+    """Features as a network gives them: a large common part, clusters of some twenty, a thousandth copies of one."""
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(games // 20, dims)).astype(np.float32)
     vectors = np.empty((games, dims), np.float16)
     for rows in np.array_split(np.arange(games), -(-games // TILE)):
         noise = rng.normal(size=(len(rows), dims)).astype(np.float32)
         vectors[rows] = 3 + centres[rng.integers(len(centres), size=len(rows))] + 1.5 * noise
-    vectors[rng.integers(games, size=games // 100)] = vectors[0]
+    vectors[rng.integers(games, size=games // 1000)] = vectors[0]
     appids = rng.permutation(games).astype(np.int64) * 10
     return Features(appids, appids.astype(str).astype(object), vectors, {"preparation": "as they are"})
 

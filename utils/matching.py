@@ -39,7 +39,7 @@ _FOLD = 16  # columns folded into one while looking for the best of a row
 _SPARE = 8  # candidates beyond k, so that the first pass's rounding hides no neighbour
 _ROUNDING = 2.0**-24  # float32's unit roundoff
 _NOTHING = 1e-6  # what is left of a vector after centring, over its length, where it is rounding and no more
-_WIDER = 16  # times as many candidates where they were not enough
+_WIDER = 4  # times as many candidates where they were not enough
 _ROWS = 64  # queries whose products with all are held at a time
 _PAIRS = 2048  # of vectors whose cosines are computed in float64 at a time, in the processor's cache
 _FILE = "matches.parquet"
@@ -404,8 +404,11 @@ def _all_pairs(vectors: Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
         _keep_best(best, where, cosines, top, left)
         if top != left:
             _keep_best(best, where, cosines.T, left, top)
-    own = torch.arange(count, device=vectors.device)
-    return tuple(each.cpu().numpy() for each in _settled(vectors, vectors, own, k, best, where))
+    positions, cosines, doubtful = _settled(vectors, vectors, best, where, k)
+    if len(doubtful):
+        wider = _nearest(vectors, vectors[doubtful], doubtful, k, _WIDER * width)
+        positions[doubtful], cosines[doubtful] = wider
+    return positions.cpu().numpy(), cosines.cpu().numpy()
 
 
 def _tiles(vectors: Tensor) -> Iterator[tuple[int, int, Tensor]]:
@@ -487,15 +490,16 @@ def _nearest(gallery: Tensor, queries: Tensor, own: Tensor | None, k: int, width
 
     `own` (q,) are positions left out, each for its query; `width` is how many candidates are looked at first.
     """
-    found = []
-    for rows in _slices(len(queries), _ROWS):
-        asked, mine = queries[rows], None if own is None else own[rows]
-        scores = _product(asked, gallery)
-        if mine is not None:
-            scores.scatter_(1, mine[:, None], -torch.inf)
-        found.append(_settled(gallery, asked, mine, k, *scores.topk(min(width, len(gallery)))))
-    positions, cosines = zip(*found, strict=True)
-    return torch.cat(positions), torch.cat(cosines)
+    positions, cosines = _blank(queries, k)
+    for rows in torch.arange(len(queries), device=queries.device).split(_ROWS):
+        scores, most = _product(queries[rows], gallery), width
+        if own is not None:
+            scores.scatter_(1, own[rows, None], -torch.inf)
+        while len(rows):
+            near = scores.topk(min(most, len(gallery)))
+            positions[rows], cosines[rows], doubtful = _settled(gallery, queries[rows], *near, k)
+            rows, scores, most = rows[doubtful], scores[doubtful], _WIDER * most
+    return positions, cosines
 
 
 def _product(queries: Tensor, gallery: Tensor) -> Tensor:
@@ -507,22 +511,24 @@ def _product(queries: Tensor, gallery: Tensor) -> Tensor:
 
 
 def _settled(
-    gallery: Tensor, queries: Tensor, own: Tensor | None, k: int, scores: Tensor, candidates: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return what `_nearest` does, computed exactly from candidates (q, width) and their float32 scores.
+    gallery: Tensor, queries: Tensor, scores: Tensor, candidates: Tensor, k: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what `_nearest` does, computed exactly from candidates (q, width) and their scores, and the doubtful rows.
 
-    Where the last candidate's score, give or take rounding, reaches the k-th cosine, a vector that is no candidate may
-    belong there as well, as among many copies of one picture: then more of them are looked at.
+    A row is doubtful where its last candidate's score, give or take rounding, reaches the k-th cosine: a vector that is
+    no candidate may belong there as well, as among many copies of one picture.
     """
-    width = candidates.shape[1]
-    parts = zip(*(each.split(max(1, _PAIRS // width)) for each in (queries, scores, candidates)), strict=True)
-    found = [_ranked(_exact(gallery, asked, seen, near), near, k) for asked, seen, near in parts]
-    positions, cosines = (torch.cat(each) for each in zip(*found, strict=True))
-    doubtful = (cosines[:, -1] <= scores.amin(1) + _error(gallery)).nonzero()[:, 0]
-    if len(doubtful) and width < len(gallery):
-        mine = None if own is None else own[doubtful]
-        positions[doubtful], cosines[doubtful] = _nearest(gallery, queries[doubtful], mine, k, _WIDER * width)
-    return positions, cosines
+    positions, cosines = _blank(queries, k)
+    for rows in _slices(len(queries), max(1, _PAIRS // candidates.shape[1])):
+        exact = _exact(gallery, queries[rows], scores[rows], candidates[rows])
+        positions[rows], cosines[rows] = _ranked(exact, candidates[rows], k)
+    beyond = scores.amin(1) if candidates.shape[1] < len(gallery) else torch.full_like(scores[:, 0], -torch.inf)
+    return positions, cosines, (cosines[:, -1] <= beyond + _error(gallery)).nonzero()[:, 0]
+
+
+def _blank(queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return room for positions and cosines (q, k): small results between large ones would hold on to memory."""
+    return queries.new_empty((len(queries), k), dtype=torch.int64), queries.new_empty((len(queries), k))
 
 
 def _exact(gallery: Tensor, queries: Tensor, scores: Tensor, candidates: Tensor) -> Tensor:
