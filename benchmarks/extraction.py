@@ -13,7 +13,6 @@ import io
 import multiprocessing
 import os
 import platform
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -109,15 +108,17 @@ def _stages(options: argparse.Namespace, checkpoint: str | Path, folder: Path, i
     one.batch_size = options.batch or one.batch_size
     few = [banner.jpeg for banner, _ in zip(banners.read(folder), range(options.peer_pictures), strict=False)]
     dtype = one.identity["dtype"]
-    return {
+    stages = {
         f"the limit: forward pass alone, {dtype}, batches of {one.batch_size}": _limit(one, options.pictures),
         "ours: from shards to features on disk": _ours(one, folder, options),
         "preparation alone, one process": _preparation(one, few * 4),
-        "preparation alone, all cores": _preparation_by_workers(one, folder),
         "transformers' pipeline, as called by default (float32)": _pipeline(one, checkpoint, few, torch.float32),
         f"transformers' pipeline in {dtype}": _pipeline(one, checkpoint, few, one.dtype),
         "one picture at a time, as the first notebook did (float32)": _one_by_one(one, checkpoint, few),
     }
+    if options.pictures > 1_000:  # with fewer, it would be the start of the processes that is measured
+        stages["preparation alone, all cores"] = _preparation_by_workers(one, folder)
+    return stages
 
 
 def _limit(one: encoder.Encoder, count: int) -> Stage:
@@ -207,8 +208,8 @@ def _variants(options: argparse.Namespace, checkpoint: str | Path, _folder: Path
         other = load()
         other.batch_size = size
         stages[f"batches of {size}"] = _limit(other, options.pictures)
-    slow = {best.identity["dtype"], "float16" if options.device == "cpu" else ""}  # no CPU is made for float16
-    for dtype in set(encoder.DTYPES) - slow:
+    left_out = (best.identity["dtype"], "float16" if options.device == "cpu" else "")  # few CPUs are made for float16
+    for dtype in (each for each in encoder.DTYPES if each not in left_out):
         stages[dtype] = _limit(load(dtype), options.pictures // 2)
     stages["float32, matmul precision medium"] = _medium(_limit(load("float32"), options.pictures // 2))
     eager, last = load(), load()
@@ -281,7 +282,8 @@ def _memory(checkpoint: str | Path, image: str, folder: Path, options: argparse.
     one = encoder.load(checkpoint, image=image, device=options.device, dtype=options.dtype)
     one.batch_size = options.batch or one.batch_size
     _ours(one, folder, options)()
-    peak = f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f} GiB"
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    peak = f"{int(status['VmHWM'].split()[0]) / 2**20:.1f} GiB"  # getrusage would count what the parent had
     return peak + (
         f" and {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB of the GPU's" if one.device.type == "cuda" else ""
     )
