@@ -1,5 +1,9 @@
 """The picker in a real browser: alone in Voila, and in JupyterLab after "Run All"."""
 
+import json
+import shutil
+from pathlib import Path
+
 import browser
 import nbformat
 import pytest
@@ -95,3 +99,30 @@ def test_jupyterlab_runs_all(notebook, page, tmp_path):
         browser.run_all(page, address, notebook.name)
         pick_about(page)
         page.screenshot(path=tmp_path / "jupyterlab.png")
+
+
+def test_the_match_notebook_in_jupyterlab(page, tmp_path, monkeypatch):
+    """The notebook itself, on the sample, from Run All to a picked game."""
+    notebook = Path(__file__).parents[1] / "match_steam_banners_with_BEiT.ipynb"
+    shutil.copy(notebook, tmp_path)
+    shown = tmp_path / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
+    shown.parent.mkdir(parents=True)
+    shown.write_text(json.dumps({"windowingMode": "none"}))  # cells out of sight are there too
+    monkeypatch.setenv("JUPYTERLAB_SETTINGS_DIR", str(tmp_path / "settings"))
+    monkeypatch.setenv("STEAM_BANNERS_SOURCE", "sample")
+    monkeypatch.setenv("STEAM_BANNERS_DATA", str(tmp_path / "data"))
+    with browser.jupyterlab(tmp_path, tmp_path) as address:
+        page.set_default_timeout(150_000)
+        browser.run_all(page, address, notebook.name)
+        search = page.get_by_placeholder("Part of a name")
+        search.wait_for()
+        first = page.locator("img[style*='width:160px']").first
+        before = first.get_attribute("src")
+        search.press_sequentially("SILVER eg")
+        page.locator("select[size] option", has_text="Silver Egg").click()
+        page.locator("img[style*='width:220px'][alt='Moonwyrm: The Silver Egg']").wait_for()
+        page.wait_for_function(
+            "before => document.querySelector('img[style*=\"width:160px\"]').src != before", arg=before
+        )
+        assert first.get_attribute("alt").startswith("Moonwyrm")
+        page.screenshot(path=tmp_path / "match.png")
