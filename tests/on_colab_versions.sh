@@ -32,4 +32,6 @@ if [ ! -e .venv-colab/done ] || [ requirements.txt -nt .venv-colab/done ] || [ t
     touch .venv-colab/done
 fi
 .venv-colab/bin/python -m pytest tests/test_settings.py tests/test_catalogue.py tests/test_banners.py \
-    tests/test_sample.py tests/test_show.py tests/test_picker.py tests/test_transfer.py tests/test_snapshot.py
+    tests/test_sample.py tests/test_show.py tests/test_picker.py tests/test_transfer.py \
+    tests/test_snapshot.py::test_shards_are_webdatasets_with_the_appid_in_each_sample \
+    tests/test_snapshot.py::test_each_kind_of_picture_and_each_reason tests/test_snapshot.py::test_snapshots_grow_by_what_is_new
