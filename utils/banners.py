@@ -191,13 +191,13 @@ def _download(address: str) -> bytes:
     try:
         with requests.get(address, stream=True, timeout=_TIMEOUT) as answer:
             answer.raise_for_status()
-            content, end = b"", time.monotonic() + _PATIENCE
+            content, end = bytearray(), time.monotonic() + _PATIENCE
             for some in answer.iter_content(1 << 16):
                 content += some
                 if len(content) > _MOST_BYTES or time.monotonic() > end:
                     raise Refused(
                         f"{address} gives more than {_MOST_BYTES:,} bytes, or takes longer than {_PATIENCE} s"
                     )
-            return content
+            return bytes(content)
     except requests.RequestException as error:
         raise Refused(f"{address} cannot be had: {error}") from None
