@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from pathlib import Path
 
+from utils.errors import PlainError
+
 API_URL = "https://api.steampowered.com"
 ASSETS_URL = "https://shared.akamai.steamstatic.com/store_item_assets/"
 DEFAULT_CHECKPOINT = "microsoft/beit-base-patch16-224-pt22k-ft22k"
@@ -15,13 +17,6 @@ PREFIX = "STEAM_BANNERS_"
 _POOLING = re.compile(r"pooled|(cls|mean|complex)(@\d+)?")
 _YES = ("1", "true", "yes", "on")
 _NO = ("0", "false", "no", "off", "")
-
-
-class PlainError(Exception):
-    """An error for the reader of a notebook: its message says all, so IPython shows it without a traceback."""
-
-    def _render_traceback_(self) -> list[str]:
-        return [f"{type(self).__name__}: {self}"]
 
 
 class SettingsError(PlainError, ValueError):
