@@ -28,7 +28,8 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from transformers import AutoImageProcessor, AutoModel, BeitConfig, BeitForImageClassification, BeitImageProcessorPil
 
-from utils import banners, catalogue, encoder, features, sample, snapshot
+import sample
+from utils import banners, catalogue, encoder, features, snapshot
 
 Stage = Callable[[], int]  # does its work once and returns how many pictures it was
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from utils import catalogue, judge, matching, sample, settings, snapshot
+import sample
+from utils import catalogue, judge, matching, settings, snapshot
 
 
 def compare(folder: Path | None, checkpoints: list[str], data: Path) -> judge.Result:

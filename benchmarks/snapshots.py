@@ -31,7 +31,8 @@ import pyarrow.parquet as pq
 import urllib3
 import webdataset
 
-from utils import banners, catalogue, sample, snapshot
+import sample
+from utils import banners, catalogue, snapshot
 
 SHARD, PROCESSES, THREADS = 250, 2, 32
 BARE = "import json, sys; from img2dataset import download; download(**json.load(sys.stdin))"

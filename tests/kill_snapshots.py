@@ -16,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from utils import banners, catalogue, sample, snapshot
+import sample
+from utils import banners, catalogue, snapshot
 
 SHARD, PROCESSES = 50, 2
 UPDATE = f"""

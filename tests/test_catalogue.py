@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from utils import catalogue, sample
+import sample
+from utils import catalogue
 
 QUERY = "IStoreQueryService/Query"
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils import banners, encoder, explain, matching, sample
+import sample
+from utils import banners, encoder, explain, matching
 from utils.banners import Banner
 from utils.features import Features
 

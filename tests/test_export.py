@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils import catalogue, export, matching, picker, sample
+import sample
+from utils import catalogue, export, matching, picker
 from utils.banners import Banner
 from utils.features import Features
 

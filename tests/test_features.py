@@ -23,7 +23,8 @@ import pytest
 import torch
 from PIL import Image
 
-from utils import banners, encoder, features, sample, snapshot
+import sample
+from utils import banners, encoder, features, snapshot
 
 SIZE = 20  # banners a shard
 

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from utils import catalogue, features, judge, matching, sample, snapshot
+import sample
+from utils import catalogue, features, judge, matching, snapshot
 
 COVERS = Path(__file__).parents[2] / "shared" / "real-covers"
 

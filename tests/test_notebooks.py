@@ -139,7 +139,8 @@ def test_real_covers_find_their_variants_of_other_regions(tmp_path):
 
 
 def test_no_network_is_one_line_that_names_the_host_and_the_sample(tmp_path):
-    shutil.copytree(ROOT / "utils", tmp_path / "utils")
+    for package in ("utils", "sample"):
+        shutil.copytree(ROOT / package, tmp_path / package)
     shutil.copy(DOWNLOAD, tmp_path)
     ran = subprocess.run(
         [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--allow-errors", DOWNLOAD.name],

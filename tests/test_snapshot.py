@@ -19,7 +19,8 @@ import pytest
 import webdataset
 from PIL import Image
 
-from utils import banners, catalogue, sample, snapshot
+import sample
+from utils import banners, catalogue, snapshot
 
 
 def fetch(store):

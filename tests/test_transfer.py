@@ -20,7 +20,8 @@ import filelock
 import numpy as np
 import pytest
 
-from utils import banners, catalogue, sample, snapshot, transfer
+import sample
+from utils import banners, catalogue, snapshot, transfer
 
 SHARDS = 3
 STRIDE = 11  # every so many moments a fetch or a copy is killed; every moment, with 1, takes two minutes

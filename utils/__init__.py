@@ -13,5 +13,4 @@ explain     why two banners match
 picker      the control
 export      a gallery page, Markdown, JSON and NumPy for others
 transfer    finished work between machines
-sample      a small store and a tiny checkpoint of our own, for trying and testing
 """
