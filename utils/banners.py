@@ -13,19 +13,29 @@ import pandas as pd
 import requests
 from PIL import Image, ImageOps
 
-from utils import settings, snapshot
+from utils import snapshot
+from utils.errors import PlainError
+from utils.pictures import MOST_BYTES, Refused, open_picture, picture_size, upright_rgb
 from utils.snapshot import HEIGHT, WIDTH
 
-_MOST_BYTES = 50_000_000  # of a picture from the web
+__all__ = [
+    "Album",
+    "Banner",
+    "Refused",
+    "ShardDamaged",
+    "content",
+    "decode",
+    "open_picture",
+    "own",
+    "read",
+    "read_shard",
+]
+
 _TIMEOUT = (10, 30)  # seconds to connect, and between two reads
 _PATIENCE = 60  # seconds for a whole picture from the web
 
 
-class Refused(settings.PlainError, ValueError):
-    """A picture that cannot be a banner, with the reason."""
-
-
-class ShardDamaged(settings.PlainError):
+class ShardDamaged(PlainError):
     """A shard that is not what it was when it was verified."""
 
 
@@ -51,11 +61,7 @@ def decode(picture: bytes) -> np.ndarray:
     Lanczos as the stored banners were, and cut at the centre: nothing is distorted. Raises Refused for what is no
     picture or a broken one.
     """
-    try:
-        with Image.open(io.BytesIO(picture)) as image:
-            return np.asarray(_fit(_rgb(_upright(image))))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise Refused(f"{len(picture):,} bytes that are not a whole picture: {error}") from None
+    return np.asarray(_fit(upright_rgb(open_picture(picture))))
 
 
 def content(picture: str | Path | bytes | Image.Image | np.ndarray) -> bytes:
@@ -141,23 +147,9 @@ class Album(Mapping[int, Banner]):
 
 def _banner(appid: int, name: str, jpeg: bytes, rotation: int) -> Banner:
     """Return a banner, its JPEG written anew only where it is not upright or not of the banners' size."""
-    with Image.open(io.BytesIO(jpeg)) as image:
-        if rotation or image.size != (WIDTH, HEIGHT):
-            jpeg = _jpeg(_fit(_rgb(image.rotate(int(rotation), expand=True))))
+    if rotation or picture_size(jpeg) != (WIDTH, HEIGHT):
+        jpeg = _jpeg(_fit(upright_rgb(open_picture(jpeg)).rotate(int(rotation), expand=True)))
     return Banner(int(appid), name, jpeg)
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    return ImageOps.exif_transpose(image) if "exif" in image.info else image
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
 
 
 def _fit(image: Image.Image) -> Image.Image:
@@ -175,7 +167,10 @@ def _jpeg(image: Image.Image) -> bytes:
 
 def _file(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        if path.exists() and not path.is_file():
+            raise Refused(f"{path} is not a file")
+        with path.open("rb") as file:
+            return file.read(MOST_BYTES + 1)  # a byte too many is refused when it is opened
     except OSError as error:
         raise Refused(f"{path} is no file that can be read, nor an http(s) address: {error.strerror}") from None
 
@@ -194,10 +189,8 @@ def _download(address: str) -> bytes:
             content, end = bytearray(), time.monotonic() + _PATIENCE
             for some in answer.iter_content(1 << 16):
                 content += some
-                if len(content) > _MOST_BYTES or time.monotonic() > end:
-                    raise Refused(
-                        f"{address} gives more than {_MOST_BYTES:,} bytes, or takes longer than {_PATIENCE} s"
-                    )
+                if len(content) > MOST_BYTES or time.monotonic() > end:
+                    raise Refused(f"{address} gives more than {MOST_BYTES:,} bytes, or takes longer than {_PATIENCE} s")
             return bytes(content)
     except requests.RequestException as error:
         raise Refused(f"{address} cannot be had: {error}") from None

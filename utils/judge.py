@@ -342,7 +342,7 @@ def _crop(picture: Image.Image) -> Image.Image:
 def _jpeg(picture: Image.Image) -> Image.Image:
     content = io.BytesIO()
     picture.save(content, "JPEG", quality=10)
-    return Image.open(content)
+    return banners.open_picture(content.getvalue())
 
 
 def _blur(picture: Image.Image) -> Image.Image:

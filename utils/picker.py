@@ -445,6 +445,6 @@ def _picture(source: str, size: tuple[int, int], name: str, style: str = "") -> 
 def _data_address(jpeg: bytes, size: tuple[int, int]) -> str:
     """A picture of `size` pixels as a data: address that an <img> takes."""
     small = io.BytesIO()
-    with Image.open(io.BytesIO(jpeg)) as image:
-        image.convert("RGB").resize(size, Image.Resampling.HAMMING).save(small, "JPEG", quality=80)
+    image = banners.open_picture(jpeg)
+    image.convert("RGB").resize(size, Image.Resampling.HAMMING).save(small, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(small.getvalue()).decode()

@@ -33,10 +33,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from PIL import Image
 from tqdm.auto import tqdm
 
 from utils import settings
+from utils.pictures import open_picture, upright_rgb
 
 WIDTH, HEIGHT = 256, 384  # pixels of a stored banner
 MAX_TRIES = 3  # how many updates ask again for a picture whose download failed for a passing reason
@@ -512,7 +512,7 @@ def _found(row: dict, tar: bytes, place: tuple[int, int] | None) -> dict:
 
 
 def _is_blank(jpeg: bytes) -> bool:
-    pixels = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"))
+    pixels = np.asarray(upright_rgb(open_picture(jpeg)))
     return bool(np.ptp(pixels, axis=(0, 1)).max() < _BLANK_RANGE)
 
 

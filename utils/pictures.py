@@ -1,0 +1,94 @@
+"""The one place where a picture file is opened: named formats, bounded bytes and pixels, never a program.
+
+Pillow opens every format it knows, and for some of them it runs a program (Ghostscript for EPS). Whatever the picture
+comes from, an upload, an address or a shard, it goes through `open_picture`.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from utils.errors import PlainError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # Pillow's names; each is decoded by Pillow itself
+MOST_BYTES = 50_000_000  # of a picture file
+MOST_PIXELS = 50_000_000  # of a picture; a phone's camera gives up to 48 million
+
+
+class Refused(PlainError, ValueError):
+    """A picture that cannot be a banner, with the reason."""
+
+
+def open_picture(content: bytes) -> Image.Image:
+    """Return the picture in a file's bytes, decoded, of an animation the first frame; raises Refused.
+
+    The format must be one of FORMATS, with at most MOST_BYTES and MOST_PIXELS; size and format are looked at before
+    anything is decoded.
+    """
+    with _refusing(content):
+        image = _undecoded(content)
+        image.load()
+    return image
+
+
+def picture_size(content: bytes) -> tuple[int, int]:
+    """Return width and height in pixels as a picture file states them, without decoding it; raises Refused."""
+    with _refusing(content):
+        return _undecoded(content).size
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """Return a picture as 8-bit RGB: rotated as its EXIF says, transparency laid on white, 16 bits scaled to 8."""
+    image = _upright(image)
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    if "exif" not in image.info:
+        return image
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # noqa: BLE001 - EXIF that cannot be read says nothing about the pixels
+        return image
+
+
+def _undecoded(content: bytes) -> Image.Image:
+    if len(content) > MOST_BYTES:
+        raise Refused(f"the picture has {len(content):,} bytes; allowed are {MOST_BYTES:,}")
+    image = Image.open(io.BytesIO(content), formats=FORMATS)
+    if image.width * image.height > MOST_PIXELS:
+        raise Refused(f"the picture has {image.width} x {image.height} pixels; allowed are {MOST_PIXELS:,} in all")
+    return image
+
+
+@contextmanager
+def _refusing(content: bytes) -> Iterator[None]:
+    """Turn whatever a damaged file makes Pillow raise into Refused, which names the reason."""
+    try:
+        yield
+    except Refused:
+        raise
+    except Image.DecompressionBombError:
+        raise Refused(f"the picture has too many pixels; allowed are {MOST_PIXELS:,}") from None
+    except UnidentifiedImageError:
+        raise Refused(f"{len(content):,} bytes that are not a whole picture; allowed are {_known()}") from None
+    except Exception as error:  # noqa: BLE001 - it may be almost anything
+        raise Refused(f"{len(content):,} bytes that are not a whole picture: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """Return what a decoder says, without the names of Python's objects."""
+    said = str(error) or type(error).__name__
+    return said if "<" not in said else "it is damaged"
+
+
+def _known() -> str:
+    return f"{', '.join(FORMATS[:-1])} and {FORMATS[-1]}"
