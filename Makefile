@@ -1,46 +1,70 @@
 # make match        run both notebooks, on a sample of our own unless SOURCE says otherwise, into out/
 # make play         open the match notebook in JupyterLab, to play with the picker
+# make release      pack the features and matches that `make match` left, to share, into out/
+# make check        lint, types and the quick tests
 # make test         all that is checked
+# make test-colab   both notebooks on Colab's versions
+# make fuzz         the property tests and damaged files, for FUZZ_MINUTES
 # make bench        the speed tables
 # make notebooks    run both notebooks on the sample and keep their outputs in place
+#
+# Settings follow the goal, as in: make match SOURCE=steam GAMES=2000 QUERY="Sid Meier's Civilization"
 
 PYTHON ?= python3
-SOURCE ?= sample
-SETTINGS = SOURCE FOLDER GAMES ORDER ADULT CHECKPOINT POOLING IMAGE DTYPE QUERY MATCHES DATA SNAPSHOT
+FUZZ_MINUTES ?= 60
+SETTINGS = SOURCE FOLDER GAMES ORDER ADULT CHECKPOINT POOLING IMAGE DTYPE QUERY MATCHES DATA DRIVE SNAPSHOT
+TAKE_SETTINGS = match play release
+
+ALLOWED = PYTHON $(if $(filter fuzz,$(MAKECMDGOALS)),FUZZ_MINUTES) \
+	$(if $(filter $(TAKE_SETTINGS),$(or $(MAKECMDGOALS),match)),$(SETTINGS))
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command%,$(origin $(name))),$(name)))
+UNKNOWN := $(filter-out $(ALLOWED) MAKEFLAGS MAKEOVERRIDES SHELL,$(GIVEN))
+ifneq ($(strip $(UNKNOWN)),)
+$(error unknown $(UNKNOWN); allowed here are $(strip $(ALLOWED)))
+endif
+
+# A setting is any text: $(value) takes it as it is, so that make expands nothing in it, and it reaches the notebooks as
+# a variable of the environment, which no shell reads again.
+ifeq ($(value SOURCE),)
+override SOURCE := $(or $(value STEAM_BANNERS_SOURCE),sample)
+endif
+define hand_over
+override $(1) := $$(value $(1))
+$(TAKE_SETTINGS): export STEAM_BANNERS_$(1) := $$(value $(1))
+endef
+$(foreach name,$(SETTINGS),$(if $(value $(name)),$(eval $(call hand_over,$(name)))))
 
 BIN = .venv/bin
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+RUN = $(BIN)/python -m
+PIP = $(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt
 DOWNLOAD = download_steam_webdataset
 MATCH = match_steam_banners_with_BEiT
-ENVIRONMENT = $(foreach name,$(SETTINGS),$(if $($(name)),STEAM_BANNERS_$(name)='$($(name))'))
 EXECUTE = $(BIN)/jupyter nbconvert --log-level=ERROR --to notebook --execute --ExecutePreprocessor.timeout=-1 \
 	--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False
-KEEP = $(BIN)/python tests/keep_outputs.py
+QUICK = not slow and not notebook and not browser and not kill
 
-.PHONY: match play test bench notebooks
+.PHONY: match play release check test test-colab fuzz bench notebooks
 
 match: .venv/for-match
-	@mkdir -p out
-	@for name in $(DOWNLOAD) $(MATCH); do \
-		echo "Running $$name.ipynb on the source '$(SOURCE)' ..."; \
-		{ $(ENVIRONMENT) $(EXECUTE) --output-dir out $$name.ipynb && $(KEEP) out/$$name.ipynb && \
-			$(BIN)/jupyter nbconvert --to html out/$$name.ipynb; } >out/$$name.log 2>&1 || \
-		{ grep . out/$$name.log | tail -n 1; echo "It stopped there; the whole story is in out/$$name.log"; exit 1; }; \
-	done
-	@echo
-	@echo "Both notebooks ran on the source '$(SOURCE)'. Open in a browser:"
-	@echo "  out/$(DOWNLOAD).html        what was downloaded"
-	@echo "  out/$(MATCH).html    which banners look alike"
-	@echo "To pick games yourself: make play SOURCE=$(SOURCE)$(if $(FOLDER), FOLDER=$(FOLDER))"
+	@$(RUN) tools.run_notebooks out
 
 play: .venv/for-match
 	@$(PIP) jupyterlab
-	$(ENVIRONMENT) $(BIN)/jupyter lab --ip=127.0.0.1 $(MATCH).ipynb
+	$(BIN)/jupyter lab --ip=127.0.0.1 $(MATCH).ipynb
+
+check: .venv/for-tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ty check --python .venv
+	$(RUN) pytest -q -n auto --dist loadfile -m "$(QUICK)"
 
 test: .venv/for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/ty check --python .venv
+	$(RUN) pytest -n auto --dist loadfile
+
+test-colab:
 	tests/on_colab_versions.sh
 
 bench: .venv/for-benchmarks
@@ -50,7 +74,7 @@ notebooks: .venv/for-match
 	rm -rf data/sample
 	STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DTYPE=float32 $(EXECUTE) --inplace $(DOWNLOAD).ipynb
 	STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DTYPE=float32 $(EXECUTE) --inplace $(MATCH).ipynb
-	$(KEEP) $(DOWNLOAD).ipynb $(MATCH).ipynb
+	$(BIN)/python tests/keep_outputs.py $(DOWNLOAD).ipynb $(MATCH).ipynb
 
 .venv/for-match: requirements.txt constraints.txt | .venv
 	@echo "Installing what the notebooks need into .venv (some minutes the first time) ..."

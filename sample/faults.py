@@ -79,7 +79,7 @@ class Fault:
             self.times -= 1
         return True
 
-    def spoil(self, answer: Answer) -> Answer:
+    def spoil(self, answer: Answer) -> Answer:  # noqa: PLR0911 - one a kind
         """Return what is answered in the place of the right answer."""
         match self.kind:
             case int() as status:

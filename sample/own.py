@@ -65,7 +65,7 @@ def _is_picture(file: Path, root: Path) -> bool:
 
 def _rows_by_picture(rows: list[Row], pictures: Mapping[str, Path], notes: list[str]) -> dict[str, Row]:
     """The CSV's rows by the path of the picture that each names; adds to `notes` the rows that name none."""
-    stems = {Path(path).stem: path for path in reversed(pictures)}
+    stems = {Path(path).stem: path for path in reversed(list(pictures))}
     named: dict[str, Row] = {}
     for row in rows:
         path = row["file"].replace("\\", "/") if row.get("file") else stems.get(row["appid"], "")

@@ -54,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 60
     wbufsize = -1  # head and body leave together
     disable_nagle_algorithm = True
-    server: Server
+    server: Server  # ty: ignore[incompatible-mutable-override] - it is made by that server alone
 
     def do_GET(self) -> None:
         answer = self.server.respond(self.path, self.headers.get("User-Agent", ""))
@@ -118,5 +118,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.connections.discard(self.connection)
         super().finish()
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - its parent's name
         """Says nothing: the store keeps its own log."""

@@ -53,8 +53,8 @@ def _tiny_beit() -> BeitForImageClassification:
         num_attention_heads=4,
         intermediate_size=256,
         use_relative_position_bias=True,
-        num_labels=2,
-        steam_banners_untrained=True,
+        num_labels=2,  # ty: ignore[unknown-argument] - kept in the config, as any other
+        steam_banners_untrained=True,  # ty: ignore[unknown-argument]
     )
     with torch.random.fork_rng():
         model = BeitForImageClassification(config)

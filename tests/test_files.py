@@ -18,7 +18,7 @@ def test_a_file_is_written_whole(tmp_path):
 
 def test_an_error_while_writing_leaves_the_old_file(tmp_path):
     files.write(tmp_path / "file", b"old")
-    with pytest.raises(RuntimeError), files.writing(tmp_path / "file") as part:
+    with pytest.raises(RuntimeError), files.writing(tmp_path / "file") as part:  # noqa: PT012
         part.write_bytes(b"ha")
         raise RuntimeError("interrupted")
     assert (tmp_path / "file").read_bytes() == b"old"
@@ -38,7 +38,7 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
 
 
 def test_a_full_disk_is_named(tmp_path):
-    with pytest.raises(files.DiskFull, match="disk of .*file is full; make room"), files.writing(tmp_path / "file"):
+    with pytest.raises(files.DiskFull, match=r"disk of .*file is full; make room"), files.writing(tmp_path / "file"):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 

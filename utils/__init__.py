@@ -14,3 +14,5 @@ picker      the control
 export      a gallery page, Markdown, JSON and NumPy for others
 transfer    finished work between machines
 """
+
+__version__ = "0.2.0"

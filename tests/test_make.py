@@ -1,0 +1,134 @@
+"""The Makefile: what was given to make arrives whole and runs nothing, and what is unknown is an error."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import run_notebooks
+from utils import settings
+
+ROOT = Path(__file__).parents[1]
+HOSTILE = [
+    "Sid Meier's Civilization",
+    "x'; touch y; '",
+    '"; touch y; "',
+    "`touch y`",
+    "$(touch y)",
+    "$(shell touch y)",
+    "${shell touch y}",
+    "$$x $x $",
+    "two\nlines: $(shell touch y)\n\ttouch y",
+    "# no comment \\ back\\",
+    "|| touch y",
+    "  leading and trailing  ",
+    "%s ünïcode 名前",
+]
+
+pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="this system has no make")
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """A folder with the Makefile, whose Python and Jupyter only tell the settings that reach them."""
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    tell = f"#!{sys.executable}\nimport os\nfor each in os.environ.items():\n    print('%s=%r' % each)\n"
+    for name in ("python", "jupyter"):
+        (programs / name).write_text(tell)
+        (programs / name).chmod(0o755)
+    (tmp_path / "tests").mkdir()
+    for name in ("Makefile", "requirements.txt", "constraints.txt", "tests/requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (programs.parent / "for-match").touch()
+    return tmp_path
+
+
+def make(stage, *words, **environment):
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "LC_ALL")}
+    ran = subprocess.run(
+        ["make", *words], cwd=stage, env=kept | environment, capture_output=True, text=True, check=False
+    )
+    assert not (stage / "y").exists()
+    return ran
+
+
+def arrived(ran):
+    """Return the settings that the programs were given."""
+    assert ran.returncode == 0, ran.stderr
+    lines = [line.partition("=") for line in ran.stdout.splitlines() if line.startswith(settings.PREFIX)]
+    return {name.removeprefix(settings.PREFIX): value for name, _, value in lines}
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+@pytest.mark.parametrize("goal", ["match", "play"])
+def test_a_setting_arrives_whole_and_runs_nothing(stage, goal, value):
+    expected = {"SOURCE": "'sample'", "QUERY": repr(value)}
+    from_environment = arrived(make(stage, "-s", goal, QUERY=value))
+    assert from_environment == expected
+    from_command = arrived(make(stage, "-s", goal, f"QUERY={value}"))
+    assert from_command == expected | {"QUERY": repr(value.lstrip())}  # make itself drops what leads
+
+
+def test_every_setting_is_handed_over(stage):
+    names = [name for name in settings.known() if name != "SOURCE"]
+    given = arrived(make(stage, "-s", "match", *(f"{name}=<{name}>" for name in names)))
+    assert given == {"SOURCE": "'sample'"} | {name: repr(f"<{name}>") for name in names}
+
+
+def test_the_source_is_the_sample_unless_something_is_said(stage):
+    assert arrived(make(stage, "-s"))["SOURCE"] == "'sample'"
+    assert arrived(make(stage, "-s", "match", "SOURCE="))["SOURCE"] == "'sample'"
+    assert arrived(make(stage, "-s", STEAM_BANNERS_SOURCE="steam"))["SOURCE"] == "'steam'"
+    assert arrived(make(stage, "-s", "play", "SOURCE=folder"))["SOURCE"] == "'folder'"
+
+
+@pytest.mark.parametrize(
+    ("words", "unknown", "allowed"),
+    [
+        (["match", "GAME=5", "SORCE=steam"], ["GAME", "SORCE"], "GAMES"),
+        (["SORCE=steam"], ["SORCE"], "SOURCE"),
+        (["test", "SOURCE=steam"], ["SOURCE"], "PYTHON"),
+    ],
+)
+def test_an_unknown_name_is_an_error_that_names_those_allowed(stage, words, unknown, allowed):
+    ran = make(stage, *words)
+    assert ran.returncode != 0
+    assert len(ran.stderr.splitlines()) == 1
+    assert all(name in ran.stderr.partition("allowed here are")[0] for name in unknown)
+    assert allowed in ran.stderr.partition("allowed here are")[2].replace(".", "").split()
+    assert not ran.stdout
+
+
+def test_the_closing_hint_repeats_what_was_given_quoted_for_a_shell(monkeypatch, stage):
+    for name in settings.known():
+        monkeypatch.delenv(settings.PREFIX + name, raising=False)
+    monkeypatch.setenv("STEAM_BANNERS_SOURCE", "sample")
+    assert run_notebooks.again("play") == "make play SOURCE=sample"
+    for value in HOSTILE:
+        monkeypatch.setenv("STEAM_BANNERS_QUERY", value.strip())
+        monkeypatch.setenv("STEAM_BANNERS_GAMES", "5")
+        hint = run_notebooks.again("play").replace("make ", "make -s ")
+        kept = {"PATH": os.environ["PATH"]}
+        ran = subprocess.run(["sh", "-c", hint], cwd=stage, env=kept, capture_output=True, text=True, check=False)
+        assert arrived(ran) == {"SOURCE": "'sample'", "GAMES": "'5'", "QUERY": repr(value.strip())}
+        assert not (stage / "y").exists()
+
+
+def test_the_package_can_be_installed(tmp_path):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "requirements.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "utils", tmp_path / "utils", ignore=shutil.ignore_patterns("__pycache__"))
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--target", str(tmp_path / "there")]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(tmp_path)], check=True, capture_output=True)
+    installed = {file.relative_to(tmp_path / "there").as_posix() for file in tmp_path.glob("there/utils/**/*.*")}
+    ours = {file.relative_to(tmp_path).as_posix() for file in tmp_path.glob("utils/**/*.*")}
+    assert ours <= installed
+    code = "from utils import __version__, settings; print(__version__, settings.__file__)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "there", capture_output=True, text=True, check=True
+    )
+    assert str(tmp_path / "there") in ran.stdout
