@@ -1,6 +1,5 @@
 """Heat maps: their sums against matching's cosines, their places by painted patches, their worth by hidden ones."""
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from PIL import Image
 
 import sample
 from utils import banners, encoder, explain, matching
-from utils.banners import Banner
 from utils.features import Features
 
 POOLINGS = {"tuned": ("pooled", "mean", "complex", "mean@2", "complex@1"), "masked": ("mean", "complex", "mean@2")}
@@ -176,66 +174,3 @@ def test_what_cannot_be_explained_is_said(folders, pictures):
         explain.why(beit, nowhere, pictures[0], pictures[1])
     with pytest.raises(explain.ExplainError, match=r"matching\.prepare"):
         explain.why(beit, features(beit, pictures), pictures[0], pictures[1])
-
-
-def jpeg(rgb: np.ndarray) -> bytes:
-    content = io.BytesIO()
-    Image.fromarray(rgb).save(content, "JPEG", quality=95)
-    return content.getvalue()
-
-
-@pytest.fixture
-def explanation() -> explain.Explanation:
-    """One patch for, in the upper left corner of the query; one against, low on the left of the match."""
-    maps = np.zeros((2, 14, 14), np.float32)
-    maps[0, 0, 0], maps[1, 13, 2], maps[1, 0, 0] = 0.75, -0.25, 1
-    manifest = {"checkpoint": "small", "pooling": "complex", "image": "crop", "preparation": "centred"}
-    manifest["trained"] = False
-    return explain.Explanation(0.5, -0.25, *maps, (16.0, 80.0, 240.0, 304.0), manifest)
-
-
-def test_the_figure_shows_the_maps_in_their_places(explanation):
-    """The query's map is drawn from (314, 84) on, the match's from (628, 84), 258 pixels wide for a banner's 256."""
-    picture = np.full((384, 256, 3), (40, 200, 60), np.uint8)
-    figure = explain.figure(explanation, picture, Banner(1, "Portal", jpeg(picture)), "Why")
-    pixels = np.asarray(Image.open(io.BytesIO(figure.jpeg()))).astype(int)
-    blue, green = pixels[..., 2] - pixels[..., 0], pixels[..., 1] - pixels[..., 0]
-    query_map, match_map = (slice(84, 471), slice(314, 572)), (slice(84, 471), slice(628, 886))
-    places = {  # middle of a patch of 16 pixels, row and column of the banner
-        (88, 24): np.argwhere(blue[query_map] > 40).mean(0),
-        (296, 56): np.argwhere(blue[match_map] < -15).mean(0),
-    }
-    for middle, found in places.items():
-        np.testing.assert_allclose(found, np.multiply(middle, 258 / 256), atol=4)
-    seen, unseen = pixels[84 + 200, 314 + 128].mean(), pixels[84 + 60, 314 + 128].mean()
-    assert 1.5 * unseen < seen
-    assert green[200, 100] > 120  # the banners have their colours, their maps are on grey
-    assert green[200, 1100] > 120
-    assert abs(green[250, 400]) < 10
-
-
-def test_the_figure_says_what_the_maps_sum_to(explanation):
-    grey = np.full((384, 256, 3), 200, np.uint8)
-    figure = explain.figure(explanation, grey, Banner(1, "ファイナル", jpeg(grey)), "Why")
-    figure.jpeg()
-    texts = [text for text in figure.axes[0].texts if text.get_text()]
-    assert [text.get_text() for text in texts] == [
-        "Why",
-        *("for 0.75", "against 0.00"),
-        "ファイナル",
-        *("for 1.00", "against 0.25"),
-        "Cosine 0.50: 0.75 from pairs of patches, to which each map sums, and −0.25 from CLS, without a place",
-        "small (untrained: it shows that this works, no more), complex, crop, centred. "
-        "The deepest colour is 1.000 for one patch.",
-    ]
-    extents = [text.get_window_extent() for text in texts]
-    assert all(each.x0 > 0 and each.x1 < 1200 and each.y0 > 0 and each.y1 < figure.bbox.height for each in extents)
-    assert not any(a.overlaps(b) for at, a in enumerate(extents) for b in extents[:at])
-
-
-def test_the_figure_of_a_trained_checkpoint_without_cls(explanation):
-    trained = replace(explanation, cosine=0.75, unplaced=0.0, manifest=explanation.manifest | {"trained": True})
-    grey = np.full((384, 256, 3), 200, np.uint8)
-    texts = [text.get_text() for text in explain.figure(trained, grey, grey).axes[0].texts]
-    assert "Cosine 0.75, all of it from pairs of patches: each map sums to it" in texts
-    assert texts[-1].startswith("small, complex")

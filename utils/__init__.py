@@ -8,7 +8,7 @@ encoder     a BEiT checkpoint as a function from pictures to features
 features    the features of all banners
 matching    exact neighbours
 judge       how good they are
-show        figures
+show        figures: grids of banners, a map, a download's report, the reasons of a match
 explain     why two banners match
 picker      the control
 export      a gallery page, Markdown, JSON and NumPy for others

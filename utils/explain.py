@@ -21,22 +21,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
-from PIL import Image
 from torch import Tensor
 
-from utils import matching, show
+from utils import matching
 from utils.banners import Banner
 from utils.encoder import Encoder, Norm
-from utils.settings import PlainError
+from utils.errors import PlainError
 
 _SHARED = ("checkpoint", "revision", "pooling", "image")  # what an encoder and its features have in common
 _NOTHING = 1e-6  # the length of a sum, over the summed lengths of its parts, where it is rounding and no more
-
-_TILE, _GAP = 258, 20  # pixels of show's page
-_FOR, _AGAINST = show._ACCENT, show._STATUS["failed"]
-_DIM, _UNSEEN = 0.5, 0.2  # brightness of a banner under its map, and outside of what the network saw
 
 
 class ExplainError(PlainError, ValueError):
@@ -86,32 +79,6 @@ def why(
     return Explanation(float(cosine), float(rest), *maps, encoder.preparation.box, prepared.manifest)
 
 
-def figure(
-    explanation: Explanation, query: Banner | np.ndarray, match: Banner | np.ndarray, title: str | None = None
-) -> show.Figure:
-    """The query, framed, and the match, and between them their heat maps: blue speaks for the match, red against it.
-
-    Both maps have one scale. Below them: what of the cosine they sum to, what has no place, and whose features it is.
-    """
-    top, wide = show._top(title), show._WIDTH - 2 * show._MARGIN
-    below = top + _TILE * show._RATIO + 14
-    page = show._page(below - top + 102, title)
-    maps = explanation.query_map, explanation.match_map
-    peak = max(np.abs(heat).max() for heat in maps)
-    left, right = show._MARGIN, show._MARGIN + wide - _TILE
-    for picture, heat, x, aside in zip((query, match), maps, (left, right), (1, -1), strict=True):
-        show._picture(page, _rgb(picture), x, top, _TILE)
-        show._text(page, picture.name if isinstance(picture, Banner) else "", x, below, show._NAME, _TILE)
-        x += aside * (_TILE + _GAP)
-        show._picture(page, _overlaid(_rgb(picture), heat / peak, explanation.box), x, top, _TILE)
-        _shares(page, heat, x, below)
-    show._frame(page, left - 5, top - 5, _TILE + 10, _TILE * show._RATIO + 10)
-    show._text(page, _sums(explanation), left, below + 58, 16, wide, lines=1)
-    whose = f"{_described(explanation.manifest)}. The deepest colour is {peak:.3f} for one patch."
-    show._text(page, whose, left, below + 86, show._NAME, wide, lines=1, color=show._MUTED)
-    return page.figure
-
-
 def _rgb(picture: Banner | np.ndarray) -> np.ndarray:
     return picture.rgb if isinstance(picture, Banner) else picture
 
@@ -152,40 +119,3 @@ def _normed(tokens: Tensor, norm: Norm | None) -> Tensor:
     scaled = tokens if norm.on == "tokens" else tokens[:, 1:].mean(1, keepdim=True)
     sigma = (scaled.var(-1, correction=0, keepdim=True) + norm.eps).sqrt()
     return norm.gamma * (tokens - tokens.mean(-1, keepdim=True)) / sigma + norm.beta
-
-
-def _overlaid(rgb: np.ndarray, heat: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
-    """Return a banner in dim grey, uint8 (384, 256, 3), with a map (rows, columns) of -1 to 1 laid over its box."""
-    left, top, right, bottom = map(round, box)
-    grey = np.asarray(Image.fromarray(rgb).convert("L"), np.float32)[..., None]
-    heat = np.asarray(Image.fromarray(heat).resize((right - left, bottom - top), Image.Resampling.BICUBIC))
-    heat = heat[..., None].clip(-1, 1)
-    picture = _UNSEEN * grey.repeat(3, axis=2)
-    seen = grey[top:bottom, left:right]
-    tint = np.where(heat < 0, to_rgb(_AGAINST), to_rgb(_FOR)) * (0.4 * 255 + 0.6 * seen)  # its own light still shows
-    picture[top:bottom, left:right] = (1 - np.abs(heat)) * _DIM * seen + np.abs(heat) * tint
-    return picture.round().astype(np.uint8)
-
-
-def _shares(page: Axes, heat: np.ndarray, x: float, y: float) -> None:
-    """What a map's patches add to the cosine and what they take from it, in the colours of the map."""
-    for word, share, color, at in (("for", heat, _FOR, 0), ("against", -heat, _AGAINST, 90)):
-        show._text(page, f"{word} {share.clip(0).sum():.2f}", x + at, y, show._NAME, _TILE / 2, lines=1, color=color)
-
-
-def _sums(explanation: Explanation) -> str:
-    cosine, placed, unplaced = explanation.cosine, explanation.placed, explanation.unplaced
-    if not unplaced:
-        return _minus(f"Cosine {cosine:.2f}, all of it from pairs of patches: each map sums to it")
-    parts = f"{placed:.2f} from pairs of patches, to which each map sums, and {unplaced:.2f} from CLS, without a place"
-    return _minus(f"Cosine {cosine:.2f}: {parts}")
-
-
-def _minus(text: str) -> str:
-    return text.replace("-", "−")
-
-
-def _described(manifest: dict) -> str:
-    trained = "" if manifest["trained"] else " (untrained: it shows that this works, no more)"
-    how = ", ".join(manifest[name] for name in ("pooling", "image", "preparation"))
-    return f"{manifest['checkpoint']}{trained}, {how}"

@@ -1,0 +1,89 @@
+"""Type in figures: which font has a character, what of a name can be drawn, and how it breaks into lines."""
+
+import importlib.util
+import re
+import unicodedata
+from functools import cache
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib import font_manager
+from matplotlib.ft2font import FT2Font
+
+FONTS = (  # those installed follow DejaVu Sans, which matplotlib brings, for the glyphs it lacks
+    *("IPAexGothic", "Noto Sans CJK JP", "Noto Sans JP", "Source Han Sans", "Hiragino Sans", "Yu Gothic"),
+    *("Noto Sans CJK SC", "Noto Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC"),
+    *("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo"),
+    *("Noto Sans Thai", "Noto Sans Devanagari", "Noto Sans Symbols2", "Noto Emoji", "Symbola", "Arial Unicode MS"),
+)
+
+_NO_GLYPH = "▫"
+_INVISIBLE = {"Cc", "Cf", "Cs"}  # Unicode categories that have nothing to draw
+_WORD = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]|[^\s\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]+|\s+")
+
+
+def families() -> list[str]:
+    """Return the font families in the order in which matplotlib should try them."""
+    return list(_faces())
+
+
+def drawable(text: str) -> str:
+    """Return what the fonts can draw: controls and joiners go, characters that no font has become one mark."""
+    line = unicodedata.normalize("NFC", " ".join(text.split()))
+    return re.sub("\0+", _NO_GLYPH, "".join(map(_drawn, line))).strip()
+
+
+def wrapped(text: str, width: float, lines: int) -> list[str]:
+    """Return drawable text in at most `lines` lines of `width` type sizes, the last one cut with an ellipsis."""
+    broken = [""]
+    for word in _WORD.findall(text):
+        if broken[-1] and len(broken) < lines and _length(broken[-1] + word.rstrip()) > width:
+            broken.append("")
+        broken[-1] += word if broken[-1] else word.lstrip()
+    return [_cut(line.strip(), width) for line in broken]
+
+
+@cache
+def _faces() -> dict[str, FT2Font]:
+    """The fonts that names are set in, by family; the first that has a glyph draws it."""
+    package = importlib.util.find_spec("matplotlib_fontja")
+    for folder in (package and package.submodule_search_locations) or ():
+        for path in Path(folder).glob("fonts/*.ttf"):  # read as files: its import would change matplotlib's settings
+            font_manager.fontManager.addfont(path)
+    paths = {font.name: font.fname for font in font_manager.fontManager.ttflist}
+    found = {"DejaVu Sans": Path(mpl.get_data_path(), "fonts/ttf/DejaVuSans.ttf")}
+    found |= {name: Path(paths[name]) for name in FONTS if name in paths}
+    return {name: FT2Font(str(path)) for name, path in found.items()}
+
+
+@cache
+def _advance(character: str) -> float | None:
+    """Return the width of a character as a share of the type size; None if no font has it."""
+    for face in _faces().values():
+        if face.get_char_index(ord(character)):
+            face.set_size(100, 72)
+            return face.load_char(ord(character)).linearHoriAdvance / 65536 / 100
+    return None
+
+
+def _drawn(character: str) -> str:
+    """Return a character, nothing for one that is hidden, or a null for one that no font has."""
+    if _is_hidden(character):
+        return ""
+    return character if _advance(character) is not None else "\0"
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in _INVISIBLE or "\ufe00" <= character <= "\ufe0f"
+
+
+def _cut(line: str, width: float) -> str:
+    if _length(line) <= width:
+        return line
+    while line and _length(line + "…") > width:
+        line = line[:-1]
+    return line.rstrip(" -–—:,(") + "…"
+
+
+def _length(line: str) -> float:
+    return sum(_advance(character) or 0 for character in line)
