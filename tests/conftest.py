@@ -1,0 +1,61 @@
+"""What the tests share: a store, hosts that answer or misbehave, short waits, and how long the property tests look."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import hypothesis
+import pytest
+
+from utils.web import retrying
+
+hypothesis.settings.register_profile("short", max_examples=25, derandomize=True, deadline=None, database=None)
+hypothesis.settings.register_profile("fuzz", max_examples=5_000, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("short")  # `pytest --hypothesis-profile=fuzz` looks long
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_waits() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retrying, "BACK_OFF", 0.01)
+        yield
+
+
+@pytest.fixture
+def raw_host() -> Iterator[Callable]:
+    """Open hosts on loopback that say, byte for byte, what `talk(connection)` sends to whoever connects.
+
+    Give `talk`, or the bytes to send, and get the address.
+    """
+    opened = []
+
+    def serve(listening: socket.socket, talk: Callable[[socket.socket], object]) -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=_converse, args=(connection, talk), daemon=True).start()
+
+    def open_host(talk: Callable[[socket.socket], object] | bytes) -> str:
+        content = talk
+        if isinstance(content, bytes):
+            talk = lambda connection: connection.sendall(content)  # noqa: E731
+        listening = socket.create_server(("127.0.0.1", 0))
+        opened.append(listening)
+        threading.Thread(target=serve, args=(listening, talk), daemon=True).start()
+        return f"http://127.0.0.1:{listening.getsockname()[1]}/"
+
+    yield open_host
+    for listening in opened:
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+
+
+def _converse(connection: socket.socket, talk: Callable[[socket.socket], object]) -> None:
+    with connection:
+        try:
+            connection.recv(65_536)
+            talk(connection)
+        except OSError:
+            pass  # the client has heard enough

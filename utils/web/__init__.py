@@ -1,0 +1,20 @@
+"""The one polite HTTP client: bounded in time and bytes, careful about where it goes, patient with a busy server."""
+
+from utils.web.asking import Answer, Body, get, opened
+from utils.web.downloading import download
+from utils.web.errors import RefusedAddress, TooLarge, TooSlow, Unreachable, WebError
+from utils.web.retrying import tried
+
+__all__ = [
+    "Answer",
+    "Body",
+    "RefusedAddress",
+    "TooLarge",
+    "TooSlow",
+    "Unreachable",
+    "WebError",
+    "download",
+    "get",
+    "opened",
+    "tried",
+]
