@@ -12,7 +12,7 @@ from utils.settings.allowed import (
     features_name,
     split_pooling,
 )
-from utils.settings.environment import API_URL, ASSETS_URL, PREFIX, store_key, store_urls
+from utils.settings.environment import API_URL, ASSETS_URL, PREFIX, STORE_PAGE, store_key, store_urls
 from utils.settings.reading import DEFAULT_CHECKPOINT, known, read
 from utils.settings.record import Settings
 
@@ -27,6 +27,7 @@ __all__ = [
     "PREFIX",
     "PREPARATIONS",
     "SOURCES",
+    "STORE_PAGE",
     "PlainError",
     "Settings",
     "SettingsError",

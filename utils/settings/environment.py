@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from utils.settings.allowed import SettingsError, shown
 
 API_URL = "https://api.steampowered.com"
+STORE_PAGE = "https://store.steampowered.com/app/{appid}"
 ASSETS_URL = "https://shared.akamai.steamstatic.com/store_item_assets/"
 PREFIX = "STEAM_BANNERS_"
 

@@ -1,0 +1,127 @@
+"""Find games by name the way people type: parts, initials, any order, Roman or Arabic numerals, a typing error or two.
+
+A name is folded (names.search_key) and cut into words. A typed word fits a name, the best way counting:
+
+    0  it is one of the name's words, or all of them without spaces; "vi" and "six" are "6"
+    1  one of the words begins with it
+    2  it is a run of two or more of the name's initials, a number counting whole ("gta", "rdr2", "ffxiv")
+    3  it is part of the name written without spaces, if it has four letters or is not Latin ("dota2", "craft")
+    4, 5  it is one or two typing errors away from one of the words, if that has four or eight letters; tried only
+          where nothing fits otherwise
+
+All typed words must fit. Names that begin as typed come first, then those with the lowest sum, then the most reviewed.
+Nothing found, letters are parted from digits ("civ6") and all is tried once more.
+"""
+
+import re
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from utils.names import search_key
+
+_ROMAN = {"ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "x": "10"}
+_ROMAN |= {"xi": "11", "xii": "12", "xiii": "13", "xiv": "14", "xv": "15", "xvi": "16"}
+_SPELLED = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9"}
+_NUMBERS = _ROMAN | _SPELLED
+_PARTS = re.compile(r"\d+|\D+")
+
+_SHORTEST_PART = 4  # letters of a part of a name; of three, nonsense would fit
+_ONE_ERROR, _TWO_ERRORS = 4, 8  # letters from which so many typing errors are forgiven
+
+
+class Index:
+    """The games by name: what a search box over 100,000 of them asks."""
+
+    def __init__(self, appids: Sequence[int], names: Sequence[str], reviews: Sequence[float] | None = None) -> None:
+        """Take n appids and names; without reviews (n,) the order given is the order of equally good answers."""
+        order = range(len(names)) if reviews is None else np.argsort(-np.asarray(reviews), kind="stable")
+        self.names = {int(appids[at]): str(names[at]) for at in order}
+        self._appids = list(self.names)
+        folded = [search_key(name) for name in self.names.values()]
+        self._keys = [_numbered(key) for key in folded]
+        self._compact = [key.replace(" ", "") for key in self._keys]
+        self._initials = [
+            f"{_initials(numbered)} {_initials(key)}" for numbered, key in zip(self._keys, folded, strict=True)
+        ]
+        self._rows = _rows_by_word(self._keys)
+        self._words = sorted(self._rows)
+
+    def find(self, text: str, limit: int = 12) -> list[int]:
+        """Return the appids of at most `limit` games for what somebody typed, the best first; all where it is empty."""
+        key = _numbered(search_key(text))
+        parted = " ".join(part.strip() for part in _PARTS.findall(key))
+        found = self._ranked(key) or (self._ranked(_numbered(parted)) if parted != key else [])
+        appids = [self._appids[row] for row in found[:limit]]
+        itself = int(text) if text.strip().isdecimal() else -1
+        if itself in self.names:
+            appids = [itself, *(appid for appid in appids if appid != itself)]
+        return appids[:limit]
+
+    def _ranked(self, key: str) -> list[int]:
+        """Return the rows that fit a key, the best first."""
+        words = key.split()
+        if not words:
+            return list(range(len(self._keys)))
+        sums = self._fitting(words, with_errors=False) or self._fitting(words, with_errors=True)
+        return sorted(sums, key=lambda row: (not self._keys[row].startswith(key), sums[row], row))
+
+    def _fitting(self, words: Sequence[str], *, with_errors: bool) -> dict[int, int]:
+        """Return row -> the sum of how well each word fits, for the rows that all words fit."""
+        sums: dict[int, int] = {}
+        for place, word in enumerate(words):
+            fits = self._fits(word)
+            if with_errors:
+                fits = self._nearly(word) | fits
+            sums = fits if place == 0 else {row: total + fits[row] for row, total in sums.items() if row in fits}
+        return sums
+
+    def _fits(self, word: str) -> dict[int, int]:
+        """Return row -> how well a word fits it, 0 to 3; the better of several ways is written last."""
+        fits: dict[int, int] = {}
+        whole = []
+        if len(word) >= _SHORTEST_PART or not word.isascii():
+            fits |= {row: 3 for row, name in enumerate(self._compact) if word in name}
+            whole = [row for row in fits if self._compact[row] == word]
+        if len(word) > 1:
+            fits |= {row: 2 for row, initials in enumerate(self._initials) if word in initials}
+        for other in self._beginning(word):
+            fits |= dict.fromkeys(self._rows[other], 1)
+        return fits | dict.fromkeys([*self._rows.get(word, ()), *whole], 0)
+
+    def _beginning(self, word: str) -> list[str]:
+        """Return the words that begin with a word."""
+        first = bisect_left(self._words, word)
+        after = bisect_left(self._words, word + "\U0010ffff")
+        return self._words[first:after]
+
+    def _nearly(self, word: str) -> dict[int, int]:
+        """Return row -> 3 and the typing errors between a word and one of the name's."""
+        near = process.extract(word, self._words, scorer=OSA.distance, score_cutoff=2, limit=None)
+        fits: dict[int, int] = {}
+        for other, errors, _ in sorted(near, key=lambda each: -each[1]):
+            if max(len(word), len(other)) >= (_ONE_ERROR if errors == 1 else _TWO_ERRORS):
+                fits |= dict.fromkeys(self._rows[other], 3 + int(errors))
+        return fits
+
+
+def _numbered(key: str) -> str:
+    """Return a key with Roman numerals and spelled numbers as numbers."""
+    return " ".join(_NUMBERS.get(word, word) for word in key.split())
+
+
+def _initials(key: str) -> str:
+    """Return the first letter of each word, and numbers whole."""
+    return "".join(word if word.isdecimal() or word in _ROMAN else word[0] for word in key.split())
+
+
+def _rows_by_word(keys: Sequence[str]) -> dict[str, list[int]]:
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, key in enumerate(keys):
+        for word in dict.fromkeys(key.split()):
+            rows[word].append(row)
+    return dict(rows)
