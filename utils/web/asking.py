@@ -1,11 +1,10 @@
 """A GET, whole in memory or read piece by piece."""
 
 import gzip
-import http.client
-import io
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPMessage, HTTPResponse, IncompleteRead
 from urllib.parse import SplitResult
 
 from utils.web import addresses
@@ -27,7 +26,7 @@ class Answer:
 
     address: str  # where it came from in the end
     status: int
-    headers: Mapping[str, str]  # names in any case
+    headers: HTTPMessage  # a mapping; names in any case
     body: bytes  # decompressed
 
     @property
@@ -36,37 +35,31 @@ class Answer:
         return retry_after(self.headers.get("Retry-After"))
 
 
-class Body(io.RawIOBase):
+class Body:
     """An answer that is being read, decompressed, with at most `limit` bytes."""
 
-    def __init__(self, response: http.client.HTTPResponse, leash: Leash, limit: int, address: str) -> None:
+    def __init__(self, response: HTTPResponse, leash: Leash, limit: int, address: str) -> None:
         self.address = address
         self.host = leash.host
         self.status = response.status
-        self.headers: Mapping[str, str] = response.headers
+        self.headers = response.headers
         self.total = response.length  # bytes that the body should have; None where the server does not say
         self._response = response
         self._leash = leash
         self._left = limit
-        self._content = gzip.GzipFile(fileobj=response) if self._zipped() else response
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Fill a buffer as far as the answer goes; raises Unreachable, TooSlow and TooLarge."""
-        piece = self.read(len(buffer))
-        buffer[: len(piece)] = piece
-        return len(piece)
+        self._content = gzip.GzipFile(fileobj=response) if self._is_gzip() else response
 
     def read(self, size: int = -1) -> bytes:
-        """Return the next `size` bytes, b"" at the end; a negative size is all that is left."""
+        """Return the next `size` bytes, b"" at the end; a negative size is all that is left.
+
+        Raises Unreachable, TooSlow and TooLarge.
+        """
         if size < 0:
             return b"".join(iter(lambda: self.read(_CHUNK), b""))
         with naming(self._leash):
             piece = self._content.read(size)
             if size and not piece and self._response.length:
-                raise http.client.IncompleteRead(b"", self._response.length)
+                raise IncompleteRead(b"", self._response.length)
         self._left -= len(piece)
         if self._left < 0:
             raise TooLarge(f"{self.host} sent more bytes than the limit of this answer")
@@ -76,11 +69,7 @@ class Body(io.RawIOBase):
         """Start the deadline again: for long downloads, which must only keep coming."""
         self._leash.renew()
 
-    def close(self) -> None:
-        self._response.close()
-        super().close()
-
-    def _zipped(self) -> bool:
+    def _is_gzip(self) -> bool:
         encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in ("gzip", "x-gzip", "identity", ""):
             raise WebError(f"{self.host} answered in an encoding that was not asked for; allowed is gzip")
@@ -136,24 +125,21 @@ def opened(
     parts = addresses.checked(address, allowed)
     leash = Leash(addresses.host(parts), deadline, limit + _OVERHEAD)
     response, parts = _followed(parts, wanted, leash, allowed)
-    with response, Body(response, leash, limit, parts.geturl()) as body:
-        yield body
+    with response:
+        yield Body(response, leash, limit, parts.geturl())
 
 
 class _Busy(WebError):
     """An answer that may be another at the next try."""
 
-    retryable = True
-
     def __init__(self, answer: Answer) -> None:
-        super().__init__(f"status {answer.status}")
+        super().__init__(f"status {answer.status}", retryable=True, wait=answer.retry_after)
         self.answer = answer
-        self.wait = answer.retry_after
 
 
 def _followed(
     parts: SplitResult, headers: Mapping[str, str], leash: Leash, allowed: Collection[str] | None
-) -> tuple[http.client.HTTPResponse, SplitResult]:
+) -> tuple[HTTPResponse, SplitResult]:
     """Return the first response that is no redirect, and where it came from."""
     start = parts.netloc
     for _ in range(_REDIRECTS + 1):

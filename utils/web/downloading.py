@@ -103,10 +103,9 @@ def _check_size(body: Body, size: int, limit: int) -> None:
 def _check_status(body: Body) -> None:
     if body.status == HTTPStatus.OK:
         return
-    error = WebError(f"{body.host} answered {body.status}; check the address")
-    error.retryable = may_pass(body.status)
-    error.wait = retry_after(body.headers.get("Retry-After"))
-    raise error
+    wait = retry_after(body.headers.get("Retry-After"))
+    said = f"{body.host} answered {body.status}; check the address"
+    raise WebError(said, retryable=may_pass(body.status), wait=wait)
 
 
 def _part(file: Path, body: Body) -> Path:

@@ -6,20 +6,24 @@ from utils.errors import PlainError
 class WebError(PlainError):
     """An address that gave no usable answer; the message names the host, never the query, which may hold a key."""
 
-    retryable = False  # whether another try may go better
-    wait = 0.0  # seconds that the server asked us to wait before it
+    def __init__(self, message: str, *, retryable: bool = False, wait: float = 0.0) -> None:
+        super().__init__(message)
+        self.retryable = retryable  # whether another try may go better
+        self.wait = wait  # seconds that the server asked us to wait before it; 0 is as we like
 
 
 class Unreachable(WebError):
-    """No connection, or one that broke off."""
+    """No connection, or one that broke off; retryable."""
 
-    retryable = True
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=True)
 
 
 class TooSlow(WebError):
-    """An answer that was not whole at its deadline."""
+    """An answer that was not whole at its deadline; retryable."""
 
-    retryable = True
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=True)
 
 
 class TooLarge(WebError):

@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import SplitResult
 
 import certifi
@@ -64,7 +65,7 @@ class Leash:
 class _Wire(io.RawIOBase):
     """What a connection receives, each read on the leash."""
 
-    def __init__(self, sock: socket.socket, raw: socket.SocketIO, leash: Leash) -> None:
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase, leash: Leash) -> None:
         self._sock = sock
         self._raw = raw
         self._leash = leash
@@ -72,7 +73,7 @@ class _Wire(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - what io hands in: a buffer has no type before Python 3.12
         self._sock.settimeout(self._leash.left())
         received = self._raw.readinto(buffer) or 0
         self._leash.count(received)
@@ -84,8 +85,10 @@ class _Wire(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: object, leash: Leash, **options: object) -> None:
-        super().__init__(sock, *args, **options)
+    """A response that reads on the leash; closing it ends the connection."""
+
+    def __init__(self, sock: socket.socket, *, leash: Leash, **options: Any) -> None:  # noqa: ANN401 - its parent's own
+        super().__init__(sock, **options)
         self.fp = io.BufferedReader(_Wire(sock, self.fp.detach(), leash))
         self._sock = sock
 
@@ -135,19 +138,23 @@ def _connection(parts: SplitResult, leash: Leash, public: bool) -> http.client.H
         connection = http.client.HTTPSConnection(host, addresses.port(parts), context=_tls())
     else:
         connection = http.client.HTTPConnection(host, addresses.port(parts))
-    connection._create_connection = functools.partial(_connected, leash, public)
-    connection.response_class = functools.partial(_Response, leash=leash)
+    connect = functools.partial(_connected, leash, public)
+    # The standard library's hook for who connects, which has no public name.
+    connection._create_connection = connect  # noqa: SLF001  # ty: ignore[missing-attribute]
+    response_class = functools.partial(_Response, leash=leash)
+    connection.response_class = response_class  # ty: ignore[invalid-assignment] - whatever makes a response will do
     return connection
 
 
 def _connected(leash: Leash, public: bool, address: tuple[str, int], *_: object) -> socket.socket:
     """Return a socket connected to one of a host's network addresses, tried in turn."""
     failure = OSError("no network address")
-    for *_, found in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
-        if public and not ipaddress.ip_address(found[0]).is_global:
+    for found in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
+        number = str(found[4][0])
+        if public and not ipaddress.ip_address(number).is_global:
             raise RefusedAddress(f"{leash.host} is not on the public internet; a redirect there is not followed")
         try:
-            connected = socket.create_connection(found[:2], timeout=min(_CONNECT, leash.left()))
+            connected = socket.create_connection((number, address[1]), timeout=min(_CONNECT, leash.left()))
         except OSError as error:
             failure = error
         else:
