@@ -1,7 +1,7 @@
 """The one polite HTTP client: bounded in time and bytes, careful about where it goes, patient with a busy server."""
 
 from utils.web.asking import Answer, Body, get, opened
-from utils.web.downloading import download
+from utils.web.downloading import download, require_ok
 from utils.web.errors import RefusedAddress, TooLarge, TooSlow, Unreachable, WebError
 from utils.web.retrying import tried
 
@@ -16,5 +16,6 @@ __all__ = [
     "download",
     "get",
     "opened",
+    "require_ok",
     "tried",
 ]

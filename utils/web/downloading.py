@@ -47,7 +47,7 @@ def download(
 def _downloaded(ask: Callable[..., AbstractContextManager[Body]], file: Path, limit: int) -> Path:
     """Return the whole download under its temporary name."""
     with ask() as body:
-        _check_status(body)
+        require_ok(body)
         part = _part(file, body)
         have = part.stat().st_size if part.is_file() else 0
         version = _version(body)
@@ -71,7 +71,7 @@ def _go_on(rest: Body, part: Path, have: int, limit: int) -> None:
         part.unlink()
         raise Unreachable(f"{rest.host} does not go on where it stopped; run again to start over")
     else:
-        _check_status(rest)
+        require_ok(rest)
 
 
 def _range_start(body: Body) -> str:
@@ -100,7 +100,8 @@ def _check_size(body: Body, size: int, limit: int) -> None:
         raise TooLarge(f"{body.host} offers more than the {limit:,} bytes that this file may have")
 
 
-def _check_status(body: Body) -> None:
+def require_ok(body: Body) -> None:
+    """Raise WebError for a status that is not 200, retryable where another try may go better."""
     if body.status == HTTPStatus.OK:
         return
     wait = retry_after(body.headers.get("Retry-After"))
