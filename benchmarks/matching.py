@@ -25,6 +25,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from utils import matching
 from utils.features import Features
+from utils.matching.tiles import exact_products
 
 K, TILE = 10, 4096  # neighbours; rows and columns of the limit's tiles
 ONE, SAMPLE = 50, 200  # single queries timed; games compared with float64
@@ -46,7 +47,7 @@ def made_up(games: int, dims: int) -> Features:
 def product(vectors: torch.Tensor, queries: int) -> None:
     """The limit: the cosines of some queries with all, tile by tile, as fast as torch exactly can here."""
     tile = torch.empty(TILE, TILE)
-    with matching._exact_products(vectors):
+    with exact_products(vectors):
         for top in range(0, queries, TILE):
             rows = vectors[top : min(top + TILE, queries)]
             for columns in vectors.split(TILE):

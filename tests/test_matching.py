@@ -1,14 +1,19 @@
 """matching: exactness against float64, ties, preparations, what is kept, groups, and one's own picture."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from utils import matching
 from utils.features import Features
+from utils.matching import questions, search, tiles
 
 MANIFEST = {"checkpoint": "tiny", "image": "squash", "pooling": "pooled", "preparation": "as they are"}
 
@@ -54,9 +59,9 @@ def assert_exact(appids, cosines, neighbours, found):
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    monkeypatch.setattr(matching, "_TILE", 64)
-    monkeypatch.setattr(matching, "_FOLD", 4)
-    monkeypatch.setattr(matching, "_SPARE", 2)
+    monkeypatch.setattr(tiles, "TILE", 64)
+    monkeypatch.setattr(search, "FOLD", 4)
+    monkeypatch.setattr(search, "SPARE", 2)
 
 
 @pytest.mark.usefixtures("small_tiles")
@@ -70,6 +75,40 @@ def test_all_matches_are_those_of_a_whole_float64_matrix(how, count):
     assert found.neighbours.shape == (count, min(5, count - 1))
     assert (found.neighbours.dtype, found.cosines.dtype) == (np.int64, np.float32)
     assert_exact(appids, cosines, found.neighbours, found.cosines)
+
+
+@st.composite
+def searches(draw):
+    """Unit vectors of few values, so that many are equal or nearly so, some queries, k, and what to leave out."""
+    count = draw(st.integers(2, 40))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    numbers = rng.integers(-2, 3, size=(count, draw(st.integers(1, 6)))) + draw(
+        st.sampled_from([0, 1e-4, 1])
+    ) * rng.normal(size=(count, 1))
+    numbers[np.abs(numbers).sum(1) == 0] = 1
+    vectors = torch.nn.functional.normalize(torch.from_numpy(numbers)).float()
+    own = torch.from_numpy(rng.integers(count, size=draw(st.integers(1, 8))))
+    return vectors, own, draw(st.integers(1, count - 1))
+
+
+@settings(max_examples=150)
+@given(searches())
+def test_top_k_is_that_of_float64_whatever_the_ties(case):
+    vectors, own, k = case
+    exact = vectors.double()
+    exact = exact / exact.norm(dim=1, keepdim=True)
+    cosines = exact @ exact.T
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiles, "TILE", 8)
+        patch.setattr(search, "SPARE", 1)
+        all_pairs = search.top_k(vectors, None, k)
+        some = search.top_k(vectors, vectors[own], k, without=own)
+        every = search.top_k(vectors, vectors[own], len(vectors))
+    np.testing.assert_array_equal(all_pairs[0][own], some[0])
+    np.testing.assert_array_equal(all_pairs[1][own], some[1])
+    alone = cosines.clone().fill_diagonal_(-np.inf).numpy()
+    assert_exact(np.arange(len(vectors)), alone, all_pairs[0].numpy(), all_pairs[1].numpy())
+    assert_exact(np.arange(len(vectors)), cosines[own].numpy(), every[0].numpy(), every[1].numpy())
 
 
 @pytest.mark.usefixtures("small_tiles")
@@ -113,11 +152,11 @@ def test_the_process_keeps_its_precision(before):
 
 def test_faster_products_are_used_only_where_they_are_as_exact(monkeypatch):
     vectors = torch.nn.functional.normalize(torch.randn(300, 64, generator=torch.manual_seed(0)))
-    with matching._exact_products(vectors):
+    with tiles.exact_products(vectors):
         error = (vectors @ vectors.T - (vectors.double() @ vectors.double().T)).abs().max()
     assert error < 1e-6
-    monkeypatch.setattr(matching, "_ROUNDING", 0)
-    with matching._exact_products(vectors):
+    monkeypatch.setattr(tiles, "ROUNDOFF", 0)
+    with tiles.exact_products(vectors):
         assert torch.get_float32_matmul_precision() == "highest"
 
 
@@ -183,13 +222,6 @@ def test_near_duplicates_are_chains_across_tiles():
     assert matching.near_duplicates(games, 1.0)[0].tolist() == [710, 1500]
 
 
-def test_a_ranked_list_shows_one_of_each_group():
-    groups = [np.array([1, 5, 9]), np.array([2, 3])]
-    shown, hidden = matching.one_per_group(np.array([5, 7, 2, 1, 9, 8, 3]), groups)
-    assert shown.tolist() == [0, 1, 2, 5]
-    assert hidden.tolist() == [2, 0, 1, 0]
-
-
 def test_a_ranked_list_can_leave_out_the_same_people():
     catalogue = pd.DataFrame(
         {
@@ -201,23 +233,74 @@ def test_a_ranked_list_can_leave_out_the_same_people():
     assert matching.by_others(np.array([2, 3, 4, 99]), 1, catalogue).tolist() == [2, 3]
 
 
-def test_a_picture_of_ones_own_is_ranked_among_all_games():
-    angles = np.radians([0, 2, 90, 100])
-    games = matching.prepare(features(np.stack([np.cos(angles), np.sin(angles)], 1)), "as they are")
+def on_a_circle(*degrees, appids=None):
+    """Games whose cosines are those of the angles between them."""
+    angles = np.radians(degrees)
+    return features(np.stack([np.cos(angles), np.sin(angles)], 1), appids)
+
+
+def at(degrees):
+    return np.array([[np.cos(np.radians(degrees)), np.sin(np.radians(degrees))]])
+
+
+def test_a_picture_of_your_own_is_ranked_among_all_games():
+    games = matching.prepare(on_a_circle(0, 2, 90, 100), "as they are")
     matches = matching.all_matches(games, 1)
-    stands = matching.stand_out(games, np.array([[1.0, np.tan(np.radians(7))]]), matches, k=2)
-    assert stands.appids.tolist() == [20, 10]
-    assert stands.cosines[0] == pytest.approx(np.cos(np.radians(5)), abs=1e-3)
-    assert stands.percentile == 50
-    with pytest.raises(matching.MatchError, match="those of tiny, squash, pooled, as they are"):
+    for stands in (matching.stand_out(games, at(7), matches, k=2), matching.stand_out(games, at(7), k=2)):
+        assert stands.appids.tolist() == [20, 10]
+        assert stands.cosines[0] == pytest.approx(np.cos(np.radians(5)), abs=1e-3)
+        assert (stands.games, stands.nearer, stands.percentile) == (4, 2, 50)
+    assert str(stands) == "Of 4 games, 2 have a nearer twin than this picture."
+    with pytest.raises(matching.MatchError, match="these matches are of tiny, squash, pooled, as they are"):
         matching.stand_out(matching.prepare(clustered(10)), np.ones((1, 24)), matches)
+
+
+def test_a_picture_of_your_own_can_be_ranked_among_some_games():
+    """Twins outside the tag do not count: 20 is nearest to 10 of all games, but 30 is of those asked for."""
+    games = matching.prepare(on_a_circle(0, 2, 90, 100), "as they are")
+    matches = matching.all_matches(games, 1)
+    stands = matching.stand_out(games, at(40), matches, among=np.array([10, 30, 40, 999]))
+    assert stands.appids.tolist() == [10, 30, 40]
+    assert (stands.games, stands.nearer) == (3, 2)  # 30 and 40 are 10 degrees apart; 10 is 90 from 30
+    with pytest.raises(matching.MatchError, match="1 of the games to compare with are here; it takes at least two"):
+        matching.stand_out(games, at(40), matches, among=np.array([10]))
+
+
+def test_some_games_are_matched_among_themselves():
+    games = matching.prepare(clustered(60), "centred")
+    some = games.only(games.appids[::3])
+    np.testing.assert_array_equal(some.vectors, games.vectors[::3])
+    assert set(matching.all_matches(some, 5).neighbours.ravel()) <= set(some.appids)
+    assert some.manifest["fingerprint"] != games.manifest["fingerprint"] != games.only([]).manifest["fingerprint"]
+
+
+def test_several_views_find_what_is_nearest_to_any():
+    games = on_a_circle(0, 20, 90, 110, 250)
+    views = np.concatenate([at(5), at(93)])
+    appids, cosines = matching.nearest_of_any(games, views, 4)
+    assert appids.tolist() == [30, 10, 20, 40]
+    np.testing.assert_allclose(cosines, np.cos(np.radians([3, 5, 15, 17])), atol=1e-3)
+    appids, _ = matching.nearest_of_any(games, views, 3, without=30)
+    assert appids.tolist() == [10, 20, 40]
+    assert matching.nearest_of_any(games, views, 99)[0].tolist() == [30, 10, 20, 40, 50]
+
+
+def test_words_are_compared_with_pictures_as_they_are():
+    games = clustered(30)
+    words = np.random.default_rng(0).normal(size=(2, 24)).astype(np.float32)
+    _, cosines = matching.nearest_to_words(games, words, 3)
+    expected = words.astype(np.float16).astype(float) @ games.vectors.astype(float).T
+    expected /= np.linalg.norm(words, axis=1)[:, None] * np.linalg.norm(games.vectors.astype(float), axis=1)
+    np.testing.assert_allclose(cosines, -np.sort(-expected, axis=1)[:, :3], atol=1e-3)
+    with pytest.raises(matching.MatchError, match="features are centred; words need them as they are"):
+        matching.nearest_to_words(matching.prepare(games, "centred"), words, 3)
 
 
 @pytest.mark.usefixtures("small_tiles")
 def test_matches_are_kept_and_read_again(tmp_path, monkeypatch):
     games = matching.prepare(clustered(100))
     made = matching.all_matches(games, 5, tmp_path / "matches")
-    monkeypatch.setattr(matching, "_all_pairs", None)
+    monkeypatch.setattr(questions, "top_k", None)
     for k in (5, 2):
         read = matching.all_matches(games, k, tmp_path / "matches")
         np.testing.assert_array_equal(read.neighbours, made.neighbours[:, :k])
@@ -228,15 +311,47 @@ def test_matches_are_kept_and_read_again(tmp_path, monkeypatch):
     assert [file.name for file in (tmp_path / "matches").iterdir()] == ["matches.parquet"]
 
 
-def test_matches_of_other_features_are_refused_and_made_anew(tmp_path):
-    one, other = matching.prepare(clustered(50)), matching.prepare(clustered(50, seed=1))
-    with pytest.raises(matching.MatchError, match=r"no matches in .* makes them"):
-        matching.load_matches(tmp_path, one)
+def test_matches_of_other_features_are_not_taken(tmp_path):
+    one = matching.prepare(clustered(50))
+    other = matching.prepare(clustered(50, seed=1))
     matching.all_matches(one, 3, tmp_path)
-    with pytest.raises(matching.MatchError, match=r"another snapshot; .* makes them anew"):
-        matching.load_matches(tmp_path, other)
-    matching.all_matches(other, 3, tmp_path)
-    assert matching.load_matches(tmp_path, other).appids.tolist() == other.appids.tolist()
+    found = matching.all_matches(other, 3, tmp_path)
+    assert found.appids.tolist() == other.appids.tolist()
+    np.testing.assert_array_equal(found.neighbours, matching.all_matches(other, 3).neighbours)
+
+
+def bit_flipped(content):
+    """A parquet file with one bit of its neighbours changed, which only its checksum tells."""
+    at = len(content) // 4
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+def without_manifest(content):
+    changed = io.BytesIO()
+    pq.write_table(pq.read_table(io.BytesIO(content)).replace_schema_metadata({}), changed)
+    return changed.getvalue()
+
+
+DAMAGES = {
+    "empty": lambda content: content[:0],
+    "half": lambda content: content[: len(content) // 2],
+    "another file": lambda content: content.replace(b"PAR1", b"<html>"),
+    "a bit": bit_flipped,
+    "no manifest": without_manifest,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_matches_are_computed_again(tmp_path, damage):
+    games = matching.prepare(clustered(50))
+    made = matching.all_matches(games, 3, tmp_path)
+    file = tmp_path / "matches.parquet"
+    whole = file.read_bytes()
+    file.write_bytes(DAMAGES[damage](whole))
+    found = matching.all_matches(games, 3, tmp_path)
+    np.testing.assert_array_equal(found.neighbours, made.neighbours)
+    np.testing.assert_array_equal(found.cosines, made.cosines)
+    assert file.read_bytes() == whole
 
 
 @pytest.mark.parametrize(
@@ -252,10 +367,10 @@ def test_matches_of_other_features_are_refused_and_made_anew(tmp_path):
             lambda games: matching.prepare(games, "centered"),
             "preparation is 'centered'; allowed are 'as",
         ),
-        (lambda games: matching.prepare(matching.prepare(games, "centred")), r"prepared already \(centred\)"),
+        (lambda games: matching.prepare(matching.prepare(games, "centred")), r"already prepared \(centred\)"),
         (lambda games: matching.prepare(games, "whitened", floor=0), "floor 0; allowed are"),
-        (lambda games: matching.prepare(replace(games, vectors=0 * games.vectors)), "two games at least; 0 of 4"),
-        (lambda games: matching.prepare(replace(games, vectors=1 + 0 * games.vectors)), "two games at least; 0 of 4"),
+        (lambda games: matching.prepare(replace(games, vectors=0 * games.vectors)), "at least two games; 0 of 4"),
+        (lambda games: matching.prepare(replace(games, vectors=1 + 0 * games.vectors)), "at least two games; 0 of 4"),
     ],
 )
 def test_what_cannot_be_answered_is_said(ask, said):

@@ -28,7 +28,8 @@ from tqdm.auto import tqdm
 
 from utils import banners, encoder, features, matching
 from utils.features import Features
-from utils.matching import Prepared, name_key
+from utils.matching import Prepared
+from utils.names import compare_key as name_key
 from utils.show import Figure
 
 K = 10  # how far down a ranking counts
