@@ -117,7 +117,7 @@ def _fit(vectors: np.ndarray, how: str, exponent: float, floor: float) -> tuple[
 
 
 def _usable(vectors: np.ndarray) -> np.ndarray:
-    return np.isfinite(vectors).all(axis=1) & vectors.any(axis=1)
+    return np.logical_and(np.isfinite(vectors).all(axis=1), vectors.any(axis=1))
 
 
 def _left_out(features: Features, rows: np.ndarray) -> list[int]:
