@@ -30,7 +30,7 @@ from tqdm.auto import tqdm
 
 from utils.banners import Banner
 from utils.matching import Matches
-from utils.picker import STORE_PAGE
+from utils.settings import STORE_PAGE
 from utils.settings import PlainError
 
 PICTURES = ("store", "folder")

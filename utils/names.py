@@ -14,8 +14,7 @@ def search_key(name: str) -> str:
     A name of marks alone is its own key.
     """
     plain = unicodedata.normalize("NFKD", name.replace("™", "")).casefold()
-    folded = "".join(_folded(character) for character in plain)
-    return " ".join(folded.split()) or name.strip().casefold()
+    return " ".join(plain.translate(_FOLDING).split()) or name.strip().casefold()
 
 
 def compare_key(name: str) -> str:
@@ -35,7 +34,17 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
-@cache
+class _Folding(dict[int, str]):
+    """What each character becomes in a search key, worked out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = _folded(chr(code))
+        return self[code]
+
+
+_FOLDING = _Folding()
+
+
 def _folded(character: str) -> str:
     category = unicodedata.category(character)
     if category in {"Mn", "Cf"} or character in _IGNORED:

@@ -47,7 +47,8 @@ def wrapped(text: str, width: float, lines: int) -> list[str]:
 def _faces() -> dict[str, FT2Font]:
     """The fonts that names are set in, by family; the first that has a glyph draws it."""
     package = importlib.util.find_spec("matplotlib_fontja")
-    for folder in (package and package.submodule_search_locations) or ():
+    folders = package.submodule_search_locations if package else None
+    for folder in folders or ():
         for path in Path(folder).glob("fonts/*.ttf"):  # read as files: its import would change matplotlib's settings
             font_manager.fontManager.addfont(path)
     paths = {font.name: font.fname for font in font_manager.fontManager.ttflist}

@@ -93,7 +93,7 @@ def new_page(content: float, title: str | None, alt: str = "") -> Axes:
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, 0), autoscale_on=False)
     axes.set_axis_off()
     if title:
-        put_text(axes, title, MARGIN, MARGIN - 6, TITLE, WIDTH - 2 * MARGIN, lines=1)
+        put_text(axes, title, (MARGIN, MARGIN - 6), TITLE, WIDTH - 2 * MARGIN, lines=1)
     return axes
 
 
@@ -126,8 +126,8 @@ def put_tile(page: Axes, banner: Banner, place: Place, note: str = "", *, lines:
     if framed:
         put_frame(page, place)
         below += 6
-    below = put_text(page, banner.name, place.x, below, NAME, place.width, lines=lines)
-    put_text(page, note, place.x, below, NOTE, place.width, lines=1, color=MUTED)
+    below = put_text(page, banner.name, (place.x, below), NAME, place.width, lines=lines)
+    put_text(page, note, (place.x, below), NOTE, place.width, lines=1, color=MUTED)
 
 
 def put_picture(page: Axes, rgb: np.ndarray, place: Place, radius: float = 5) -> None:
@@ -151,9 +151,10 @@ def put_box(page: Axes, x: float, y: float, width: float, height: float) -> None
 
 
 def put_text(
-    page: Axes, text: str, x: float, y: float, size: float, width: float, *, lines: int = 2, color: str = INK
+    page: Axes, text: str, at: tuple[float, float], size: float, width: float, *, lines: int = 2, color: str = INK
 ) -> float:
-    """Put text from y down in at most `lines` lines of `width` units; return where the next line would begin."""
+    """Put text from `at` (x, y) down in at most `lines` lines of `width` units; return where the next would begin."""
+    x, y = at
     points = size * _PIXELS * 72 / _DPI
     for line in lettering.wrapped(lettering.drawable(text), 0.96 * width / size, lines):  # hinting widens some letters
         page.text(x, y + size, line, size=points, color=color, family=lettering.families(), parse_math=False)

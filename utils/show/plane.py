@@ -47,7 +47,7 @@ def _scatter(centred: np.ndarray) -> np.ndarray:
 
 
 def _umap(vectors: np.ndarray) -> np.ndarray:
-    from umap import UMAP
+    from umap import UMAP  # ty: ignore[import-not-found] - an optional library
 
     return UMAP(metric="cosine", random_state=0, n_jobs=1).fit_transform(vectors.astype(np.float32))
 

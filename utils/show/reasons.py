@@ -75,7 +75,7 @@ def reasons_sentence(explanation: "Explanation") -> str:
 
 def _put_banner(axes: Axes, picture: Banner | np.ndarray, place: Place, below: float) -> None:
     page.put_picture(axes, _rgb(picture), place)
-    page.put_text(axes, picture.name if isinstance(picture, Banner) else "", place.x, below, page.NAME, place.width)
+    page.put_text(axes, picture.name if isinstance(picture, Banner) else "", (place.x, below), page.NAME, place.width)
 
 
 def _put_map(axes: Axes, rgb: np.ndarray, heat: np.ndarray, explanation: "Explanation", place: Place) -> None:
@@ -114,13 +114,13 @@ def _put_legend(axes: Axes, x: float, y: float) -> None:
     """The colours, from a patch that adds less than the average one to a patch that adds more."""
     strip = _SHADES(np.linspace(0, 1, 128))[None, :, :3]
     axes.imshow(strip, extent=(x, x + _LEGEND, y + 14, y), aspect="auto")
-    page.put_text(axes, "adds less than the average patch, or more", x, y + 20, page.NOTE, 440, color=page.MUTED)
+    page.put_text(axes, "adds less than the average patch, or more", (x, y + 20), page.NOTE, 440, color=page.MUTED)
 
 
 def _put_sums(axes: Axes, explanation: "Explanation", y: float) -> None:
     width = page.WIDTH - 2 * page.MARGIN
-    y = page.put_text(axes, _sums(explanation), page.MARGIN, y, page.BODY, width)
-    page.put_text(axes, _described(explanation.manifest), page.MARGIN, y + 4, page.NOTE, width, color=page.MUTED)
+    y = page.put_text(axes, _sums(explanation), (page.MARGIN, y), page.BODY, width)
+    page.put_text(axes, _described(explanation.manifest), (page.MARGIN, y + 4), page.NOTE, width, color=page.MUTED)
 
 
 def _sums(explanation: "Explanation") -> str:

@@ -22,8 +22,8 @@ def report(report: "Report", title: str | None = None, *, most: int = 8) -> page
     _put_bar(axes, counts, page.top_of(title))
     y = page.top_of(title) + 134
     for (status, reason), count in reasons.items():
-        page.put_text(axes, f"{count:,}", page.MARGIN, y, page.BODY, 90, lines=1, color=page.STATUS[status])
-        page.put_text(axes, reason, page.MARGIN + 94, y, page.BODY, page.WIDTH - 2 * page.MARGIN - 94, lines=1)
+        page.put_text(axes, f"{count:,}", (page.MARGIN, y), page.BODY, 90, lines=1, color=page.STATUS[status])
+        page.put_text(axes, reason, (page.MARGIN + 94, y), page.BODY, page.WIDTH - 2 * page.MARGIN - 94, lines=1)
         y += _ROW
     return page.figure_of(axes)
 
@@ -38,7 +38,7 @@ def _put_bar(axes: Axes, counts: dict[str, int], top: float) -> None:
         right = x + count / total * (page.WIDTH - 2 * page.MARGIN)
         axes.fill_between([x, right], top, top + 14, color=color, linewidth=0)
         left = page.MARGIN + at * column
-        page.put_text(axes, f"{count:,}", left, top + 34, 36, column - 8, lines=1, color=color)
+        page.put_text(axes, f"{count:,}", (left, top + 34), 36, column - 8, lines=1, color=color)
         share = f"{status}, {count / total:.1%}"
-        page.put_text(axes, share, left, top + 84, page.NOTE, column - 4, lines=1, color=page.MUTED)
+        page.put_text(axes, share, (left, top + 84), page.NOTE, column - 4, lines=1, color=page.MUTED)
         x = right

@@ -55,7 +55,7 @@ def store_map(
         width, height = high - low + _GAP
         page.put_box(axes, page.MARGIN + low[0] - _GAP, bottom - high[1] - _GAP, width, height)
     page.put_text(
-        axes, note, page.MARGIN, bottom + 8, page.NOTE, page.WIDTH - 2 * page.MARGIN, lines=1, color=page.MUTED
+        axes, note, (page.MARGIN, bottom + 8), page.NOTE, page.WIDTH - 2 * page.MARGIN, lines=1, color=page.MUTED
     )
     return page.figure_of(axes)
 
@@ -71,18 +71,18 @@ def _seated(places: np.ndarray, cells: np.ndarray) -> tuple[list[int], list[tupl
     games = _in_turn(places, cells)
     free = np.pad(np.ones(cells, bool), _REACH)  # beyond the edges nothing is free
     seats = {}
-    for game in games.itertuples():
-        seat = _free_seat(free, game.column, game.row)
+    for game, column, row in zip(games.index, games["column"], games["row"], strict=True):
+        seat = _free_seat(free, column, row)
         if seat:
             free[seat[0] + _REACH, seat[1] + _REACH] = False
-            seats[game.Index] = seat
+            seats[int(game)] = seat
     return list(seats), list(seats.values())
 
 
 def _in_turn(places: np.ndarray, cells: np.ndarray) -> pd.DataFrame:
     """Return each game's own cell, the games in the order in which they choose: first those in their cells' middle."""
     own = np.minimum((places * cells).astype(int), cells - 1)
-    games = pd.DataFrame(own, columns=["column", "row"])
+    games = pd.DataFrame({"column": own[:, 0], "row": own[:, 1]})
     games["off"] = np.square(places * cells - own - 0.5).sum(1)
     games["turn"] = games.sort_values("off").groupby(["column", "row"]).cumcount()
     return games[games["turn"] < len(_NEAR)].sort_values(["turn", "off"])
