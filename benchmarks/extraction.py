@@ -25,11 +25,11 @@ import numpy as np
 import torch
 import transformers
 from PIL import Image
-from torch.utils.data import DataLoader
 from transformers import AutoImageProcessor, AutoModel, BeitConfig, BeitForImageClassification, BeitImageProcessorPil
 
 import sample
-from utils import banners, catalogue, encoder, features, snapshot
+from utils import banners, catalogue, encoder, features, settings, snapshot
+from utils.features.reading import Task, chunks_of
 
 Stage = Callable[[], int]  # does its work once and returns how many pictures it was
 
@@ -53,7 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--dtype", help="default: the fastest that the device is made for")
     parser.add_argument("--checkpoint")
     parser.add_argument("--snapshots", type=Path, help="a folder of snapshots")
-    parser.add_argument("--images", nargs="+", default=["squash", "whole"], choices=encoder.IMAGES)
+    parser.add_argument("--images", nargs="+", default=["squash", "whole"], choices=settings.IMAGES)
     parser.add_argument("--pictures", type=int, help="for us; default: 96 on a CPU, 20,000 on a GPU")
     parser.add_argument("--peer-pictures", type=int, help="for the slower ways; default: 12 on a CPU, 400 on a GPU")
     parser.add_argument("--batch", type=int, help="default: the encoder's")
@@ -155,9 +155,8 @@ def _preparation_by_workers(one: encoder.Encoder, folder: Path) -> Stage:
     cores = os.cpu_count() or 1
 
     def prepare() -> int:
-        pictures = features._Pictures(shards, one.preparation)
-        loader = DataLoader(pictures, batch_size=None, num_workers=cores, collate_fn=features._as_it_is)
-        return sum(len(chunk.pictures) for chunk in loader)
+        task = Task(shards, frozenset(), one.batch_size, cores)
+        return sum(len(chunk.pictures) for chunk in chunks_of(task, one.preparation, pinned=False))
 
     return prepare
 
@@ -210,7 +209,7 @@ def _variants(options: argparse.Namespace, checkpoint: str | Path, _folder: Path
         other.batch_size = size
         stages[f"batches of {size}"] = _limit(other, options.pictures)
     left_out = (best.identity["dtype"], "float16" if options.device == "cpu" else "")  # few CPUs are made for float16
-    for dtype in (each for each in encoder.DTYPES if each not in left_out):
+    for dtype in (each for each in settings.DTYPES if each not in left_out):
         stages[dtype] = _limit(load(dtype), options.pictures // 2)
     stages["float32, matmul precision medium"] = _medium(_limit(load("float32"), options.pictures // 2))
     eager, last = load(), load()

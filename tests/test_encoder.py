@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 from transformers import BeitImageProcessorPil
 
-from utils import banners, encoder
+from utils import banners, encoder, settings
 
 COVERS = Path(__file__).parents[2] / "shared" / "real-covers" / "images"
 STYLES = {"tuned": ("pooled", "cls", "mean", "complex"), "masked": ("cls", "mean", "complex")}
@@ -67,7 +67,7 @@ def by_transformers(folder: Path, kind: str, pooling: str, image: str, pictures:
     return {"cls": cls, "mean": mean, "complex": torch.cat([cls, mean], 1)}[style]
 
 
-@pytest.mark.parametrize("image", encoder.IMAGES)
+@pytest.mark.parametrize("image", settings.IMAGES)
 @pytest.mark.parametrize("form", checkpoints.FORMS)
 @pytest.mark.parametrize("kind", checkpoints.KINDS)
 def test_features_are_those_of_transformers(folders, pictures, kind, form, image):
@@ -113,7 +113,7 @@ CANONICAL = {  # every eleventh number of the first picture's features
 
 def combinations() -> list[tuple[str, str, str]]:
     return [
-        (kind, pooling, image) for kind in STYLES for pooling in (*STYLES[kind], "mean@2") for image in encoder.IMAGES
+        (kind, pooling, image) for kind in STYLES for pooling in (*STYLES[kind], "mean@2") for image in settings.IMAGES
     ]
 
 
@@ -174,12 +174,14 @@ def test_another_size_is_read_from_the_checkpoint(tmp_path, pictures):
         one = encoder.load(folder, image=image, device="cpu")
         assert (one.preparation.shape, one.grid) == (shape, grid)
         assert one(pictures).isfinite().all()
-    odd = checkpoints.write(tmp_path / "odd", image_size=48)
-    with pytest.raises(encoder.CheckpointError, match=r"48 x 72 pixels.*patches of 16"):
-        encoder.load(odd, image="whole")
+    odd = checkpoints.write(tmp_path / "odd", image_size=56)
+    for image in ("squash", "crop"):
+        with pytest.raises(encoder.CheckpointError, match=r"56 x 56 pixels.*patches of 16.*'whole'"):
+            encoder.load(odd, image=image)
+    assert encoder.load(odd, image="whole", device="cpu").preparation.shape == (96, 64)
 
 
-@pytest.mark.parametrize("image", encoder.IMAGES)
+@pytest.mark.parametrize("image", settings.IMAGES)
 def test_the_filter_and_the_numbers_are_the_checkpoint_s_own(tmp_path, pictures, image):
     folder = checkpoints.write(tmp_path / "other", image_size=64)
     file = folder / "preprocessor_config.json"
@@ -257,6 +259,11 @@ def edit_config(folder: Path, **values) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | values))
 
 
+def edit_processor(folder: Path, **values) -> None:
+    file = folder / "preprocessor_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -315,7 +322,7 @@ def test_code_beside_a_checkpoint_is_not_run(tmp_path):
 @pytest.mark.parametrize(
     ("edit", "reason"),
     [
-        (lambda folder: edit_config(folder, model_type="vit"), "model_type is 'vit'.*beit"),
+        (lambda folder: edit_config(folder, model_type="swin"), "model_type is 'swin'.*beit, vit, dinov2"),
         (lambda folder: edit_config(folder, architectures=["BeitModel"]), "BeitModel.*BeitForImageClassification"),
         (lambda folder: edit_config(folder, architectures=None), "None.*BeitForImageClassification"),
         (lambda folder: edit_config(folder, use_mean_pooling=False), "use_mean_pooling|missing"),
@@ -323,9 +330,15 @@ def test_code_beside_a_checkpoint_is_not_run(tmp_path):
         (lambda folder: (folder / "config.json").write_text("{"), "config.json cannot be read"),
         (lambda folder: (folder / "config.json").write_text("[]"), "list"),
         (lambda folder: (folder / "preprocessor_config.json").unlink(), "no preprocessor_config.json"),
-        (lambda folder: (folder / "preprocessor_config.json").write_text('{"size": {"shortest_edge": 9}}'), "shortest"),
-        (lambda folder: (folder / "preprocessor_config.json").write_text('{"resample": 9}'), "numbers.*9"),
-        (lambda folder: (folder / "preprocessor_config.json").write_text('{"image_std": [1, 2]}'), "numbers.*unpack"),
+        (lambda folder: (folder / "preprocessor_config.json").write_text("{}"), "lacks size, resample, image_mean"),
+        (lambda folder: edit_processor(folder, size={"height": 64, "width": 48}), "size.*48.*equal height and width"),
+        (lambda folder: edit_processor(folder, size="64"), "size is 64; allowed"),
+        (lambda folder: edit_processor(folder, size=10**6), "size is 1000000; allowed are 1 to 1024"),
+        (lambda folder: edit_processor(folder, crop_pct=0), "crop_pct is 0"),
+        (lambda folder: edit_processor(folder, resample=9), "numbers.*9"),
+        (lambda folder: edit_processor(folder, image_std=[1, 2]), "numbers.*unpack"),
+        (lambda folder: edit_processor(folder, image_std=[0.5, 0.5, 0]), "image_std.*positive"),
+        (lambda folder: edit_processor(folder, image_mean=[0.5, 0.5, float("nan")]), "nan is not finite"),
         (lambda folder: (folder / "model.safetensors").unlink(), "no weights.*safetensors.*pytorch_model.bin"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"x" * 99), "model.safetensors cannot be read"),
     ],
@@ -390,10 +403,11 @@ COMMIT = "f" * 40
 ASKS = """
 import json, sys
 from utils import encoder
+from utils.errors import PlainError
 for name in sys.argv[1:]:
     try:
         print(json.dumps(encoder.load(name, device="cpu").identity))
-    except encoder.settings.PlainError as error:
+    except PlainError as error:
         print(json.dumps([type(error).__name__, str(error)]))
 """
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import sample
-from utils import banners, encoder, explain, matching
+from utils import banners, encoder, explain, matching, settings
 from utils.features import Features
 
 POOLINGS = {"tuned": ("pooled", "mean", "complex", "mean@2", "complex@1"), "masked": ("mean", "complex", "mean@2")}
@@ -39,7 +39,7 @@ def features(beit: encoder.Encoder, pictures: np.ndarray) -> Features:
     return Features(appids, appids.astype(str).astype(object), beit(pictures).half().numpy(), manifest)
 
 
-@pytest.mark.parametrize("image", encoder.IMAGES)
+@pytest.mark.parametrize("image", settings.IMAGES)
 @pytest.mark.parametrize(("kind", "pooling"), [(kind, each) for kind, some in POOLINGS.items() for each in some])
 def test_both_maps_and_what_has_no_place_sum_to_the_cosine(folders, pictures, kind, pooling, image):
     beit = load(folders[kind], pooling, image)
@@ -96,7 +96,7 @@ def patch(box: tuple[float, ...], grid: tuple[int, int], number: int) -> tuple[s
     return slice(int(ys[row]), int(ys[row + 1])), slice(int(xs[column]), int(xs[column + 1]))
 
 
-@pytest.mark.parametrize("image", encoder.IMAGES)
+@pytest.mark.parametrize("image", settings.IMAGES)
 def test_a_patch_lies_where_the_map_says(folders, pictures, image):
     beit = load(folders["tuned"], "mean", image)
     prepared = matching.prepare(features(beit, pictures[:8]), "centred")

@@ -1,5 +1,3 @@
-import contextlib
-import dataclasses
 import importlib.util
 import io
 import itertools
@@ -9,10 +7,8 @@ import os
 import shutil
 import signal
 import tarfile
-import threading
 import time
 import warnings
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import checkpoints
@@ -23,7 +19,6 @@ import pytest
 import torch
 from PIL import Image
 
-import sample
 from utils import banners, encoder, features, snapshot
 
 SIZE = 20  # banners a shard
@@ -134,7 +129,7 @@ def test_files_are_laid_out_for_clip_retrieval(undisturbed, snapshots):
     ]
     for number, shard in enumerate(snapshot.verified(snapshots)):
         table = pq.read_table(undisturbed / f"metadata/metadata_{number:05}.parquet")
-        assert table.column_names == ["appid", "name"]
+        assert table.column_names == ["appid", "name", "jpeg_sha256"]
         assert table["appid"].to_pylist() == list(shard.appids)
         about = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
         assert about["sha256"] == shard.sha256
@@ -375,134 +370,157 @@ def test_another_precision_may_read_but_not_go_on(snapshots, checkpoint, undistu
         features.extract(snapshots, half, out)
 
 
-def test_features_of_other_snapshots_are_never_mixed(snapshots, tiny, undisturbed, tmp_path, pictures):
+def test_features_are_those_of_the_folder_that_is_given(snapshots, tiny, undisturbed, tmp_path, pictures):
+    """What another folder's shards gave stays on disk, is not returned, and need not be computed again."""
     out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
-    fewer = write_snapshot(tmp_path / "fewer", {appid: pictures[appid] for appid in range(10, 400, 10)})
-    with pytest.raises(features.FeaturesError) as caught:
-        features.extract(fewer, tiny, out)
-    plans = [json.loads((each / "0001/plan.json").read_text())["sha256"][:12] for each in (snapshots, fewer)]
-    assert all(each in str(caught.value) for each in (*plans, str(fewer), str(out), "delete"))
-    lost = Path(shutil.copytree(snapshots, tmp_path / "lost"))
-    (lost / "0001/verified/00003.parquet").unlink()
-    with pytest.raises(features.FeaturesError, match=r"snapshot 0001, shard 00003.*no such shard.*snapshot.update"):
-        features.extract(lost, tiny, out)
+    others = {appid: pictures[appid] for appid in range(10, 400, 10)} | {7: jpeg(7)}
+    fewer = write_snapshot(tmp_path / "fewer", others)
+    shapes = counted(tiny)
+    found = features.extract(fewer, tiny, out)
+    assert len(shapes) == 1  # for the one picture that is new
+    assert found.appids.tolist() == list(others)
+    known = dict(zip(features.load(undisturbed).appids, features.load(undisturbed).vectors, strict=True))
+    for appid, vector in zip(found.appids, found.vectors, strict=True):
+        assert appid == 7 or np.array_equal(vector, known[appid])
+    shapes.clear()
+    assert features.extract(snapshots, tiny, out).appids.tolist() == list(pictures)
+    assert shapes == []
+
+
+def test_a_banner_whose_bytes_are_the_same_is_not_embedded_again(tmp_path, pictures, tiny):
+    folder, out = write_snapshot(tmp_path / "snapshots", pictures), tmp_path / "out"
+    before = features.extract(folder, tiny, out)
+    write_snapshot(folder, {appid: pictures[appid] for appid in range(10, 500, 10)})  # as when `?t=` has moved
+    shapes = counted(tiny)
+    found = features.extract(folder, tiny, out, workers=1)
+    assert shapes == []
+    assert sorted(found.appids) == sorted(before.appids)
+    assert len(content(out)) == 1 + 2 * (4 + 3)
+    order = np.argsort(found.appids)
+    assert np.array_equal(found.vectors[order], before.vectors)
+
+
+def test_features_travel_without_their_banners(tmp_path, pictures, tiny, undisturbed):
+    """The same JPEGs, packed elsewhere in another order: their features are known already."""
+    out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
+    other = write_snapshot(tmp_path / "other", dict(reversed(pictures.items())))
+    shapes = counted(tiny)
+    assert features.extract(other, tiny, out).appids.tolist() == list(pictures)[::-1]
+    assert shapes == []
+
+
+# ------------------------------------------------------------------------------------------------------ damage
+
+
+def edit(file: Path, change) -> None:
+    file.write_bytes(change(file.read_bytes()))
+
+
+def flipped(place: int):
+    return lambda content: content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :]
+
+
+def swap(out: Path, *kinds: str) -> None:
+    for kind in kinds:
+        first, second = sorted(out.glob(kind))[1:3]
+        kept = first.read_bytes()
+        first.write_bytes(second.read_bytes())
+        second.write_bytes(kept)
+
+
+VECTORS = "img_emb/img_emb_00001.npy"
+ROWS = "metadata/metadata_00001.parquet"
+
+
+@pytest.mark.parametrize(
+    ("damage", "embedded"),
+    [
+        (lambda out: edit(out / VECTORS, flipped(700)), 20),
+        (lambda out: edit(out / VECTORS, flipped(40)), 20),
+        (lambda out: edit(out / VECTORS, lambda content: content[:700]), 20),
+        (lambda out: edit(out / VECTORS, lambda _: b""), 20),
+        (lambda out: (out / VECTORS).unlink(), 20),
+        (lambda out: edit(out / ROWS, flipped(60)), 20),
+        (lambda out: edit(out / ROWS, lambda content: content[:700]), 20),
+        (lambda out: edit(out / ROWS, lambda _: b""), 20),
+        (lambda out: (out / ROWS).unlink(), 20),
+        (lambda out: swap(out, "img_emb/*"), 40),
+        (lambda out: swap(out, "metadata/*"), 40),
+        (lambda out: swap(out, "img_emb/*", "metadata/*"), 0),
+        (lambda out: edit(out / "manifest.json", flipped(30)), 0),
+        (lambda out: edit(out / "manifest.json", lambda _: b""), 0),
+        (lambda out: edit(out / "manifest.json", lambda _: b"[]"), 0),
+    ],
+)
+def test_what_is_not_as_it_was_written_is_named_and_made_again(
+    snapshots, tiny, tmp_path, undisturbed, damage, embedded
+):
+    out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
+    damage(out)
+    with pytest.raises(features.FeaturesError, match=r"00001|00002|manifest.json|lacks 1 of 4.*features\.extract"):
+        features.load(out)
+    sound = [pair for pair in features.finished_files(tmp_path, check=True) if pair[0].parent.name == "img_emb"]
+    assert len(sound) == (
+        4 - max(1, embedded // 20) if embedded else 2 if (out / "manifest.json").stat().st_size > 99 else 0
+    )
+    shapes = counted(tiny)
+    features.extract(snapshots, tiny, out, batch_size=20)
+    assert len(shapes) == embedded // 20
     assert content(out) == content(undisturbed)
 
 
-def test_what_is_not_there_is_said(tmp_path, tiny, undisturbed, snapshots):
+def test_numbers_that_are_not_finite_are_never_returned(snapshots, tiny, tmp_path, undisturbed):
+    """Also where no checksum tells: in the first edition's files."""
+    out = first_edition(Path(shutil.copytree(undisturbed, tmp_path / "out")))
+    vectors = np.load(out / VECTORS)
+    vectors[3, 3] = np.nan
+    np.save(out / VECTORS, vectors)
+    with pytest.raises(features.FeaturesDamaged, match=r"img_emb_00001.npy holds numbers that are not finite"):
+        features.load(out)
+    assert np.array_equal(features.extract(snapshots, tiny, out).vectors, features.load(undisturbed).vectors)
+
+
+def first_edition(out: Path) -> Path:
+    """Bring a folder of features into the form that the first edition wrote: without checksums."""
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest.pop("checksum")
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    for file in out.glob("metadata/*"):
+        table = pq.read_table(file)
+        about = {name: table.schema.metadata[name] for name in (b"snapshot", b"shard", b"sha256", b"refused")}
+        pq.write_table(table.select(["appid", "name"]).replace_schema_metadata(about), file)
+    return out
+
+
+def test_what_the_first_edition_wrote_is_read(snapshots, tiny, tmp_path, undisturbed):
+    out = first_edition(Path(shutil.copytree(undisturbed, tmp_path / "out")))
+    shapes = counted(tiny)
+    found = features.extract(snapshots, tiny, out)
+    assert shapes == []
+    expected = features.load(undisturbed)
+    assert np.array_equal(found.vectors, expected.vectors)
+    assert np.array_equal(found.appids, expected.appids)
+    assert found.manifest == expected.manifest
+
+
+def test_finished_files_count_together(tmp_path, undisturbed):
+    out = Path(shutil.copytree(undisturbed, tmp_path / "eye"))
+    (out / ROWS).unlink()
+    (out / "img_emb/img_emb_00002.npy.part").write_bytes(b"")
+    found = [tuple(str(file.relative_to(out)) for file in each) for each in features.finished_files(tmp_path)]
+    numbers = ("00000", "00002", "00003")
+    pairs = [(f"img_emb/img_emb_{number}.npy", f"metadata/metadata_{number}.parquet") for number in numbers]
+    assert found == [("manifest.json",), *pairs]
+    assert features.finished_files(tmp_path, check=True) == features.finished_files(tmp_path)
+
+
+def test_what_is_not_there_is_said(tmp_path, tiny, snapshots):
     with pytest.raises(features.FeaturesMissing, match=r"no features.*features\.extract"):
         features.load(tmp_path)
     with pytest.raises(features.FeaturesMissing, match=r"no verified banners.*download notebook"):
         features.extract(tmp_path, tiny, tmp_path / "out")
     with pytest.raises(features.FeaturesError, match=r"'spark'.*local, ray"):
         features.extract(snapshots, tiny, tmp_path / "out", engine="spark")
-    out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
-    shutil.copy(out / "img_emb/img_emb_00003.npy", out / "img_emb/img_emb_00001.npy")
-    with pytest.raises(features.FeaturesError, match=r"img_emb_00001.npy holds \(9, 32\).*\(20, 32\).*extract again"):
-        features.load(out)
-
-
-# ----------------------------------------------------------------------------------------------------- one picture
-
-
-@pytest.fixture
-def web():
-    """A server of one answer: a status, and the body that it is given."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200 if server.body else 404)
-            self.end_headers()
-            with contextlib.suppress(ConnectionError):
-                for _ in range(server.times):
-                    self.wfile.write(server.body)
-
-        def log_message(self, *_arguments) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    server.body, server.times = b"", 1
-    server.address = f"http://127.0.0.1:{server.server_port}/banner.jpg"
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-def test_one_picture_in_every_form(tmp_path, pictures, tiny, web):
-    jpeg_bytes = pictures[10]
-    file = tmp_path / "banner.jpg"
-    file.write_bytes(jpeg_bytes)
-    web.body = jpeg_bytes
-    rgb = banners.decode(jpeg_bytes)
-    expected = tiny([rgb])[0].numpy()
-    image = Image.open(file)
-    forms = (
-        jpeg_bytes,
-        file,
-        str(file),
-        image,
-        rgb,
-        Image.fromarray(rgb),
-        web.address,
-        web.address.replace("http", "HTTP", 1),
-    )
-    for form in forms:
-        found = features.encode(tiny, form)
-        assert (found.shape, found.dtype) == ((32,), np.float32)
-        assert np.array_equal(found, expected)
-
-
-def test_a_picture_of_any_kind_is_prepared_as_the_stored_ones_are(tiny):
-    big = Image.fromarray(np.random.RandomState(0).randint(0, 256, (900, 600, 3)).astype(np.uint8))
-    for mode in ("RGB", "RGBA", "L", "P", "CMYK", "1"):
-        image = big.convert(mode)
-        content = io.BytesIO()
-        image.save(content, "TIFF")
-        assert np.array_equal(features.encode(tiny, image), features.encode(tiny, content.getvalue())), mode
-    turned, content = Image.Exif(), io.BytesIO()
-    turned[274] = 6
-    big.rotate(90, expand=True).save(content, "PNG", exif=turned)
-    assert np.array_equal(features.encode(tiny, Image.open(content)), features.encode(tiny, big))
-    assert np.array_equal(features.encode(tiny, content.getvalue()), features.encode(tiny, big))
-
-
-def test_a_game_of_the_store(tiny, monkeypatch):
-    with sample.Store() as store:
-        monkeypatch.setenv("STEAM_API_URL", store.api_url)
-        monkeypatch.setenv("STEAM_ASSETS_URL", store.assets_url)
-        game = next(game for game in store.games if game.banner and store.picture(game.appid))
-        content = store.picture(game.appid)
-        assert np.array_equal(features.encode(tiny, game.appid), features.encode(tiny, content))
-        assert np.array_equal(features.encode(tiny, np.int64(game.appid)), features.encode(tiny, content))
-        with pytest.raises(banners.Refused, match="no game with appid 7"):
-            features.encode(tiny, 7)
-        store.games = [dataclasses.replace(game, banner=None)]
-        with pytest.raises(banners.Refused, match=f"no vertical banner of game {game.appid}"):
-            features.encode(tiny, game.appid)
-
-
-def test_what_is_no_picture_is_refused(tmp_path, tiny, web):
-    address = web.address
-    for form, reason in [
-        (b"<html>", "not a whole picture"),
-        (tmp_path / "none.jpg", "none.jpg.*No such file"),
-        ("ftp://host/a.jpg", "nor an http"),
-        (tmp_path, "directory"),
-        (address, "404"),
-        ("http://127.0.0.1:9/a.jpg", "cannot be had"),
-        (np.zeros((9, 9), np.uint8), r"uint8 \(9, 9\).*address"),
-        (np.zeros((9, 9, 3)), "float64"),
-        (None, "NoneType"),
-    ]:
-        with pytest.raises(banners.Refused, match=reason):
-            features.encode(tiny, form)
-    web.body = b"<html>blocked</html>"
-    with pytest.raises(banners.Refused, match="not a whole picture"):
-        features.encode(tiny, address)
-    web.body, web.times = b"x" * 1_000_000, 60
-    with pytest.raises(banners.Refused, match="more than 50,000,000 bytes"):
-        features.encode(tiny, address)
 
 
 # ------------------------------------------------------------------------------------------------------- with Ray
@@ -520,7 +538,7 @@ def test_two_actors_of_ray_compute_the_same(snapshots, tiny, tmp_path, undisturb
 
 @pytest.mark.skipif(not RAY, reason="ray is not installed; it is only needed beyond one GPU")
 def test_a_cluster_that_is_there_is_used_and_left(snapshots, tiny, tmp_path, undisturbed):
-    ray = features._import_ray()
+    ray = pytest.importorskip("ray")
     damaged = Path(shutil.copytree(snapshots, tmp_path / "damaged"))
     (damaged / "0001/shards/00001.tar").write_bytes(b"")
     ray.init("local", include_dashboard=False, num_cpus=2)

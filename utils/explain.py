@@ -1,17 +1,20 @@
 """Why two banners match: the cosine taken apart, exactly, over the patches of both banners.
 
-With x_i the n patch tokens of a banner and c its CLS token, its feature is a mean f = mean_i g_i, where by pooling
+With x_i the n patch tokens of a banner (of a CNN the cells of its last map), without registers, and c its CLS token,
+the feature is a mean f = mean_i g_i plus, in dimensions of its own, what c gives:
 
-    pooled      g_i = gamma * (x_i - mean(x_i)) / sigma(mean_i x_i) + beta, so that f = LN(mean_i x_i)
-    mean        g_i = x_i, for a pre-trained checkpoint LN(x_i)
-    complex     g_i as for mean, the second half of f; its first half is c, which lies nowhere in the banner
-    cls         none: there is nothing but c
+    LN(mean_i x_i)       g_i = gamma * (x_i - mean(x_i)) / sigma(mean_i x_i) + beta    BEiT, ConvNeXtV2: pooled
+    mean_i LN(x_i)       g_i = LN(x_i)                                                 mean of the other transformers
+    mean_i x_i           g_i = x_i                                                     mean of BEiT, fine-tuned, and of
+                                                                                       CNNs; mean@N
+    complex              g_i as for mean, the second half of f; its first half is c, which lies nowhere in the banner
 
-Preparation is affine and keeps the sum: p = (f - shift) @ turn is the mean of p_i = (g_i - shift) @ turn, plus what c
-gives; the rounding of f to float16, as on disk, is shared out among the patches as the shift is. With q of the other
-banner, cos = <p, q> / (|p| |q|) is the sum of <p_i, q_j> / (n^2 |p| |q|) over all pairs of patches, and of the pairs
-that c takes part in. Summed over j this is the heat map of one banner, summed over i that of the other (Stylianou,
-Souvenir, Pless 2019, https://arxiv.org/abs/1901.00536).
+CLS alone, CLIP's projection of it and SigLIP's attention head are no such sums: they are refused. Preparation is affine
+and keeps the sum: p = (f - shift) @ turn is the mean of p_i = (g_i - shift) @ turn, plus what c gives; the rounding of
+f to float16, as on disk, is shared out among the patches as the shift is. With q of the other banner, cos = <p, q> /
+(|p| |q|) is the sum of <p_i, q_j> / (n^2 |p| |q|) over all pairs of patches, and of the pairs that c takes part in.
+Summed over j this is the heat map of one banner, summed over i that of the other (Stylianou, Souvenir, Pless 2019,
+https://arxiv.org/abs/1901.00536).
 
 A map says what the cosine is made of, not what it would be without a patch: that changes |p| as well, so that between
 near copies hiding anything lowers the cosine. Hiding the hottest patches costs more than hiding others, on average.
@@ -30,6 +33,9 @@ from utils.errors import PlainError
 
 _SHARED = ("checkpoint", "revision", "pooling", "image")  # what an encoder and its features have in common
 _NOTHING = 1e-6  # the length of a sum, over the summed lengths of its parts, where it is rounding and no more
+_PLACED = ("mean", "complex")  # the features, of which patches or cells add up to a part at least
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels of a banner
 
 
 class ExplainError(PlainError, ValueError):
@@ -44,13 +50,38 @@ class Explanation:
     unplaced: float  # the pairs that CLS takes part in; 0 but for the pooling "complex"
     query_map: np.ndarray  # float32 (rows, columns): what each patch adds, negative where it speaks against
     match_map: np.ndarray  # float32 (rows, columns)
-    box: tuple[float, float, float, float]  # where the maps lie, pixels of the banner: left, top, right, bottom
+    box: Box  # where the maps lie
     manifest: dict  # of the prepared features
 
     @property
     def placed(self) -> float:
         """The part of the cosine that comes from pairs of patches."""
         return self.cosine - self.unplaced
+
+    def hottest(self, share: float = 0.1) -> list[tuple[int, int, int, int]]:
+        """Return where the patches of the query lie that add most, a share of all, hottest first.
+
+        Each is left, top, right, bottom in whole pixels of the 256x384 banner, right and bottom excluded.
+        """
+        rows, columns = self.query_map.shape
+        left, top, right, bottom = self.box
+        across = np.linspace(left, right, columns + 1).round().astype(int)
+        down = np.linspace(top, bottom, rows + 1).round().astype(int)
+        order = np.argsort(-self.query_map, axis=None)[: max(1, round(share * rows * columns))]
+        places = [divmod(int(number), columns) for number in order]
+        return [(int(across[c]), int(down[r]), int(across[c + 1]), int(down[r + 1])) for r, c in places]
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """A banner's prepared feature as a sum, brought to length 1; float64."""
+
+    patches: Tensor  # (n, dim), what each patch adds
+    cls: Tensor  # (dim,), what CLS adds; zero but for the pooling "complex"
+
+    @property
+    def placed(self) -> Tensor:
+        return self.patches.sum(0)
 
 
 def why(
@@ -61,61 +92,74 @@ def why(
     The cosine is that of `matching.nearest` to 1e-4, as long as the features on disk were computed in the precision of
     this encoder (where they were in bfloat16 and it is in float32, to 1e-2). The maps sum to their part of it to 1e-5.
 
-    Raises ExplainError for a pooling without patches, features that are not prepared or of another encoder, and a
-    picture that is zero or just the mean of all games.
+    Raises ExplainError for features that are no sum over patches, that are not prepared or of another encoder, and for
+    a picture that is zero or just the mean of all games.
     """
     _check(encoder, prepared)
-    pictures = [_rgb(each) for each in (query, match)]
-    placed, unplaced = _parts(encoder, prepared, encoder.tokens(pictures))
-    lengths = (placed.sum(1) + unplaced).norm(dim=1)
-    if (lengths <= _NOTHING * (placed.norm(dim=2).sum(1) + unplaced.norm(dim=1))).any():
-        raise ExplainError("a picture's features are zero or just the mean of all games: it points nowhere")
-    (ours, theirs), (our_cls, their_cls) = placed / lengths[:, None, None], unplaced / lengths[:, None]
-    our_patches, their_patches = ours.sum(0), theirs.sum(0)
-    query_map, match_map = ours @ their_patches, theirs @ our_patches
-    rest = our_cls @ (their_cls + their_patches) + our_patches @ their_cls
-    maps = (each.float().numpy().reshape(encoder.grid) for each in (query_map, match_map))
-    cosine = (our_patches + our_cls) @ (their_patches + their_cls)
-    return Explanation(float(cosine), float(rest), *maps, encoder.preparation.box, prepared.manifest)
-
-
-def _rgb(picture: Banner | np.ndarray) -> np.ndarray:
-    return picture.rgb if isinstance(picture, Banner) else picture
+    pictures = [each.rgb if isinstance(each, Banner) else each for each in (query, match)]
+    ours, theirs = _terms(encoder, prepared, encoder.tokens(pictures))
+    query_map = ours.patches @ theirs.placed
+    match_map = theirs.patches @ ours.placed
+    unplaced = ours.cls @ (theirs.cls + theirs.placed) + ours.placed @ theirs.cls
+    return Explanation(
+        cosine=float((ours.placed + ours.cls) @ (theirs.placed + theirs.cls)),
+        unplaced=float(unplaced),
+        query_map=query_map.float().numpy().reshape(encoder.grid),
+        match_map=match_map.float().numpy().reshape(encoder.grid),
+        box=encoder.preparation.box,
+        manifest=prepared.manifest,
+    )
 
 
 def _check(encoder: Encoder, prepared: matching.Prepared) -> None:
     if not isinstance(prepared, matching.Prepared):
         raise ExplainError("the features are not ready for matching: matching.prepare(features) makes them so")
-    theirs, ours = ({name: each.get(name) for name in _SHARED} for each in (prepared.manifest, encoder.identity))
-    if differ := [name for name in _SHARED if theirs[name] != ours[name]]:
-        found, asked = (", ".join(f"{name} {each[name]}" for name in differ) for each in (theirs, ours))
+    differ = [name for name in _SHARED if prepared.manifest.get(name) != encoder.identity.get(name)]
+    if differ:
+        found = ", ".join(f"{name} {prepared.manifest.get(name)}" for name in differ)
+        asked = ", ".join(f"{name} {encoder.identity.get(name)}" for name in differ)
         raise ExplainError(
             f"the features are of {found}, but the encoder is of {asked}; load the encoder as the features were made"
         )
-    if encoder.pooling.startswith("cls"):
-        raise ExplainError(
-            f"pooling is {encoder.pooling!r}, the CLS token alone, which lies nowhere in the banner; those with heat "
-            "maps are pooled, mean, complex, mean@N and complex@N"
-        )
+    if encoder.feature not in _PLACED:
+        raise ExplainError(_refusal(encoder))
 
 
-def _parts(encoder: Encoder, prepared: matching.Prepared, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what the patches (2, n, dim) and CLS (2, dim) add to the prepared vectors of tokens (2, 1 + n, hidden)."""
+def _refusal(encoder: Encoder) -> str:
+    """Say why a feature has no heat map, and which of its family have one."""
+    if encoder.feature == "head":
+        reason = f"{encoder.family}'s own feature goes through a trained head, which is no sum over patches"
+    else:
+        reason = "the CLS token alone, which lies nowhere in the banner"
+    return f"pooling is {encoder.pooling!r}: {reason}; those with heat maps are {', '.join(encoder.heat_maps)}"
+
+
+def _terms(encoder: Encoder, prepared: matching.Prepared, tokens: Tensor) -> list[_Terms]:
+    """Return the prepared features of two pictures as sums, of their tokens (2, leading + n, hidden)."""
     kept = encoder.pool(tokens).half().double()  # (2, dim), as features are on disk
-    tokens = _normed(tokens.double(), encoder.norm)
+    tokens = _normed(tokens.double(), encoder.norm, encoder.leading)
+    patches = tokens[:, encoder.leading :]
     first = encoder.dims - tokens.shape[2]  # dims of CLS, 0 but for "complex"
-    exact = torch.cat([tokens[:, 0, :first], tokens[:, 1:].mean(1)], dim=1)
+    exact = torch.cat([tokens[:, 0, :first], patches.mean(1)], dim=1)
     shift = (torch.from_numpy(prepared.shift) + exact - kept)[:, None]  # (2, 1, dim)
     turn = torch.eye(encoder.dims, dtype=torch.float64) if prepared.turn is None else torch.from_numpy(prepared.turn)
-    unplaced = (tokens[:, :1, :first] - shift[..., :first]) @ turn[:first]
-    placed = (tokens[:, 1:] - shift[..., first:]) @ turn[first:] / (tokens.shape[1] - 1)
-    return placed, unplaced[:, 0]
+    cls = ((tokens[:, :1, :first] - shift[..., :first]) @ turn[:first])[:, 0]
+    placed = (patches - shift[..., first:]) @ turn[first:] / patches.shape[1]
+    return [_unit(*each) for each in zip(placed, cls, strict=True)]
 
 
-def _normed(tokens: Tensor, norm: Norm | None) -> Tensor:
-    """Return tokens (2, 1 + n, hidden), float64, of which the feature is the plain mean."""
+def _unit(patches: Tensor, cls: Tensor) -> _Terms:
+    """Bring a sum of patches (n, dim) and CLS (dim,) to length 1; raises ExplainError where there is none."""
+    length = (patches.sum(0) + cls).norm()
+    if length <= _NOTHING * (patches.norm(dim=1).sum() + cls.norm()):
+        raise ExplainError("a picture's features are zero or just the mean of all games: it points nowhere")
+    return _Terms(patches / length, cls / length)
+
+
+def _normed(tokens: Tensor, norm: Norm | None, leading: int) -> Tensor:
+    """Return tokens (2, leading + n, hidden), float64, of which the feature is the plain mean."""
     if norm is None:
         return tokens
-    scaled = tokens if norm.on == "tokens" else tokens[:, 1:].mean(1, keepdim=True)
+    scaled = tokens if norm.on == "tokens" else tokens[:, leading:].mean(1, keepdim=True)
     sigma = (scaled.var(-1, correction=0, keepdim=True) + norm.eps).sqrt()
     return norm.gamma * (tokens - tokens.mean(-1, keepdim=True)) / sigma + norm.beta
