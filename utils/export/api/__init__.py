@@ -1,0 +1,6 @@
+"""Finished matches as a read-only JSON API on this machine: `make serve`, or `python -m utils.export.api`."""
+
+from utils.export.api.app import create
+from utils.export.api.served import Served, load
+
+__all__ = ["Served", "create", "load"]

@@ -1,0 +1,30 @@
+"""Serve the finished matches on 127.0.0.1, with the settings of the environment (STEAM_BANNERS_SOURCE ...)."""
+
+import argparse
+import sys
+
+import uvicorn
+
+from utils import settings
+from utils.errors import PlainError
+from utils.export import api
+
+
+def main() -> None:
+    """Read the command line and serve until interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m utils.export.api", description=__doc__)
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in: for a container only")
+    parser.add_argument("--only-matches", action="store_true", help="do not load the checkpoint: no pictures, no words")
+    parser.add_argument("--origin", action="append", default=[], help="a page that may ask from elsewhere (CORS)")
+    asked = parser.parse_args()
+    try:
+        served = api.load(settings.read(), sees=not asked.only_matches)
+    except PlainError as error:
+        sys.exit(str(error))
+    print(f"Serving {len(served.site.games):,} games: http://{asked.host}:{asked.port}/docs", flush=True)  # noqa: T201
+    uvicorn.run(api.create(served, origins=tuple(asked.origin)), host=asked.host, port=asked.port, log_level="warning")
+
+
+if __name__ == "__main__":
+    main()

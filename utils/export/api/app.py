@@ -1,0 +1,163 @@
+"""The API's routes. All are GET, but for a picture that is posted as the body; nothing is stored."""
+
+import random
+from typing import Annotated
+
+import numpy as np
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
+
+from utils import banners
+from utils.export.api import answers, problems
+from utils.export.api.filters import Filters, Limit
+from utils.export.api.served import Served
+from utils.export.site import Game
+
+MOST_BYTES = 20_000_000  # of a posted picture
+WIDER = 10  # times as many candidates where filters leave some out
+
+Text = Annotated[str, Query(min_length=1, max_length=200)]
+Asked = Annotated[Filters, Depends()]
+View = Annotated[
+    str, Query(pattern="^(as-it-is|mirrored|upside-down)$", description="How the query's banner is turned")
+]
+
+_TURNED = {"as-it-is": (1, 1), "mirrored": (1, -1), "upside-down": (-1, 1)}  # steps through rows and columns
+
+
+def create(served: Served, *, origins: tuple[str, ...] = ()) -> FastAPI:
+    """Return the app over finished matches; `origins`: other pages that may ask (CORS), none by default."""
+    app = FastAPI(title="Games that look alike", version="1", responses=problems.RESPONSES)
+    problems.handle(app)
+    if origins:
+        app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET", "POST"])
+    _add_games(app, served)
+    _add_matches(app, served)
+    if served.eye is not None:
+        _add_own_queries(app, served)
+    if served.gallery:
+        app.mount("/", StaticFiles(directory=served.gallery, html=True), name="gallery")
+    return app
+
+
+def _add_games(app: FastAPI, served: Served) -> None:
+    games = served.site.games
+
+    @app.get("/api/about")
+    async def about() -> answers.About:
+        """What made the matches."""
+        k = served.site.matches.neighbours.shape[1]
+        reads = served.eye is not None and served.eye.reads
+        return answers.About(
+            games=len(games),
+            matches_a_game=k,
+            sees_pictures=served.eye is not None,
+            reads_words=reads,
+            features=served.site.matches.manifest,
+        )
+
+    @app.get("/api/games")
+    def find(name: Text, limit: Limit = 12, offset: Annotated[int, Query(ge=0, le=1000)] = 0) -> answers.Games:
+        """Games by part of a name, an abbreviation, a mistyped name or an appid, the best first."""
+        found = served.index.find(name, limit=offset + limit + 1)
+        page = [served.answer(appid) for appid in found[offset : offset + limit]]
+        return answers.Games(games=page, next_offset=offset + limit if len(found) > offset + limit else None)
+
+    @app.get("/api/random")
+    async def any_game() -> answers.Game:
+        """A game at random."""
+        return served.answer(random.choice(games).appid)  # noqa: S311 - for play
+
+    @app.get("/api/games/{appid}")
+    async def game(appid: int) -> answers.Game:
+        """One game; 404 where it is not here."""
+        return served.answer(_known(served, appid).appid)
+
+
+def _add_matches(app: FastAPI, served: Served) -> None:
+    @app.get("/api/games/{appid}/matches", response_model=answers.Matches)
+    async def matches(appid: int, asked: Asked, view: View = "as-it-is") -> Response:
+        """The matches of one game's banner, as it is or turned; 404 where the game is not here."""
+        query = _known(served, appid)
+        if view == "as-it-is" and not asked.leaves_some_out and asked.n <= served.site.matches.neighbours.shape[1]:
+            near = _kept(served, appid)
+        else:
+            near = await run_in_threadpool(_computed, served, query, view, asked)
+        return _answer(served, query, near, asked)
+
+
+def _add_own_queries(app: FastAPI, served: Served) -> None:
+    @app.post("/api/matches", response_model=answers.Matches)
+    async def of_a_picture(request: Request, asked: Asked) -> Response:
+        """The matches of a picture (JPEG, PNG, WebP ...), posted as the body."""
+        body = await _bounded(request)
+        near = await run_in_threadpool(_of_picture, served, body, asked)
+        return _answer(served, None, near, asked)
+
+    @app.get("/api/matches", response_model=answers.Matches)
+    def of_words(words: Text, asked: Asked) -> Response:
+        """The banners that words describe; 422 where the checkpoint was trained on pictures alone."""
+        return _answer(served, None, served.described(words, _wide(asked)), asked)
+
+
+def _known(served: Served, appid: int) -> Game:
+    row = served.row_of.get(appid)
+    if row is None:
+        raise HTTPException(404, f"no game here has the appid {appid}; /api/games?name= finds those that are")
+    return served.site.games[row]
+
+
+def _kept(served: Served, appid: int) -> list[tuple[int, float]]:
+    neighbours, cosines = served.site.matches.of(appid)
+    return list(zip(neighbours.tolist(), cosines.tolist(), strict=True))
+
+
+def _computed(served: Served, query: Game, view: str, asked: Filters) -> list[tuple[int, float]]:
+    """Return the matches of a turned banner, or enough of those of a banner as it is to filter."""
+    if served.prepared is None:
+        return _kept(served, query.appid)
+    if view == "as-it-is":
+        return _nearest_games(served, query.appid, _wide(asked))
+    banner = served.album.get(query.appid)
+    if banner is None or served.eye is None:
+        raise HTTPException(409, f"the banner of {query.appid} is not on disk, so it cannot be turned")
+    down, across = _TURNED[view]
+    turned = np.ascontiguousarray(banner.rgb[::down, ::across])
+    near = served.near(served.eye([turned]).numpy(), _wide(asked))
+    return [pair for pair in near if pair[0] != query.appid]
+
+
+def _nearest_games(served: Served, appid: int, k: int) -> list[tuple[int, float]]:
+    return served.near(np.array([appid]), k)
+
+
+def _of_picture(served: Served, body: bytes, asked: Filters) -> list[tuple[int, float]]:
+    rgb = banners.decode(body)
+    return served.near(served.eye([rgb]).numpy(), _wide(asked))
+
+
+def _wide(asked: Filters) -> int:
+    return asked.n * WIDER if asked.leaves_some_out else asked.n
+
+
+async def _bounded(request: Request) -> bytes:
+    body = bytearray()
+    async for some in request.stream():
+        body += some
+        if len(body) > MOST_BYTES:
+            raise HTTPException(413, f"the picture has more than {MOST_BYTES:,} bytes")
+    return bytes(body)
+
+
+def _answer(served: Served, query: Game | None, near: list[tuple[int, float]], asked: Filters) -> Response:
+    tag = asked.tag_number(served.site)
+    here = [(served.row_of[appid], cosine) for appid, cosine in near]
+    passed = [(row, cosine) for row, cosine in here if asked.passes(served.site.games[row], query, tag)]
+    found = [
+        answers.Match(cosine=round(cosine, 4), game=served.answer(served.site.games[row].appid))
+        for row, cosine in passed[: asked.n]
+    ]
+    whole = answers.Matches(query=query and served.answer(query.appid), matches=found)
+    return Response(whole.model_dump_json(), media_type="application/json")

@@ -1,0 +1,220 @@
+"use strict";
+// Data come as scripts that call gallery(file, data), since fetch() is closed to pages opened from a disk.
+// Names are text that anybody may have written: they are only ever set as text or as an attribute's value.
+
+const arrived = new Map(), asked = new Map();
+function gallery(file, data) { arrived.set(file, data); }
+
+function load(file) {
+  if (!asked.has(file)) {
+    asked.set(file, new Promise((resolve, reject) => {
+      const failed = () => { asked.delete(file); reject(new Error(`data/${file}.js could not be loaded.`)); };
+      const script = make("script", { src: `data/${file}.js`, onerror: failed });
+      script.onload = () => { script.remove(); arrived.has(file) ? resolve(arrived.get(file)) : failed(); };
+      document.head.append(script);
+    }));
+  }
+  return asked.get(file);
+}
+
+function make(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+const [text, list, grid, query, heading, message, world, filters] =
+  ["text", "list", "grid", "query", "heading", "message", "world", "filters"].map(id => document.getElementById(id));
+let start, index, found = [], chosen = -1, current = null;
+
+// ------------------------------------------------------------ the search box and its list
+
+function offer() {
+  found = index && text.value.trim() ? index.find(text.value) : [];
+  chosen = found.length ? 0 : -1;
+  list.replaceChildren(...found.map(option));
+  if (index && text.value.trim() && !found.length) list.append(make("li", { role: "status", textContent: "No game is called that, nor nearly so." }));
+  list.hidden = !list.children.length;
+  mark();
+}
+
+function option(row, at) {
+  const picture = arrived.get("pictures")?.[row];
+  const parts = [make("bdi", { textContent: index.names[row] }), make("small", { textContent: index.appids[row] })];
+  if (picture) parts.unshift(banner("", picture));
+  return make("li", { id: `option${at}`, role: "option", onclick: () => pick(at) }, ...parts);
+}
+
+function mark() {
+  list.querySelectorAll("[role=option]").forEach((each, at) => each.setAttribute("aria-selected", at === chosen));
+  list.children[chosen]?.scrollIntoView({ block: "nearest" });
+  text.setAttribute("aria-expanded", !list.hidden);
+  text.setAttribute("aria-activedescendant", chosen < 0 ? "" : `option${chosen}`);
+}
+
+function pick(at) {
+  const appid = index.appids[found[at]];
+  text.value = "";
+  offer();
+  text.blur();
+  location.hash = appid;
+}
+
+text.oninput = offer;
+text.onfocus = () => { if (index) load("pictures").then(offer, () => {}); offer(); };
+text.onblur = () => { list.hidden = true; mark(); };
+list.onmousedown = event => event.preventDefault();  // or the list would be gone before the click
+text.onkeydown = event => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (step && found.length) chosen = (chosen + step + found.length) % found.length;
+  else if (event.key === "Enter" && found.length) return pick(chosen);
+  else if (event.key === "Escape") { text.value = ""; offer(); return; }
+  else return;
+  event.preventDefault();
+  mark();
+};
+document.onkeydown = event => {
+  const typing = ["INPUT", "SELECT", "TEXTAREA"].includes(document.activeElement.tagName);
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || typing) return;
+  event.preventDefault();
+  text.focus();
+};
+
+// ------------------------------------------------------------ what is shown
+
+const linked = appid => start.store_page && start.store_page.replace("{appid}", appid);
+
+function banner(name, picture, mirrored = false) {
+  const box = make("span", { className: mirrored ? "banner mirrored" : "banner" });
+  const missing = () => { box.classList.add("missing"); box.replaceChildren(); };
+  if (!picture) missing();
+  else box.append(make("img", { onerror: missing, loading: "lazy", decoding: "async", alt: name, src: start.pictures + picture }));
+  return box;
+}
+
+function card(appid, [name, picture], note) {
+  const facts = make("p", {}, ...(note === undefined ? [] : [make("span", { textContent: note, title: "cosine: 1 is the same direction" })]));
+  if (linked(appid)) facts.append(make("a", { href: linked(appid), target: "_blank", rel: "noopener", textContent: "Store", ariaLabel: `Store page of ${name}` }));
+  return make("li", {}, make("a", { href: `#${appid}`, title: name }, banner(name, picture), make("bdi", { textContent: name })), facts);
+}
+
+function show({ title = "", about = "", game = null, cards = [], say = "", again = null, withMap = false }) {
+  document.title = title ? `${title} · games that look alike` : "Games that look alike";
+  document.getElementById("view").className = game ? "game" : "";
+  query.hidden = filters.hidden = !game;
+  world.hidden = !withMap;
+  if (game) describeQuery(game);
+  const shown = cards.length || withMap || game;
+  heading.replaceChildren(...(shown ? [make("h2", { textContent: game ? "Look most like it" : title }), make("p", { id: "about", textContent: about })] : []));
+  grid.replaceChildren(...cards);
+  message.replaceChildren(say);
+  if (again) message.append(make("button", { textContent: "Try again", onclick: again }));
+  document.querySelectorAll("nav a").forEach(each => each.toggleAttribute("aria-current", each.hash === location.hash));
+}
+
+function describeQuery({ appid, details }) {
+  const link = make("p", { textContent: `appid ${appid}` });
+  if (details[2]) link.append(` · ${details[2]}`);
+  if (details[3] >= 0) link.append(` · ${details[3]} % positive`);
+  if (linked(appid)) link.append(" · ", make("a", { href: linked(appid), target: "_blank", rel: "noopener", textContent: "Store page" }));
+  const copy = make("button", { type: "button", textContent: "Copy link" });
+  copy.onclick = async () => {
+    try { await navigator.clipboard.writeText(location.href); copy.textContent = "Copied"; }
+    catch { copy.textContent = "Copy the address above"; }
+  };
+  query.replaceChildren(banner(details[0], details[1], control("mirrored").checked && start.mirrored), make("h2", {}, make("bdi", { textContent: details[0] })), link, copy);
+}
+
+function showGame({ appid, chunk }) {
+  const wanted = chosenFilters(), details = chunk.shown[appid];
+  const [appids, cosines] = (wanted.mirrored && chunk.mirrored ? chunk.mirrored : chunk.matches)[appid];
+  const places = filtered(wanted, details, appids, chunk.shown);
+  show({ title: details[0], game: { appid, details },
+    about: "The cosine stands below each banner. Click one to go on from there.",
+    cards: places.map(at => card(appids[at], chunk.shown[appids[at]], cosines[at].toFixed(2))),
+    say: places.length ? "" : `None of its ${appids.length} matches passes these filters.` });
+}
+
+// ------------------------------------------------------------ the views
+
+function landing() {
+  const cards = start.popular.map(appid => card(appid, start.shown[appid]));
+  const title = start.reviewed ? "Popular games" : "Games from A to Z";
+  show({ title, about: `Click one to see which of ${start.games.toLocaleString("en")} games look most like it.`, cards, say: cards.length ? "" : "There are no games here yet." });
+}
+
+async function unique() {
+  const { unique: games, shown } = await load("lists");
+  show({ title: "The most unique banners", about: "Their nearest neighbour is further than that of any other game: its cosine stands below.",
+    cards: games.map(([appid, , cosine]) => card(appid, shown[appid], cosine.toFixed(2))) });
+}
+
+async function duplicates() {
+  const { groups, shown } = await load("lists");
+  const cards = groups.flatMap(group => [make("li", { className: "heading", textContent: `${group.length} games` }), ...group.map(appid => card(appid, shown[appid]))]);
+  show({ title: "Banners that are nearly the same", about: "Games linked by a cosine so high that one banner may be a copy of the other.", cards, say: cards.length ? "" : "There are none." });
+}
+
+async function openMap() {
+  const [places, pictures] = await Promise.all([load("map"), load("pictures"), load("names")]);
+  const names = arrived.get("names");
+  show({ title: "The map", about: "Banners that look alike lie close together. Scroll or pinch to zoom, drag to pan, click a game to see its matches.", withMap: true });
+  const describe = (tip, row) => tip.replaceChildren(banner(names.names[row], pictures[row]), make("bdi", { textContent: names.names[row] }));
+  plane.open(places, pictures, start.pictures, row => { location.hash = names.appids[row]; }, describe);
+}
+
+async function openGame(place) {
+  const appid = Number(place), chunk = await load(String(Math.floor(appid / 10) % start.chunks));
+  if (place !== location.hash.slice(1)) return;  // somebody went on meanwhile
+  current = chunk.matches[appid] ? { appid, chunk } : null;
+  if (current) showGame(current);
+  else show({ say: `No game here has the appid ${appid}. Type a name above, or take a random game.` });
+}
+
+async function route() {
+  const place = location.hash.slice(1), views = { "": landing, unique, duplicates, map: openMap };
+  try {
+    start ??= await load("start");
+    current = null;
+    if (Object.hasOwn(views, place)) await views[place]();
+    else if (/^\d{1,15}$/.test(place)) await openGame(place);
+    else show({ say: `${JSON.stringify(place)} is no appid. Type a name above, or take a random game.` });
+    window.scrollTo(0, 0);
+  } catch (error) {
+    if (place === location.hash.slice(1)) show({ say: error.message, again: begin });
+  }
+}
+
+function describe() {
+  document.getElementById("untrained").hidden = start.trained;
+  document.getElementById("made").textContent = start.made;
+  document.getElementById("to-map").hidden = !start.map;
+  document.getElementById("to-duplicates").hidden = document.getElementById("distinct-label").hidden = !start.groups;
+  document.getElementById("mirrored-label").hidden = !start.mirrored;
+  if (document.getElementById("tag").options.length === 1) offerTags(start.tags);
+}
+
+async function begin() {
+  await route();
+  if (!start) return;
+  describe();
+  await new Promise(done => requestAnimationFrame(() => setTimeout(done)));  // what is there is painted before the names come
+  try {
+    const { appids, names } = await load("names");
+    index ??= new Index(appids, names);
+    text.placeholder = "Part of a name, or an appid";
+    offer();
+  } catch (error) {
+    text.placeholder = error.message;
+  }
+}
+
+filters.oninput = () => { if (current) showGame(current); };
+filters.querySelector("form").onsubmit = event => event.preventDefault();
+document.getElementById("random").onclick = () => {
+  const appids = index?.appids ?? start?.popular ?? [];
+  if (appids.length) location.hash = appids[Math.floor(Math.random() * appids.length)];
+};
+window.onhashchange = route;
+listenToMap();
+begin();
