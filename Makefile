@@ -6,6 +6,7 @@
 # make test-colab   both notebooks on Colab's versions
 # make fuzz         the property tests and damaged files, for FUZZ_MINUTES
 # make bench        the speed tables
+# make checkpoint   grow sample/beit-small from nothing, on Debian (two hours of two cores)
 # make notebooks    run both notebooks on the sample and keep their outputs in place
 #
 # Settings follow the goal, as in: make match SOURCE=steam GAMES=2000 QUERY="Sid Meier's Civilization"
@@ -43,7 +44,7 @@ EXECUTE = $(BIN)/jupyter nbconvert --log-level=ERROR --to notebook --execute --E
 	--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False
 QUICK = not slow and not notebook and not browser and not kill
 
-.PHONY: match play release check test test-colab fuzz bench notebooks
+.PHONY: match play release check test test-colab fuzz bench notebooks checkpoint
 
 match: .venv/for-match
 	@$(RUN) tools.run_notebooks out
@@ -76,6 +77,13 @@ notebooks: .venv/for-match
 	STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DTYPE=float32 $(EXECUTE) --inplace $(MATCH).ipynb
 	$(BIN)/python tests/keep_outputs.py $(DOWNLOAD).ipynb $(MATCH).ipynb
 
+checkpoint: .venv/for-training
+	$(RUN) training.packages download data/training
+	test -f data/training/pictures/index.csv || $(RUN) training.pictures data/training/packages data/training/pictures
+	$(RUN) training.pool data/training 0 180 1
+	$(RUN) training.train data/training
+	$(RUN) training.export data/training sample/beit-small
+
 .venv/for-match: requirements.txt constraints.txt | .venv
 	@echo "Installing what the notebooks need into .venv (some minutes the first time) ..."
 	@$(PIP) -r requirements.txt
@@ -83,6 +91,10 @@ notebooks: .venv/for-match
 
 .venv/for-tests: tests/requirements.txt .venv/for-match
 	@$(PIP) -r tests/requirements.txt
+	@touch $@
+
+.venv/for-training: training/requirements.txt .venv/for-match
+	@$(PIP) --no-deps -r training/requirements.txt
 	@touch $@
 
 .venv/for-benchmarks: benchmarks/requirements.txt .venv/for-match

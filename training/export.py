@@ -1,0 +1,62 @@
+"""From a run to a checkpoint in the hub's form: averaged weights in float16, the processor's numbers, the model card.
+
+python -m training.export WORK FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from transformers import BeitForImageClassification
+
+from training import student
+from training.card import card
+from training.feed import Pool
+from training.run import load
+from training.schedule import Schedule
+
+
+def processor(side: int) -> dict[str, object]:
+    """The picture squashed to `side` pixels, values from -1 to 1: as for Microsoft's checkpoints."""
+    return {
+        "do_center_crop": False,
+        "do_normalize": True,
+        "do_resize": True,
+        "image_mean": [0.5, 0.5, 0.5],
+        "image_processor_type": "BeitImageProcessor",
+        "image_std": [0.5, 0.5, 0.5],
+        "resample": 2,
+        "size": {"height": side, "width": side},
+    }
+
+
+def headless(net: BeitForImageClassification, side: int) -> BeitForImageClassification:
+    """The network for pictures of `side` pixels in float16; it was taught features, no labels, so it has no head."""
+    larger = student.enlarged(net, side)
+    larger.config.num_labels = 0
+    bare = BeitForImageClassification(larger.config)
+    bare.beit.load_state_dict(larger.beit.state_dict())
+    return bare.half()
+
+
+def export(net: BeitForImageClassification, side: int, folder: Path) -> None:
+    """Write config.json, model.safetensors and preprocessor_config.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    headless(net, side).save_pretrained(folder)
+    text = json.dumps(processor(side), indent=2) + "\n"
+    (folder / "preprocessor_config.json").write_text(text, encoding="utf-8")
+
+
+def main(work: Path, folder: Path) -> None:
+    plan = Schedule()
+    torch.set_num_threads(1)
+    run = load(plan, Pool(work / "pool"), work / "run.pt")
+    export(run.averaged, plan.side, folder)
+    (folder / "README.md").write_text(card(work, plan), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,41 @@
+"""What the student is asked for: the teacher's pooled feature, its cells, and the batch's similarities."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cosine_similarity, normalize
+
+_WHITENED = 0.3
+_PATCHES = 1.0
+_SIMILARITIES = 1.0
+
+
+def loss(pooled: Tensor, shares: Tensor, target: Tensor, cells: Tensor, whitening: Tensor) -> Tensor:
+    """Sum of four terms, for n pictures of k patches.
+
+    - `pooled`, `target` (n, width): one minus their cosine, plain and half whitened by `whitening`;
+    - `shares`, `cells` (n, k, width): one minus their cosine, patches weighted by the norm of the teacher's cell;
+    - mean square of the difference between the batch's cosines in student and teacher.
+    """
+    plain = 1 - agreement(pooled, target)
+    whitened = 1 - agreement(pooled @ whitening, target @ whitening)
+    patches = _patch_loss(shares, cells)
+    similarities = (_cosines(pooled) - _cosines(target)).square().mean()
+    return plain + _WHITENED * whitened + _PATCHES * patches + _SIMILARITIES * similarities
+
+
+def agreement(pooled: Tensor, target: Tensor) -> Tensor:
+    """Mean cosine of the student's features with the teacher's."""
+    return cosine_similarity(pooled, target, dim=-1).mean()
+
+
+def _patch_loss(shares: Tensor, cells: Tensor) -> Tensor:
+    weights = cells.norm(dim=-1)
+    cosines = cosine_similarity(shares, cells, dim=-1)
+    return 1 - (weights * cosines).sum() / weights.sum().clamp(min=1e-6)
+
+
+def _cosines(features: Tensor) -> Tensor:
+    unit = normalize(features, dim=-1)
+    return unit @ torch.t(unit)

@@ -1,0 +1,107 @@
+"""A run of the training: its networks, one step, and how it is kept so that a kill loses little."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from transformers import BeitForImageClassification
+
+from training import student
+from training.feed import Pool, batch
+from training.losses import loss
+from training.optimiser import optimisers
+from training.schedule import Schedule
+
+
+@dataclass
+class Run:
+    """What a checkpoint of the training holds."""
+
+    net: BeitForImageClassification
+    averaged: BeitForImageClassification
+    optimisers: list[Optimizer]
+    step: int = 0
+    seconds: float = 0.0
+
+
+def begin(plan: Schedule, pool: Pool) -> Run:
+    """A fresh run; patches of the pool's first views shape the patch embedding."""
+    random = torch.Generator().manual_seed(plan.seed)
+    views, planes = pool.draw(512, random)
+    settings = student.config(plan.side_at(0), width=planes.shape[1])
+    net = student.new(settings, _patches(views), plan.seed)
+    return Run(net, copy.deepcopy(net), optimisers(net, plan.rate, muon=plan.muon))
+
+
+def _patches(views: Tensor) -> Tensor:
+    windows = views.unfold(2, student.PATCH, 40).unfold(3, student.PATCH, 40)
+    return windows.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
+
+
+def grow(run: Run, plan: Schedule) -> Run:
+    """The same networks for larger pictures; the optimisers begin again."""
+    net = student.enlarged(run.net, plan.side)
+    averaged = student.enlarged(run.averaged, plan.side)
+    return Run(net, averaged, optimisers(net, plan.rate, muon=plan.muon), run.step, run.seconds)
+
+
+def step(run: Run, plan: Schedule, pool: Pool, whitening: Tensor) -> float:
+    """One batch; returns its loss."""
+    random = torch.Generator().manual_seed(plan.seed * 1_000_003 + run.step)
+    side = plan.side_at(run.step)
+    whole = plan.whole_at(run.step)
+    seen = batch(pool, plan.count, random, side=side, least=plan.least, whole=whole)
+    pooled, shares = student.see(run.net, seen.pictures)
+    value = loss(pooled, shares, seen.target, seen.cells, whitening)
+    value.backward()
+    torch.nn.utils.clip_grad_norm_(run.net.parameters(), 1.0)
+    for optimiser in run.optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = plan.rate_at(run.step)
+        optimiser.step()
+        optimiser.zero_grad()
+    run.step += 1
+    _average(run, min(plan.average, run.step / (run.step + 10)))
+    return float(value.detach())
+
+
+@torch.no_grad()
+def _average(run: Run, share: float) -> None:
+    for average, value in zip(run.averaged.parameters(), run.net.parameters(), strict=True):
+        average.lerp_(value, 1 - share)
+
+
+def save(run: Run, plan: Schedule, path: Path) -> None:
+    """Write the run so that a kill loses nothing before it."""
+    state = {
+        "side": student.side_of(run.net),
+        "net": run.net.state_dict(),
+        "averaged": run.averaged.state_dict(),
+        "optimisers": [optimiser.state_dict() for optimiser in run.optimisers],
+        "step": run.step,
+        "seconds": run.seconds,
+        "plan": asdict(plan),
+    }
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    part.rename(path)
+
+
+def load(plan: Schedule, pool: Pool, path: Path) -> Run:
+    """Take a run up where it was saved."""
+    state = torch.load(path, weights_only=True)
+    run = begin(plan, pool)
+    if state["side"] != student.side_of(run.net):
+        run = grow(run, plan)
+    run.net.load_state_dict(state["net"])
+    run.averaged.load_state_dict(state["averaged"])
+    for optimiser, stored in zip(run.optimisers, state["optimisers"], strict=True):
+        optimiser.load_state_dict(stored)
+    run.step = state["step"]
+    run.seconds = state["seconds"]
+    return run

@@ -1,0 +1,46 @@
+"""The schedule of a training: everything that decides it, but the pool."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Everything that decides a run, but the pool."""
+
+    views: int = 240_000
+    small_until: float = 0.68  # of the views are seen at `small` pixels, at nearly twice the pace
+    small: int = 96
+    side: int = 128
+    count: int = 64  # views in a batch
+    rate: float = 2e-3
+    warm_up: int = 150  # steps
+    average: float = 0.996  # of the weights, a step
+    least: float = 0.55  # of each side seen through a window
+    whole_from: float = 0.8  # of the schedule: from here on most views are seen whole
+    muon: bool = True
+    seed: int = 1
+    every: int = 8_000  # views between two looks at the held-out ones
+
+    @property
+    def steps(self) -> int:
+        return self.views // self.count
+
+    @property
+    def grown_at(self) -> int:
+        """The step from which pictures have their full side."""
+        return int(self.steps * self.small_until)
+
+    def side_at(self, step: int) -> int:
+        return self.small if step < self.grown_at else self.side
+
+    def whole_at(self, step: int) -> float:
+        return 0.8 if step >= self.whole_from * self.steps else 0.25
+
+    def rate_at(self, step: int) -> float:
+        """Warm-up, then a cosine to zero; warmed up once more where the pictures grow."""
+        since = step - self.grown_at if step >= self.grown_at else step
+        warm = min(1.0, (since + 1) / self.warm_up)
+        return self.rate * warm * 0.5 * (1 + math.cos(math.pi * step / self.steps))

@@ -1,0 +1,87 @@
+"""Train the student on the pool: one schedule by views, resumable, with its curve in a CSV.
+
+python -m training.train WORK
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import sys
+import time
+from pathlib import Path
+
+import torch
+from transformers import BeitForImageClassification
+
+from training.feed import Batch, Pool, held_out
+from training.losses import agreement
+from training.pool import load_projection
+from training.run import Run, begin, grow, load, save, step
+from training.schedule import Schedule
+from training.student import side_of
+
+_log = logging.getLogger(__name__)
+
+
+@torch.no_grad()
+def agrees(net: BeitForImageClassification, seen: Batch) -> float:
+    """Mean cosine with the teacher over held-out views."""
+    parts = [net.beit(part).pooler_output for part in seen.pictures.split(64)]
+    return float(agreement(torch.cat(parts), seen.target))
+
+
+def train(work: Path, plan: Schedule, name: str = "run") -> Run:
+    """Run the schedule to its end, or take it up where it was left; the curve is appended to `<name>.csv`."""
+    pool = Pool(work / "pool")
+    path = work / f"{name}.pt"
+    run = load(plan, pool, path) if path.exists() else begin(plan, pool)
+    whitening = torch.from_numpy(load_projection(work / "projection.npz").half_whitening).float()
+    started = time.monotonic() - run.seconds
+    losses = []
+    while run.step < plan.steps:
+        if run.step == plan.grown_at and side_of(run.net) != plan.side:
+            run = grow(run, plan)
+        losses.append(step(run, plan, pool, whitening))
+        run.seconds = time.monotonic() - started
+        if run.step % (plan.every // plan.count) == 0 or run.step == plan.steps:
+            save(run, plan, path)
+            row = {
+                **looked_at(run, plan, work),
+                "distinct": pool.refresh(),
+                "loss": round(sum(losses) / len(losses), 4),
+            }
+            append(row, work / f"{name}.csv")
+            _log.info(" ".join(f"{key} {value}" for key, value in row.items()))
+            losses = []
+    return run
+
+
+def looked_at(run: Run, plan: Schedule, work: Path) -> dict[str, float | str]:
+    """Where the run stands, and how far its averaged weights agree with the teacher on held-out pictures."""
+    side = side_of(run.net)
+    agreed = [agrees(run.averaged, held_out(work / "held", side, recolour=recolour)) for recolour in (False, True)]
+    return {
+        "minutes": round(run.seconds / 60, 2),
+        "views": run.step * plan.count,
+        "side": side,
+        "rate": f"{plan.rate_at(run.step):.2e}",
+        "agreement": round(agreed[0], 4),
+        "recoloured": round(agreed[1], 4),
+    }
+
+
+def append(row: dict[str, float | str], path: Path) -> None:
+    """Add a row to a CSV, with a header if it is the first."""
+    first = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(row))
+        if first:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(1)
+    train(Path(sys.argv[1]), Schedule())
