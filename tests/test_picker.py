@@ -4,6 +4,7 @@ import base64
 import html
 import io
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from small_games import HOSTILE, NAMES, album_of, catalogue_of, features_of, jpe
 from utils import matching, picker
 from utils.banners import Banner
 from utils.settings import Settings
+
+SILENT = SimpleNamespace(reads=False, silence="This eye was trained on pictures alone")
 
 
 @pytest.fixture(scope="module")
@@ -248,6 +251,12 @@ def test_says_which_eye_looks_and_whether_it_was_trained(control, album):
     assert "never trained" in untrained.panel.looking.value
 
 
+def test_an_eye_that_does_not_read_says_why(features, album):
+    control = picker.pick(picker.Eye(features, encoder=SILENT), album)
+    assert control.panel.words.layout.display == "none"
+    assert "trained on pictures alone" in control.panel.silence.value
+
+
 def test_says_what_is_missing(control, features, album):
     typed(control, "zzzzzzzz")
     assert "No game here is called “zzzzzzzz”" in control.panel.status.value
@@ -273,7 +282,7 @@ def test_errors_are_said_in_the_control_in_plain_words(control, monkeypatch):
 
 
 def test_every_widget_has_a_name_and_no_tooltip_is_null(features, album, catalogue):
-    control = picker.pick(picker.Eye(features, encoder=object()), album, catalogue)
+    control = picker.pick(picker.Eye(features, encoder=SILENT), album, catalogue)
     for widget in everything(control):
         if "description" in widget.trait_names() and widget._model_name != "HTMLModel":
             assert widget.description
@@ -287,7 +296,7 @@ def test_without_an_encoder_there_is_no_box_for_pictures(control):
 
 
 def test_plain_widgets_only(features, album, catalogue):
-    eye = picker.Eye(features, encoder=object())
+    eye = picker.Eye(features, encoder=SILENT)
     control = picker.pick({"a": eye, "b": eye}, album, catalogue)
     plain = (
         "Accordion Box Button Checkbox Dropdown FileUpload FloatSlider HTML IntRangeSlider IntSlider Select Text VBox"

@@ -10,6 +10,8 @@ matching    exact neighbours
 judge       how good they are
 show        figures: grids of banners, a map, a download's report, the reasons of a match
 explain     why two banners match
+search      games by name, the way people type them
+filters     which games may be among the matches
 picker      the control
 export      a gallery page, Markdown, JSON and NumPy for others
 transfer    finished work between machines
