@@ -7,7 +7,7 @@ code. Only the notebooks' settings cell and the tests import it. README.md says 
 from sample.catalogue import fictional, many, retouched
 from sample.faults import Edit
 from sample.games import TAGS, Game, Stock
-from sample.notebook import notes, open_store
+from sample.notebook import eye_line, notes, open_store
 from sample.own import folder
 from sample.store import Request, Store
 from sample.untrained import checkpoint
@@ -20,6 +20,7 @@ __all__ = [
     "Stock",
     "Store",
     "checkpoint",
+    "eye_line",
     "fictional",
     "folder",
     "many",

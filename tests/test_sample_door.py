@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import requests
 from PIL import Image
@@ -12,6 +11,7 @@ from store_client import (
 )
 
 import sample
+from sample import eye
 from utils import settings
 
 
@@ -52,22 +52,68 @@ def test_opened_again_the_store_is_at_the_same_address(tmp_path, own):
 
 
 @pytest.fixture(scope="module")
-def files(fictional):
-    """The bytes of every banner by the game's name."""
-    games = [game for game in fictional.games if game.type == 0 and game.release_date]
-    return {game.name: fictional.picture(game.appid) for game in games}
-
-
-@pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     pytest.importorskip("torch", reason="torch is not installed")
     return sample.checkpoint(tmp_path_factory.mktemp("data") / "tiny")
 
 
-def test_open_store_writes_the_checkpoint(tmp_path):
+@pytest.fixture(autouse=True)
+def undecided():
+    """The choice of an eye is made once a process: forget it before and after."""
+    eye.default_eye.cache_clear()
+    yield
+    eye.default_eye.cache_clear()
+
+
+def small_beit(folder):
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    return folder
+
+
+def test_the_sample_gets_the_small_beit_if_it_is_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(eye, "SMALL", small_beit(tmp_path / "beit-small"))
+    opened = sample.open_store(settings.Settings(source="sample", data=tmp_path))
+    assert opened.checkpoint == "beit-small"
+    assert sample.eye_line(opened) == "Checkpoint: the small BEiT in beit-small, which comes with the project."
+    mine = sample.open_store(settings.Settings(source="sample", data=tmp_path, checkpoint="mine"))
+    assert mine.checkpoint == "mine"
+    assert sample.eye_line(mine) == ""
+
+
+def test_without_the_small_beit_an_untrained_one_is_written(tmp_path, monkeypatch):
     pytest.importorskip("torch", reason="torch is not installed")
+    monkeypatch.setattr(eye, "SMALL", tmp_path / "nothing")
     opened = sample.open_store(settings.Settings(source="sample", data=tmp_path))
     assert Path(opened.checkpoint, "model.safetensors").is_file()
+    assert "never trained" in sample.eye_line(opened)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "status", "taken", "said"),
+    [
+        (True, 200, settings.DEFAULT_CHECKPOINT, "because a GPU is here"),
+        (True, 404, "beit-small", "because the hub cannot be reached"),
+        (False, 200, "beit-small", "because there is no GPU"),
+    ],
+)
+def test_own_pictures_get_microsofts_where_it_can_run(tmp_path, monkeypatch, own, httpserver, gpu, status, taken, said):
+    httpserver.expect_request(f"/{settings.DEFAULT_CHECKPOINT}/resolve/main/config.json").respond_with_data(
+        "{}", status=status
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(eye, "SMALL", small_beit(tmp_path / "beit-small"))
+    monkeypatch.setattr(eye, "gpu_is_here", lambda: gpu)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", httpserver.url_for("").rstrip("/"))
+    opened = sample.open_store(settings.Settings(source="folder", folder=own, data=tmp_path))
+    assert opened.checkpoint == taken
+    assert said in sample.eye_line(opened)
+
+
+def test_offline_the_hub_is_not_asked(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert not eye.hub_answers()
 
 
 def test_the_checkpoint_is_a_whole_beit_that_does_not_vanish(tiny):
@@ -107,20 +153,3 @@ def test_a_whole_checkpoint_is_kept_and_a_torn_one_is_replaced(tiny, tmp_path):
     sample.checkpoint(place)
     assert (place / "model.safetensors").read_bytes() == (tiny / "model.safetensors").read_bytes()
     assert (place / "mine.txt").exists()
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_nearly_all_games_find_one_of_their_series_first(tiny, fictional, files, dtype):
-    torch = pytest.importorskip("torch")
-    from utils import banners, encoder
-
-    games = [game for game in fictional.games if game.franchises and files.get(game.name) and game.banner]
-    pixels = [banners.decode(files[game.name]) for game in games]
-    beit = encoder.load(str(tiny), dtype=getattr(torch, dtype))
-    vectors = torch.cat([beit(pixels[start : start + 37]) for start in range(0, len(pixels), 37)]).double()
-    assert len(games) == 148
-    for features in (vectors, vectors - vectors.mean(0)):
-        cosines = torch.nn.functional.normalize(features) @ torch.nn.functional.normalize(features).T
-        nearest = cosines.fill_diagonal_(-2).argmax(1).tolist()
-        hits = [game.franchises[0] == games[other].franchises[0] for game, other in zip(games, nearest, strict=True)]
-        assert np.mean(hits) >= 0.95
