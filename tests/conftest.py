@@ -1,12 +1,16 @@
 """What the tests share: a store, hosts that answer or misbehave, short waits, and how long the property tests look."""
 
+import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
 
 import hypothesis
 import pytest
+from pytest_httpserver import HTTPServer
 
+import sample
 from utils.web import retrying
 
 hypothesis.settings.register_profile("short", max_examples=25, derandomize=True, deadline=None, database=None)
@@ -19,6 +23,28 @@ def _short_waits() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(retrying, "BACK_OFF", 0.01)
         yield
+
+
+@pytest.fixture
+def store() -> Iterator[sample.Store]:
+    """A store of 1,300 made-up games, three pages of them."""
+    with sample.Store(sample.many(1_300)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def store_of(httpserver: HTTPServer) -> Callable[[list], str]:
+    """Open a store whose every service answers with these items, as no well-built store does; get its address."""
+
+    def open_store(items: list) -> str:
+        ids = [{"appid": place + 1} for place in range(len(items))]
+        response = {"metadata": {"total_matching_records": str(len(items))}, "ids": ids, "store_items": items}
+        body = json.dumps({"response": response})
+        httpserver.clear()
+        httpserver.expect_request(re.compile("/I.*")).respond_with_data(body, content_type="application/json")
+        return httpserver.url_for("")
+
+    return open_store
 
 
 @pytest.fixture

@@ -154,4 +154,4 @@ def test_no_network_is_one_line_that_names_the_host_and_the_sample(tmp_path):
     executed = nbformat.read(tmp_path / f"{DOWNLOAD.stem}.nbconvert.ipynb", 4)
     errors = [output for cell in executed.cells for output in cell.get("outputs", []) if output.output_type == "error"]
     assert len(errors[0].traceback) == 1
-    assert re.fullmatch(r"StoreUnreachable: 127\.0\.0\.1:9 cannot be reached.*'sample'.*", errors[0].traceback[0])
+    assert re.fullmatch(r"StoreError: 127\.0\.0\.1:9 cannot be reached.*'sample'.*", errors[0].traceback[0])

@@ -1,5 +1,6 @@
 """The one polite HTTP client: bounded in time and bytes, careful about where it goes, patient with a busy server."""
 
+from utils.web.addresses import checked
 from utils.web.asking import Answer, Body, get, opened
 from utils.web.downloading import download, require_ok
 from utils.web.errors import RefusedAddress, TooLarge, TooSlow, Unreachable, WebError
@@ -13,6 +14,7 @@ __all__ = [
     "TooSlow",
     "Unreachable",
     "WebError",
+    "checked",
     "download",
     "get",
     "opened",

@@ -1,0 +1,31 @@
+"""Which games exist: Steam's store services, asked page by page, as a table with one row a game.
+
+The services, their fields and their habits are those of Valve's published protobufs (`service_storequery.proto`,
+`service_storebrowse.proto`, `service_steamcharts.proto`): GET, keyless, one `input_json` parameter.
+"""
+
+from utils.catalogue.banner import MIRRORS, is_banner_address, picture_key
+from utils.catalogue.fetching import fetch_catalogue, fetch_games, fetch_most_played, more_like_this, popular
+from utils.catalogue.row import COLUMNS
+from utils.catalogue.saving import CatalogueError, finished_files, load, load_or_fetch, save
+from utils.catalogue.service import StoreError
+from utils.catalogue.summary import summary
+
+__all__ = [
+    "COLUMNS",
+    "MIRRORS",
+    "CatalogueError",
+    "StoreError",
+    "fetch_catalogue",
+    "fetch_games",
+    "fetch_most_played",
+    "finished_files",
+    "is_banner_address",
+    "load",
+    "load_or_fetch",
+    "more_like_this",
+    "picture_key",
+    "popular",
+    "save",
+    "summary",
+]
