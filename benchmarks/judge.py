@@ -22,7 +22,7 @@ def compare(folder: Path | None, checkpoints: list[str], data: Path) -> judge.Re
     source = {"SOURCE": "folder", "FOLDER": folder} if folder else {"SOURCE": "sample"}
     chosen = sample.open_store(settings.read(**source, GAMES=0, DATA=data))
     games = catalogue.load_or_fetch(chosen.catalogue_file, **chosen.request)
-    snapshot.update(games, chosen.snapshots)
+    snapshot.update(games, chosen.snapshots, assets_url=chosen.assets_url)
     ways = [
         judge.Configuration(checkpoint, chosen.pooling, chosen.image, preparation)
         for checkpoint in checkpoints or [chosen.checkpoint]

@@ -5,7 +5,9 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import downloads
 import hypothesis
 import pytest
 from pytest_httpserver import HTTPServer
@@ -85,3 +87,13 @@ def _converse(connection: socket.socket, talk: Callable[[socket.socket], object]
             talk(connection)
         except OSError:
             pass  # the client has heard enough
+
+
+@pytest.fixture(scope="session")
+def downloaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[sample.Stock, Path]:
+    """240 games and a folder of their banners in six shards, downloaded once; copy the folder before changing it."""
+    folder = tmp_path_factory.mktemp("downloaded") / "snapshots"
+    stock = sample.many(240)
+    with sample.Store(stock) as store:
+        assert downloads.update(store, folder, shard_size=40).downloaded == 240
+    return stock, folder

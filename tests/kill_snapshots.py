@@ -9,42 +9,73 @@ spent. Pictures asked for again are counted: at most one shard a process and kil
 
 import argparse
 import random
-import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import sample
 from utils import banners, catalogue, snapshot
 
-SHARD, PROCESSES = 50, 2
+SHARD = 50
+PROCESSES = 2
 UPDATE = f"""
 import pandas, sys
 from utils import snapshot
-snapshot.update(pandas.read_parquet(sys.argv[1]), sys.argv[2], shard_size={SHARD}, processes={PROCESSES})
+games = pandas.read_parquet(sys.argv[1])
+snapshot.update(games, sys.argv[2], shard_size={SHARD}, processes={PROCESSES}, assets_url=sys.argv[3])
 """
 
 
-def pictures(folder: Path) -> list[tuple[int, bytes]]:
-    """Return what a folder holds, sorted; a doubled game would be there twice."""
-    return sorted((banner.appid, banner.jpeg) for banner in banners.read(folder))
+@dataclass
+class Trial:
+    """A store, its catalogue in a file, and a folder for what is downloaded."""
+
+    store: sample.Store
+    games: Path
+    folder: Path
+
+    def run(self, seconds: float | None) -> bool:
+        """Update, for so many seconds at most; return whether it came to its end before it was killed."""
+        command = [sys.executable, "-c", UPDATE, str(self.games), str(self.folder), self.store.assets_url]
+        child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+            time.sleep(0.5)  # the helpers of a killed run need a moment to notice
+            return False
+        if child.returncode:
+            raise SystemExit(f"an update ended with code {child.returncode}")
+        return True
+
+    def pictures(self) -> list[tuple[int, bytes]]:
+        """Return what is on disk, sorted; a doubled game would be there twice."""
+        return sorted((banner.appid, banner.jpeg) for banner in banners.read(self.folder))
 
 
-def run(games: Path, folder: Path, seconds: float | None) -> bool:
-    """Update, for so many seconds at most; return whether it came to its end before it was killed."""
-    child = subprocess.Popen([sys.executable, "-c", UPDATE, str(games), str(folder)], stderr=subprocess.DEVNULL)
-    try:
-        child.wait(seconds)
-    except subprocess.TimeoutExpired:
-        child.send_signal(signal.SIGKILL)
-        child.wait()
-        time.sleep(0.5)  # the helpers of a killed run need a moment to notice
-        return False
-    if child.returncode:
-        raise SystemExit(f"an update ended with code {child.returncode}")
-    return True
+def killed_runs(trial: Trial, kills: int, moments: Iterator[float]) -> int:
+    """Kill and resume until a run gets through or the kills are spent, then finish; return how often it was killed."""
+    killed = 0
+    while killed < kills and not trial.run(next(moments)):
+        killed += 1
+    trial.run(None)
+    return killed
+
+
+def check(trial: Trial, expected: list[tuple[int, bytes]], killed: int) -> int:
+    """Return how many pictures were asked for again; ends the program where anything is not as it must be."""
+    again = trial.store.count("store_item_assets") - len(expected)
+    if trial.pictures() != expected or len(snapshot.verified(trial.folder)) != -(-len(expected) // SHARD):
+        raise SystemExit(f"{trial.folder.name} after {killed} kills is not as the undisturbed one")
+    if again > killed * SHARD * PROCESSES:
+        raise SystemExit(f"{trial.folder.name} asked for {again} pictures again after {killed} kills")
+    print(f"{trial.folder.name}: {killed} kills, {again} pictures asked again, all {len(expected)} as undisturbed")
+    return again
 
 
 def main() -> None:
@@ -54,32 +85,23 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=15, help="the longest time until a kill")
     options.add_argument("--seed", type=int, default=0)
     asked = options.parse_args()
-    moments = random.Random(asked.seed)  # noqa: S311 - moments, not secrets
+    seeded = random.Random(asked.seed)  # noqa: S311 - moments, not secrets
+    moments = iter(lambda: seeded.uniform(0, asked.seconds), None)
     with tempfile.TemporaryDirectory() as place, sample.Store(sample.many(asked.games)) as store:
         games = Path(place, "games.parquet")
-        found = catalogue.fetch_catalogue(api_url=store.api_url, assets_url=store.assets_url)
-        found.to_parquet(games)
-        run(games, Path(place, "undisturbed"), None)
-        expected = pictures(Path(place, "undisturbed"))
-        kills = finished = again = 0
+        catalogue.fetch_catalogue(api_url=store.api_url, assets_url=store.assets_url).to_parquet(games)
+        undisturbed = Trial(store, games, Path(place, "undisturbed"))
+        undisturbed.run(None)
+        expected = undisturbed.pictures()
+        kills = runs = again = 0
         while kills < asked.kills:
-            folder = Path(place, f"run-{finished}")
             store.requests.clear()
-            killed = 0
-            while kills + killed < asked.kills and not run(games, folder, moments.uniform(0, asked.seconds)):
-                killed += 1
-            run(games, folder, None)
-            kills, finished = kills + killed, finished + 1
-            more = store.count("store_item_assets") - len(expected)
-            again += more
-            if pictures(folder) != expected or len(snapshot.verified(folder)) != -(-asked.games // SHARD):
-                raise SystemExit(f"run {finished} after {killed} kills is not as the undisturbed one")
-            if more > killed * SHARD * PROCESSES:
-                raise SystemExit(f"run {finished} asked for {more} pictures again after {killed} kills")
-            print(f"run {finished}: {killed} kills, {more} pictures asked again, all {len(expected)} as undisturbed")
-    print(
-        f"{kills} kills in {finished} runs of {asked.games} games: nothing lost, nothing doubled, {again} asked again"
-    )
+            runs += 1
+            trial = Trial(store, games, Path(place, f"run-{runs}"))
+            killed = killed_runs(trial, asked.kills - kills, moments)
+            again += check(trial, expected, killed)
+            kills += killed
+    print(f"{kills} kills in {runs} runs of {asked.games} games: nothing lost, nothing doubled, {again} asked again")
 
 
 if __name__ == "__main__":

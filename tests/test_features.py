@@ -19,7 +19,7 @@ import pytest
 import torch
 from PIL import Image
 
-from utils import banners, encoder, features, snapshot
+from utils import banners, encoder, features, files, snapshot
 
 SIZE = 20  # banners a shard
 
@@ -38,7 +38,7 @@ def write_snapshot(folder: Path, pictures: dict[int, bytes]) -> Path:
     (place / "verified").mkdir()
     plan = pd.DataFrame({"appid": list(pictures), "name": [f"Game {appid} é" for appid in pictures], "picture": "/a?1"})
     plan.to_parquet(place / "plan.parquet")
-    described = {"games": len(plan), "shard_size": SIZE, "sha256": snapshot._hash(place / "plan.parquet")}
+    described = {"games": len(plan), "shard_size": SIZE, "sha256": files.sha256(place / "plan.parquet")}
     (place / "plan.json").write_text(json.dumps(described))
     for number, start in enumerate(range(0, len(plan), SIZE)):
         write_shard(place / "shards", number, plan[start : start + SIZE], pictures)
@@ -53,6 +53,10 @@ def write_shard(place: Path, number: int, rows: pd.DataFrame, pictures: dict[int
             member = tarfile.TarInfo(f"{key}.jpg")
             member.size = len(pictures[appid])
             tar.addfile(member, io.BytesIO(pictures[appid]))
+            said = json.dumps({"appid": int(appid)}).encode()
+            member = tarfile.TarInfo(f"{key}.json")
+            member.size = len(said)
+            tar.addfile(member, io.BytesIO(said))
     rows.assign(url="http://store/a", status="success", error_message=None, exif=None).to_parquet(
         place / f"{number:05}.parquet"
     )

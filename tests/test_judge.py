@@ -197,7 +197,7 @@ def downloaded(stock, folder):
     """A stock's banners and catalogue, by the same way as the store's."""
     with sample.Store(stock) as store:
         found = catalogue.fetch_catalogue(api_url=store.api_url, assets_url=store.assets_url)
-        snapshot.update(found, folder)
+        snapshot.update(found, folder, assets_url=store.assets_url)
     return folder, found
 
 

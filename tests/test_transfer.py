@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 import sample
-from utils import banners, catalogue, snapshot, transfer
+from utils import banners, catalogue, files, snapshot, transfer
 
 SHARDS = 3
 STRIDE = 11  # every so many moments a fetch or a copy is killed; every moment, with 1, takes two minutes
@@ -84,7 +84,7 @@ def made(tmp_path_factory):
     with sample.Store(sample.many(60)) as store:
         games = catalogue.fetch_catalogue(api_url=store.api_url, assets_url=store.assets_url)
         catalogue.save(games, home / "catalogue.parquet")
-        snapshot.update(games, home / "snapshots", shard_size=60 // SHARDS)
+        snapshot.update(games, home / "snapshots", shard_size=60 // SHARDS, assets_url=store.assets_url)
     put_features(home, "first")
     for name in DEBRIS:
         place = home / name
@@ -225,7 +225,7 @@ def test_files_that_are_equal_are_kept_and_others_replaced(home, archive, tmp_pa
 
 def test_no_fetch_into_a_folder_that_is_being_updated(archive, tmp_path):
     (tmp_path / "snapshots").mkdir()
-    with filelock.FileLock(tmp_path / "snapshots" / ".lock"), pytest.raises(snapshot.SnapshotError, match="is running"):
+    with filelock.FileLock(tmp_path / "snapshots" / ".lock"), pytest.raises(files.Busy, match="is running"):
         transfer.fetch(archive, tmp_path)
     assert not tree(tmp_path)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -46,6 +47,11 @@ class Banner:
     appid: int
     name: str
     jpeg: bytes
+
+    @cached_property
+    def sha256(self) -> str:
+        """The checksum of the JPEG, 64 hex digits: banners of one checksum have the same pixels."""
+        return hashlib.sha256(self.jpeg).hexdigest()
 
     @cached_property
     def rgb(self) -> np.ndarray:
@@ -111,14 +117,30 @@ def read(folder: Path, catalogue: pd.DataFrame | None = None) -> Iterator[Banner
 def read_shard(shard: snapshot.Shard) -> Iterator[Banner]:
     """Yield the banners of one verified shard in the plan's order, after checking that it is what it was.
 
-    Raises ShardDamaged, before the first banner, if the tar's hash is another.
+    Holds the shard in memory. Raises ShardDamaged, before the first banner, if the tar's checksum is another.
     """
-    tar = shard.path.read_bytes()
+    try:
+        tar = shard.path.read_bytes()
+    except OSError:
+        tar = b""
+    remedy = "snapshot.update(catalogue, folder, check=True) fetches it again"
     if hashlib.sha256(tar).hexdigest() != shard.sha256:
-        remedy = "snapshot.update(catalogue, folder, check=True) fetches it again"
         raise ShardDamaged(f"{shard.path} changed after it was checked: {remedy}")
-    for row in snapshot.rows(shard).itertuples():
-        yield _banner(row.appid, row.name, tar[row.offset : row.offset + row.size], row.rotation)
+    jpegs = _jpegs(tar)
+    rows = snapshot.rows(shard)
+    if not jpegs.keys() >= set(rows["appid"]):
+        raise ShardDamaged(f"{shard.path} lacks banners that its record names: {remedy}")
+    for row in rows.itertuples():
+        yield _banner(row.appid, row.name, jpegs[row.appid], row.rotation)
+
+
+def _jpegs(tar: bytes) -> dict[int, bytes]:
+    """Return the JPEGs in a webdataset's tar by appid."""
+    from webdataset import tariterators  # brings torch
+
+    members = tariterators.tar_file_expander([{"url": "", "stream": io.BytesIO(tar)}])
+    samples = tariterators.group_by_keys(members)
+    return {json.loads(sample["json"])["appid"]: sample["jpg"] for sample in samples}
 
 
 class Album(Mapping[int, Banner]):

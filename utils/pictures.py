@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.ExifTags import Base
 
 from utils.errors import PlainError
 
@@ -20,6 +21,10 @@ MOST_PIXELS = 50_000_000  # of a picture; a phone's camera gives up to 48 millio
 
 class Refused(PlainError, ValueError):
     """A picture that cannot be a banner, with the reason."""
+
+
+class TooLarge(Refused):
+    """A picture with more bytes or pixels than are allowed."""
 
 
 def open_picture(content: bytes) -> Image.Image:
@@ -38,6 +43,14 @@ def picture_size(content: bytes) -> tuple[int, int]:
     """Return width and height in pixels as a picture file states them, without decoding it; raises Refused."""
     with _refusing(content):
         return _undecoded(content).size
+
+
+def is_plain(content: bytes) -> bool:
+    """Return whether every decoder shows a picture file alike: an upright grey or RGB JPEG; raises Refused."""
+    with _refusing(content):
+        image = _undecoded(content)
+        upright = "exif" not in image.info or image.getexif().get(Base.Orientation, 1) == 1
+        return image.format == "JPEG" and image.mode in ("L", "RGB") and upright
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
@@ -62,10 +75,10 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _undecoded(content: bytes) -> Image.Image:
     if len(content) > MOST_BYTES:
-        raise Refused(f"the picture has {len(content):,} bytes; allowed are {MOST_BYTES:,}")
+        raise TooLarge(f"the picture has {len(content):,} bytes; allowed are {MOST_BYTES:,}")
     image = Image.open(io.BytesIO(content), formats=FORMATS)
     if image.width * image.height > MOST_PIXELS:
-        raise Refused(f"the picture has {image.width} x {image.height} pixels; allowed are {MOST_PIXELS:,} in all")
+        raise TooLarge(f"the picture has {image.width} x {image.height} pixels; allowed are {MOST_PIXELS:,} in all")
     return image
 
 
@@ -77,7 +90,7 @@ def _refusing(content: bytes) -> Iterator[None]:
     except Refused:
         raise
     except Image.DecompressionBombError:
-        raise Refused(f"the picture has too many pixels; allowed are {MOST_PIXELS:,}") from None
+        raise TooLarge(f"the picture has too many pixels; allowed are {MOST_PIXELS:,}") from None
     except UnidentifiedImageError:
         raise Refused(f"{len(content):,} bytes that are not a whole picture; allowed are {_known()}") from None
     except Exception as error:  # noqa: BLE001 - it may be almost anything

@@ -24,7 +24,7 @@ import tenacity
 import urllib3
 from tqdm.auto import tqdm
 
-from utils import settings, snapshot
+from utils import files, settings, snapshot
 
 FORMAT = 1  # of the archive
 
@@ -127,7 +127,7 @@ def fetch(source: str | Path, home: Path, *, cache: Path | None = None) -> None:
     update of it is running, where the address does not answer, and for a full disk.
     """
     home = Path(home)
-    with snapshot.locked(home / "snapshots"), _full_disk_told(home):
+    with files.locked(home / "snapshots"), _full_disk_told(home):
         if re.match("https?://", str(source)):
             _fetch_from(str(source), home, cache)
         else:

@@ -1,0 +1,110 @@
+"""img2dataset's downloads, bounded in bytes, pixels and time, and kept to the store's addresses.
+
+img2dataset alone reads a body of any length, decodes a picture of any size, follows any redirect and opens `file:`
+addresses. It calls one function for each picture; here is ours. Imported in downloading processes only.
+"""
+
+import functools
+import importlib
+import io
+import os
+import sys
+import threading
+import types
+from collections.abc import Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from utils import pictures, web
+
+# What img2dataset imports and a download does not use; torch and ray alone take longer than all the rest.
+sys.modules.setdefault("wandb", types.ModuleType("wandb"))
+for _unused in ("torch", "ray"):
+    sys.modules.setdefault(_unused, None)  # type: ignore[arg-type]
+
+from img2dataset import distributor, downloader  # noqa: E402
+
+main = importlib.import_module("img2dataset.main")  # the package's name `main` is a function
+
+__all__ = ["BoundedDownloader", "distributor", "main"]
+
+MOST_BYTES = 8_000_000  # of a picture as the store serves it; Steam's largest banners take a tenth
+
+_TRIES = 2
+_AS_IT_IS = 1_000_000  # bytes of a file that is handed on; a larger one is shrunk first, as many wait in memory
+_MOST_REWRITTEN = 16_000_000  # pixels of a picture that is decoded here
+_DECODING = threading.Lock()  # one picture at a time takes memory
+
+
+class BoundedDownloader(downloader.Downloader):
+    """img2dataset's downloader with our `fetch`.
+
+    bounds: `allowed`, what addresses must begin with; `deadline`, seconds for a picture; `counted`, a folder where each
+    process counts the pictures it has asked for.
+    """
+
+    def __init__(self, bounds: Mapping[str, Any], **options: Any) -> None:  # noqa: ANN401 - img2dataset's own
+        super().__init__(**options)
+        self.bounds = bounds
+
+    def __call__(self, row: tuple[int, str]) -> tuple[bool, tuple[int, str]]:
+        """Download a shard, in whichever process this runs."""
+        downloader.download_image_with_retry = functools.partial(fetch, bounds=self.bounds)
+        return super().__call__(row)
+
+
+def fetch(
+    row: tuple[int, str],
+    *,
+    disallowed_header_directives: set[str] | None,
+    bounds: Mapping[str, Any],
+    **_: object,
+) -> tuple[int, io.BytesIO | None, str | None]:
+    """Return a picture's key with its file, or with the reason why there is none, as img2dataset's function does."""
+    key, address = row
+    try:
+        answer = web.get(
+            address, limit=MOST_BYTES, deadline=bounds["deadline"], allowed=bounds["allowed"], tries=_TRIES
+        )
+        if answer.status != HTTPStatus.OK:
+            return key, None, f"status {answer.status}"
+        if disallowed_header_directives and downloader.is_disallowed(
+            answer.headers, None, disallowed_header_directives
+        ):
+            return key, None, "disallowed by X-Robots-Tag"
+        return key, io.BytesIO(for_opencv(answer.body)), None
+    except (web.TooLarge, pictures.TooLarge) as error:
+        return key, None, f"too large: {error}"
+    except pictures.Refused as error:
+        return key, None, f"damaged: {error}"
+    except web.WebError as error:
+        return key, None, str(error)
+    finally:
+        _count(Path(bounds["counted"]))
+
+
+def for_opencv(content: bytes) -> bytes:
+    """Return a picture file that img2dataset's OpenCV shows as Pillow does; raises Refused.
+
+    OpenCV makes 16 bits white and cannot read every format; img2dataset forgets EXIF's rotation. A plain JPEG is
+    returned as it is; others are rewritten as an upright BMP, not much larger than a banner.
+    """
+    if len(content) <= _AS_IT_IS and pictures.is_plain(content):
+        return content
+    with _DECODING:
+        width, height = pictures.picture_size(content)
+        if width * height > _MOST_REWRITTEN:
+            raise pictures.TooLarge(f"{width} x {height} pixels; allowed are {_MOST_REWRITTEN:,} in all")
+        image = pictures.upright_rgb(pictures.open_picture(content))
+        shrunk = image.reduce(max(1, min(image.width // 256, image.height // 384)))
+    rewritten = io.BytesIO()
+    shrunk.save(rewritten, "BMP")
+    return rewritten.getvalue()
+
+
+def _count(folder: Path) -> None:
+    """Add a byte to this process's file in a folder, for the progress bar."""
+    with suppress(OSError), (folder / str(os.getpid())).open("ab") as counted:
+        counted.write(b".")

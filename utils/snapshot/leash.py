@@ -1,0 +1,138 @@
+"""img2dataset in a process group of its own, which does not outlive us."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from utils import pictures
+from utils.snapshot import child, found
+from utils.snapshot.errors import SnapshotError
+from utils.snapshot.plan import Plan
+
+WIDTH = 256  # pixels of a stored banner
+HEIGHT = 384
+PATIENCE = 60.0  # seconds within which a picture must be whole
+DISTRIBUTORS = ("multiprocessing", "ray")
+
+_OPTIONS = {
+    "input_format": "parquet",
+    "url_col": "url",
+    "save_additional_columns": ["appid", "name", "picture"],
+    "output_format": "webdataset",
+    "image_size": WIDTH,
+    "resize_mode": "keep_ratio",
+    "encode_quality": 95,
+    "min_image_size": found.SMALLEST,
+    "max_aspect_ratio": found.LONGEST,
+    "incremental_mode": "incremental",  # safe because a plan never changes
+    "extract_exif": False,  # pictures come upright
+    "compute_hash": None,
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to download."""
+
+    allowed: tuple[str, ...]  # what addresses must begin with
+    processes: int
+    threads: int  # a process
+    distributor: str  # one of DISTRIBUTORS
+
+    def __post_init__(self) -> None:
+        if self.distributor not in DISTRIBUTORS:
+            raise SnapshotError(f"unknown distributor {self.distributor!r}; allowed are {', '.join(DISTRIBUTORS)}")
+        if self.distributor == "ray" and not importlib.util.find_spec("ray"):
+            raise SnapshotError("the distributor 'ray' needs the package ray: pip install ray")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A running img2dataset."""
+
+    plan: Plan
+    process: subprocess.Popen
+
+    @property
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def asked(self) -> int:
+        """Return how many pictures have been asked for since it began."""
+        with suppress(OSError):
+            return sum(file.stat().st_size for file in _counted(self.plan).iterdir())
+        return 0
+
+    def last_words(self) -> str:
+        """Return how it ended and the last line that it wrote."""
+        log = _log(self.plan)
+        lines = log.read_text(errors="replace").strip().splitlines() or ["nothing"]
+        ended = f"ended with code {self.process.returncode}" if self.ended else "downloads nothing more"
+        return f"img2dataset {ended}; its last words in {log}: {lines[-1]!r}"
+
+
+@contextmanager
+def img2dataset(plan: Plan, addresses: pd.DataFrame, shards: Sequence[int], options: Options) -> Iterator[Run]:
+    """Run img2dataset over a plan's unfinished shards, until it ends or the block does.
+
+    addresses: appid, name, picture and url of each planned game, in the plan's order.
+    """
+    addresses.to_parquet(plan.folder / "addresses.parquet", index=False)
+    _counted(plan).mkdir(parents=True, exist_ok=True)
+    with _log(plan).open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and words
+            [sys.executable, "-c", child.START],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=_environment(),
+        )
+    try:
+        process.stdin.write(json.dumps(_told(plan, shards, options)).encode() + b"\n")
+        process.stdin.flush()
+        yield Run(plan, process)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process.stdin.close()
+
+
+def _told(plan: Plan, shards: Sequence[int], options: Options) -> dict:
+    """Return what the process is told."""
+    bounds = {"allowed": options.allowed, "deadline": PATIENCE, "counted": str(_counted(plan).absolute())}
+    return _OPTIONS | {
+        "url_list": str(plan.folder.absolute() / "addresses.parquet"),
+        "output_folder": str(plan.folder.absolute() / "shards"),
+        "number_sample_per_shard": plan.shard_size,
+        "processes_count": min(options.processes, len(shards)),
+        "thread_count": options.threads,
+        "distributor": options.distributor,
+        "bounds": bounds,
+    }
+
+
+def _environment() -> dict[str, str]:
+    """Return the process's environment: it finds this package, and decodes no picture larger than is allowed."""
+    package = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    bounds = {"OPENCV_IO_MAX_IMAGE_PIXELS": str(pictures.MOST_PIXELS)}
+    return os.environ | bounds | {"PYTHONPATH": path, "NO_ALBUMENTATIONS_UPDATE": "1"}
+
+
+def _counted(plan: Plan) -> Path:
+    return plan.folder / "shards" / "_tmp" / "asked"
+
+
+def _log(plan: Plan) -> Path:
+    return plan.folder / "download.log"
