@@ -4,6 +4,8 @@ It answers over real HTTP as Steam's public services do, so that the sample, the
 code. Only the notebooks' settings cell and the tests import it. README.md says what the sample is made of.
 """
 
+from pathlib import Path
+
 from sample.catalogue import fictional, many, retouched
 from sample.faults import Edit
 from sample.games import TAGS, Game, Stock
@@ -13,6 +15,7 @@ from sample.store import Request, Store
 from sample.untrained import checkpoint
 
 __all__ = [
+    "DRAFT",
     "TAGS",
     "Edit",
     "Game",
@@ -28,3 +31,5 @@ __all__ = [
     "open_store",
     "retouched",
 ]
+
+DRAFT = Path(__file__).with_name("draft.jpg")  # a banner of a game that is not in the store, to compare with it
