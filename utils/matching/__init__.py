@@ -6,6 +6,7 @@ appid, so that runs, tile sizes and machines agree.
 
 from utils.matching.duplicates import near_duplicates
 from utils.matching.kept import Matches
+from utils.matching.kept import load as load_matches
 from utils.matching.outside import StandOut, nearest_of_any, nearest_to_words, query_vector, stand_out
 from utils.matching.preparation import MatchError, Prepared, prepare
 from utils.matching.questions import all_matches, by_others, most_unique, nearest
@@ -19,6 +20,7 @@ __all__ = [
     "StandOut",
     "all_matches",
     "by_others",
+    "load_matches",
     "most_unique",
     "near_duplicates",
     "nearest",

@@ -9,7 +9,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
-from utils import banners
+from utils import banners, matching
 from utils.export.api import answers, problems
 from utils.export.api.filters import Filters, Limit
 from utils.export.api.served import Served
@@ -24,7 +24,7 @@ View = Annotated[
     str, Query(pattern="^(as-it-is|mirrored|upside-down)$", description="How the query's banner is turned")
 ]
 
-_TURNED = {"as-it-is": (1, 1), "mirrored": (1, -1), "upside-down": (-1, 1)}  # steps through rows and columns
+_TURNS = {"mirrored": {"mirror": True}, "upside-down": {"flip": True}}  # words of matching.query_vector
 
 
 def create(served: Served, *, origins: tuple[str, ...] = ()) -> FastAPI:
@@ -119,23 +119,18 @@ def _computed(served: Served, query: Game, view: str, asked: Filters) -> list[tu
     if served.prepared is None:
         return _kept(served, query.appid)
     if view == "as-it-is":
-        return _nearest_games(served, query.appid, _wide(asked))
+        return served.near(np.array([query.appid]), _wide(asked))
     banner = served.album.get(query.appid)
     if banner is None or served.eye is None:
         raise HTTPException(409, f"the banner of {query.appid} is not on disk, so it cannot be turned")
-    down, across = _TURNED[view]
-    turned = np.ascontiguousarray(banner.rgb[::down, ::across])
-    near = served.near(served.eye([turned]).numpy(), _wide(asked))
-    return [pair for pair in near if pair[0] != query.appid]
-
-
-def _nearest_games(served: Served, appid: int, k: int) -> list[tuple[int, float]]:
-    return served.near(np.array([appid]), k)
+    vector = matching.query_vector(served.eye, banner.rgb, **_TURNS[view])
+    appids, cosines = matching.nearest_of_any(served.prepared, vector, _wide(asked), without=query.appid)
+    return list(zip(appids.tolist(), cosines.tolist(), strict=True))
 
 
 def _of_picture(served: Served, body: bytes, asked: Filters) -> list[tuple[int, float]]:
     rgb = banners.decode(body)
-    return served.near(served.eye([rgb]).numpy(), _wide(asked))
+    return served.near(matching.query_vector(served.eye, rgb), _wide(asked))
 
 
 def _wide(asked: Filters) -> int:

@@ -58,7 +58,7 @@ class Served:
         """Return the appids and cosines of the k banners nearest to words; raises ExportError where it reads none."""
         if not self.eye.reads:
             raise ExportError(self.eye.silence)
-        appids, cosines = matching.nearest(self.plain, self.eye.words([words]).numpy(), k)
+        appids, cosines = matching.nearest_to_words(self.plain, self.eye.words([words]).numpy(), k)
         return list(zip(appids[0].tolist(), cosines[0].tolist(), strict=True))
 
     def near(self, vectors: np.ndarray, k: int) -> list[tuple[int, float]]:
@@ -85,7 +85,7 @@ def load(chosen: Settings, *, sees: bool = True) -> Served:
 
 
 def _matches(chosen: Settings) -> Matches:
-    found = matching.read_matches(chosen.matches_folder)
+    found = matching.load_matches(chosen.matches_folder)
     if found is None:
         raise ExportError(f"there are no matches in {chosen.matches_folder}; run the match notebook first: make match")
     return found

@@ -1,0 +1,192 @@
+"""The JSON API over finished matches, asked by a real HTTP client."""
+
+import contextlib
+import io
+import socket
+import threading
+import time
+
+import checkpoints
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+
+import sample
+from utils import banners, catalogue, encoder, export, matching
+from utils.export import api
+from utils.export.api.app import MOST_BYTES
+from utils.export.site import site, store_pictures
+from utils.features import Features
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory) -> api.Served:
+    """The first forty games of the sample, their matches by a tiny checkpoint, and a gallery."""
+    stock = sample.fictional()
+    with sample.Store(stock) as store:
+        games = catalogue.fetch_catalogue(api_url=store.api_url, assets_url=store.assets_url)
+    album = {}
+    for game in games.head(40).itertuples():
+        album[game.appid] = banners.own(stock.picture(game.appid), game.name)
+    games = games[games["appid"].isin(album)]
+    home = tmp_path_factory.mktemp("served")
+    eye = encoder.load(checkpoints.write(home / "tiny", image_size=64), device="cpu", dtype="float32")
+    vectors = eye([album[appid].rgb for appid in games["appid"]]).numpy().astype(np.float16)
+    features = Features(games["appid"].to_numpy(), games["name"].to_numpy(), vectors, eye.identity)
+    prepared = matching.prepare(features, "centred")
+    matches = matching.all_matches(prepared, 10)
+    page = export.gallery(matches, games, album, home / "gallery", pictures="folder")
+    return api.Served(site(matches, games, store_pictures(matches, games)), prepared, None, eye, album, page.parent)
+
+
+@contextlib.contextmanager
+def serving(app):
+    """Uvicorn on a free port of loopback: yields a client."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    with httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=60) as client:
+        yield client
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def client(served):
+    with serving(api.create(served)) as client:
+        yield client
+
+
+def appids(answer):
+    return [match["game"]["appid"] for match in answer.json()["matches"]]
+
+
+def problem(answer, status):
+    """The sentence of problem details with a status."""
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+    return answer.json()["detail"]
+
+
+def test_the_matches_of_a_game(client, served):
+    for game in served.site.games[:5]:
+        answer = client.get(f"/api/games/{game.appid}/matches").json()
+        near, cosines = served.site.matches.of(game.appid)
+        assert answer["query"]["name"] == game.name
+        assert [match["game"]["appid"] for match in answer["matches"]] == near.tolist()
+        assert [match["cosine"] for match in answer["matches"]] == pytest.approx(cosines.tolist(), abs=1e-4)
+    assert len(appids(client.get(f"/api/games/{game.appid}/matches", params={"n": 3}))) == 3
+
+
+def test_filters(client, served):
+    query = served.site.games[0]
+    address = f"/api/games/{query.appid}/matches"
+    tag = served.site.tags[query.tags[0]]
+    tagged = client.get(address, params={"tag": tag.upper(), "n": 20}).json()["matches"]
+    assert tagged
+    assert all(tag in match["game"]["tags"] for match in tagged)
+    scored = client.get(address, params={"score": 80, "n": 20}).json()["matches"]
+    assert all(match["game"]["score"] >= 80 for match in scored)
+    others = appids(client.get(address, params={"others": True, "n": 20}))
+    makers = {game.appid: set(game.makers) for game in served.site.games}
+    assert others
+    assert all(makers[appid].isdisjoint(query.makers) for appid in others)
+    assert "no game here has the tag 'Knitting'" in problem(client.get(address, params={"tag": "Knitting"}), 422)
+
+
+@pytest.mark.parametrize(("view", "turn"), [("mirrored", np.fliplr), ("upside-down", np.flipud)])
+def test_a_turned_banner(client, served, view, turn):
+    appid = served.site.games[3].appid
+    turned = np.ascontiguousarray(turn(served.album[appid].rgb))
+    near, _ = matching.nearest(served.prepared, served.eye([turned]).numpy(), 8)
+    found = appids(client.get(f"/api/games/{appid}/matches", params={"view": view, "n": 7}))
+    assert found == [each for each in near[0].tolist() if each != appid][:7]
+
+
+def test_a_posted_picture_finds_its_game(client, served):
+    appid = served.site.games[7].appid
+    content = io.BytesIO()
+    Image.fromarray(served.album[appid].rgb).save(content, "PNG")
+    answer = client.post("/api/matches", content=content.getvalue(), params={"n": 5})
+    assert appids(answer)[0] == appid
+    assert answer.json()["query"] is None
+
+
+def test_what_is_no_picture_is_refused(client):
+    assert "picture" in problem(client.post("/api/matches", content=b"%!PS-Adobe-3.0 EPSF-3.0\nquit"), 422)
+    assert "bytes" in problem(client.post("/api/matches", content=bytes(MOST_BYTES + 1)), 413)
+
+
+def test_words_need_an_eye_that_reads(client):
+    assert "pictures alone" in problem(client.get("/api/matches", params={"words": "a dragon"}), 422)
+
+
+def test_games_by_name(client, served):
+    name = served.site.games[0].name
+    answer = client.get("/api/games", params={"name": name[:6], "limit": 2}).json()
+    assert name in [game["name"] for game in answer["games"]] or answer["next_offset"] == 2
+    pages = []
+    offset = 0
+    while offset is not None:
+        page = client.get("/api/games", params={"name": "a", "limit": 4, "offset": offset}).json()
+        pages += [game["appid"] for game in page["games"]]
+        offset = page["next_offset"]
+    assert pages == served.index.find("a", limit=1000)
+
+
+def test_a_game_any_game_and_what_made_the_matches(client, served):
+    game = client.get(f"/api/games/{served.site.games[2].appid}").json()
+    assert game["name"] == served.site.games[2].name
+    assert client.get("/api/random").json()["appid"] in served.row_of
+    about = client.get("/api/about").json()
+    assert (about["games"], about["matches_a_game"], about["reads_words"]) == (40, 10, False)
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("/api/games/1", 404),
+        ("/api/games/1/matches", 404),
+        ("/api/games/x", 422),
+        (f"/api/games/{10**40}", 404),
+        ("/api/games", 422),
+        ("/api/games?name=a&limit=0", 422),
+        ("/api/games?name=a&offset=-1", 422),
+        ("/api/games?name=" + "a" * 201, 422),
+        ("/api/games/90000010/matches?n=101", 422),
+        ("/api/games/90000010/matches?view=sideways", 422),
+        ("/api/games/90000010/matches?since=soon", 422),
+    ],
+)
+def test_errors_are_problem_details(client, address, status):
+    assert problem(client.get(address), status)
+
+
+def test_the_gallery_and_the_openapi_page_are_there(client):
+    assert "Games that look alike" in client.get("/").text
+    assert client.get("/data/start.js").status_code == 200
+    paths = client.get("/openapi.json").json()["paths"]
+    assert {"/api/games", "/api/games/{appid}/matches", "/api/matches", "/api/random", "/api/about"} <= paths.keys()
+    assert client.get("/../../etc/passwd").status_code == 404
+
+
+def test_other_pages_may_ask_only_if_named(client, served):
+    asked = {"Origin": "https://a.test"}
+    assert "access-control-allow-origin" not in client.get("/api/about", headers=asked).headers
+    with serving(api.create(served, origins=("https://a.test",))) as open_client:
+        allowed = open_client.get("/api/about", headers=asked).headers
+    assert allowed["access-control-allow-origin"] == "https://a.test"
+
+
+def test_without_an_eye_only_matches_are_served(served):
+    blind = api.Served(served.site)
+    with serving(api.create(blind)) as client:
+        assert len(appids(client.get(f"/api/games/{served.site.games[0].appid}/matches"))) == 10
+        assert client.post("/api/matches", content=b"x").status_code == 404
+        assert client.get("/api/about").json()["sees_pictures"] is False
