@@ -1,5 +1,6 @@
 # make match        run both notebooks, on a sample of our own unless SOURCE says otherwise, into out/
 # make play         open the match notebook in JupyterLab, to play with the picker
+# make serve        the matches that `make match` left as a JSON API on this machine
 # make release      pack the features and matches that `make match` left, to share, into out/
 # make check        lint, types and the quick tests
 # make test         all that is checked
@@ -14,7 +15,7 @@
 PYTHON ?= python3
 FUZZ_MINUTES ?= 60
 SETTINGS = SOURCE FOLDER GAMES ORDER ADULT CHECKPOINT POOLING IMAGE DTYPE QUERY MATCHES DATA DRIVE SNAPSHOT
-TAKE_SETTINGS = match play release
+TAKE_SETTINGS = match play serve release
 
 ALLOWED = PYTHON $(if $(filter fuzz,$(MAKECMDGOALS)),FUZZ_MINUTES) \
 	$(if $(filter $(TAKE_SETTINGS),$(or $(MAKECMDGOALS),match)),$(SETTINGS))
@@ -44,7 +45,7 @@ EXECUTE = $(BIN)/jupyter nbconvert --log-level=ERROR --to notebook --execute --E
 	--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False
 QUICK = not slow and not notebook and not browser and not kill
 
-.PHONY: match play release check test test-colab fuzz bench notebooks checkpoint
+.PHONY: match play serve release check test test-colab fuzz bench notebooks checkpoint
 
 match: .venv/for-match
 	@$(RUN) tools.run_notebooks out
@@ -52,6 +53,9 @@ match: .venv/for-match
 play: .venv/for-match
 	@$(PIP) jupyterlab
 	$(BIN)/jupyter lab --ip=127.0.0.1 $(MATCH).ipynb
+
+serve: .venv/for-serving
+	@$(RUN) utils.export.api
 
 check: .venv/for-tests
 	$(BIN)/ruff check .
@@ -91,6 +95,10 @@ checkpoint: .venv/for-training
 
 .venv/for-tests: tests/requirements.txt .venv/for-match
 	@$(PIP) -r tests/requirements.txt
+	@touch $@
+
+.venv/for-serving: constraints.txt .venv/for-match
+	@$(PIP) fastapi uvicorn httptools uvloop
 	@touch $@
 
 .venv/for-training: training/requirements.txt .venv/for-match

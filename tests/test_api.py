@@ -38,7 +38,8 @@ def served(tmp_path_factory) -> api.Served:
     prepared = matching.prepare(features, "centred")
     matches = matching.all_matches(prepared, 10)
     page = export.gallery(matches, games, album, home / "gallery", pictures="folder")
-    return api.Served(site(matches, games, store_pictures(matches, games)), prepared, None, eye, album, page.parent)
+    sight = api.Sight(eye, prepared, album)
+    return api.Served(site(matches, games, store_pictures(matches, games)), sight, page.parent)
 
 
 @contextlib.contextmanager
@@ -103,8 +104,8 @@ def test_filters(client, served):
 @pytest.mark.parametrize(("view", "turn"), [("mirrored", np.fliplr), ("upside-down", np.flipud)])
 def test_a_turned_banner(client, served, view, turn):
     appid = served.site.games[3].appid
-    turned = np.ascontiguousarray(turn(served.album[appid].rgb))
-    near, _ = matching.nearest(served.prepared, served.eye([turned]).numpy(), 8)
+    turned = np.ascontiguousarray(turn(served.sight.album[appid].rgb))
+    near, _ = matching.nearest(served.sight.prepared, served.sight.eye([turned]).numpy(), 8)
     found = appids(client.get(f"/api/games/{appid}/matches", params={"view": view, "n": 7}))
     assert found == [each for each in near[0].tolist() if each != appid][:7]
 
@@ -112,7 +113,7 @@ def test_a_turned_banner(client, served, view, turn):
 def test_a_posted_picture_finds_its_game(client, served):
     appid = served.site.games[7].appid
     content = io.BytesIO()
-    Image.fromarray(served.album[appid].rgb).save(content, "PNG")
+    Image.fromarray(served.sight.album[appid].rgb).save(content, "PNG")
     answer = client.post("/api/matches", content=content.getvalue(), params={"n": 5})
     assert appids(answer)[0] == appid
     assert answer.json()["query"] is None

@@ -280,9 +280,13 @@ def test_other_words_for_the_pictures_are_refused(games, matches, tmp_path):
 
 # ------------------------------------------------------------ the page
 
-in_browser = pytest.mark.skipif(
+can_browse = pytest.mark.skipif(
     not (browser.CHROMIUM and browser.PLAYWRIGHT), reason="no chromium (apt-get install chromium), or no playwright"
 )
+
+
+def in_browser(test):
+    return pytest.mark.browser(can_browse(test))
 
 
 @pytest.fixture(scope="module")

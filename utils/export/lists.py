@@ -52,9 +52,12 @@ def unique_markdown(site: Site) -> str:
     """Return a table of the most unique games, each with its nearest."""
     lines = ["# The most unique banners", "", _about(site, "beside the nearest game"), ""]
     lines += _header(["", "Game", "Its nearest", "Cosine"])
-    for place, game in enumerate(most_unique(site.matches, UNIQUE).itertuples(), 1):
-        row, nearest = site.rows([game.appid, game.nearest])
-        lines.append(f"| {place} | {_cell(site, row)} | {_cell(site, nearest)} | {game.cosine:.2f} |")
+    table = most_unique(site.matches, UNIQUE)
+    rows = site.rows(table["appid"].to_numpy())
+    nearest = site.rows(table["nearest"].to_numpy())
+    for place, cosine in enumerate(table["cosine"]):
+        game = _cell(site, rows[place])
+        lines.append(f"| {place + 1} | {game} | {_cell(site, nearest[place])} | {cosine:.2f} |")
     return _text(lines)
 
 

@@ -161,13 +161,13 @@ def _numbers(words: Sequence[str], vocabulary: Mapping[str, int]) -> tuple[int, 
     return tuple(vocabulary[word] for word in words)
 
 
-def _years(seconds: Sequence[float]) -> list[int]:
+def _years(seconds: pd.Series | np.ndarray) -> list[int]:
     released = np.asarray(seconds, np.int64).astype("datetime64[s]")
     years = released.astype("datetime64[Y]").astype(np.int64) + 1970
     return np.where(np.asarray(seconds) > 0, years, 0).tolist()
 
 
-def _by_name(names: Sequence[str]) -> np.ndarray:
+def _by_name(names: np.ndarray) -> np.ndarray:
     return np.argsort([str(name).casefold() for name in names], kind="stable")
 
 

@@ -2,5 +2,6 @@
 
 from utils.export.api.app import create
 from utils.export.api.served import Served, load
+from utils.export.api.sight import Sight
 
-__all__ = ["Served", "create", "load"]
+__all__ = ["Served", "Sight", "create", "load"]

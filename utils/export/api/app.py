@@ -3,16 +3,16 @@
 import random
 from typing import Annotated
 
-import numpy as np
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
-from utils import banners, matching
+from utils import banners
 from utils.export.api import answers, problems
 from utils.export.api.filters import Filters, Limit
 from utils.export.api.served import Served
+from utils.export.api.sight import TURNS, Near, Sight
 from utils.export.site import Game
 
 MOST_BYTES = 20_000_000  # of a posted picture
@@ -24,8 +24,6 @@ View = Annotated[
     str, Query(pattern="^(as-it-is|mirrored|upside-down)$", description="How the query's banner is turned")
 ]
 
-_TURNS = {"mirrored": {"mirror": True}, "upside-down": {"flip": True}}  # words of matching.query_vector
-
 
 def create(served: Served, *, origins: tuple[str, ...] = ()) -> FastAPI:
     """Return the app over finished matches; `origins`: other pages that may ask (CORS), none by default."""
@@ -35,8 +33,8 @@ def create(served: Served, *, origins: tuple[str, ...] = ()) -> FastAPI:
         app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET", "POST"])
     _add_games(app, served)
     _add_matches(app, served)
-    if served.eye is not None:
-        _add_own_queries(app, served)
+    if served.sight:
+        _add_own_queries(app, served, served.sight)
     if served.gallery:
         app.mount("/", StaticFiles(directory=served.gallery, html=True), name="gallery")
     return app
@@ -49,11 +47,11 @@ def _add_games(app: FastAPI, served: Served) -> None:
     async def about() -> answers.About:
         """What made the matches."""
         k = served.site.matches.neighbours.shape[1]
-        reads = served.eye is not None and served.eye.reads
+        reads = served.sight is not None and served.sight.eye.reads
         return answers.About(
             games=len(games),
             matches_a_game=k,
-            sees_pictures=served.eye is not None,
+            sees_pictures=served.sight is not None,
             reads_words=reads,
             features=served.site.matches.manifest,
         )
@@ -88,18 +86,18 @@ def _add_matches(app: FastAPI, served: Served) -> None:
         return _answer(served, query, near, asked)
 
 
-def _add_own_queries(app: FastAPI, served: Served) -> None:
+def _add_own_queries(app: FastAPI, served: Served, sight: Sight) -> None:
     @app.post("/api/matches", response_model=answers.Matches)
     async def of_a_picture(request: Request, asked: Asked) -> Response:
         """The matches of a picture (JPEG, PNG, WebP ...), posted as the body."""
         body = await _bounded(request)
-        near = await run_in_threadpool(_of_picture, served, body, asked)
+        near = await run_in_threadpool(lambda: sight.of_picture(banners.decode(body), _wide(asked)))
         return _answer(served, None, near, asked)
 
     @app.get("/api/matches", response_model=answers.Matches)
     def of_words(words: Text, asked: Asked) -> Response:
         """The banners that words describe; 422 where the checkpoint was trained on pictures alone."""
-        return _answer(served, None, served.described(words, _wide(asked)), asked)
+        return _answer(served, None, sight.of_words(words, _wide(asked)), asked)
 
 
 def _known(served: Served, appid: int) -> Game:
@@ -109,28 +107,18 @@ def _known(served: Served, appid: int) -> Game:
     return served.site.games[row]
 
 
-def _kept(served: Served, appid: int) -> list[tuple[int, float]]:
+def _kept(served: Served, appid: int) -> Near:
     neighbours, cosines = served.site.matches.of(appid)
     return list(zip(neighbours.tolist(), cosines.tolist(), strict=True))
 
 
-def _computed(served: Served, query: Game, view: str, asked: Filters) -> list[tuple[int, float]]:
+def _computed(served: Served, query: Game, view: str, asked: Filters) -> Near:
     """Return the matches of a turned banner, or enough of those of a banner as it is to filter."""
-    if served.prepared is None:
-        return _kept(served, query.appid)
-    if view == "as-it-is":
-        return served.near(np.array([query.appid]), _wide(asked))
-    banner = served.album.get(query.appid)
-    if banner is None or served.eye is None:
-        raise HTTPException(409, f"the banner of {query.appid} is not on disk, so it cannot be turned")
-    vector = matching.query_vector(served.eye, banner.rgb, **_TURNS[view])
-    appids, cosines = matching.nearest_of_any(served.prepared, vector, _wide(asked), without=query.appid)
-    return list(zip(appids.tolist(), cosines.tolist(), strict=True))
-
-
-def _of_picture(served: Served, body: bytes, asked: Filters) -> list[tuple[int, float]]:
-    rgb = banners.decode(body)
-    return served.near(matching.query_vector(served.eye, rgb), _wide(asked))
+    if served.sight and view in TURNS:
+        return served.sight.of_turned(query.appid, view, _wide(asked))
+    if view in TURNS:
+        raise HTTPException(409, "only matches are served here, no banners, so none can be turned")
+    return served.sight.of_game(query.appid, _wide(asked)) if served.sight else _kept(served, query.appid)
 
 
 def _wide(asked: Filters) -> int:
@@ -146,7 +134,7 @@ async def _bounded(request: Request) -> bytes:
     return bytes(body)
 
 
-def _answer(served: Served, query: Game | None, near: list[tuple[int, float]], asked: Filters) -> Response:
+def _answer(served: Served, query: Game | None, near: Near, asked: Filters) -> Response:
     tag = asked.tag_number(served.site)
     here = [(served.row_of[appid], cosine) for appid, cosine in near]
     passed = [(row, cosine) for row, cosine in here if asked.passes(served.site.games[row], query, tag)]
@@ -154,5 +142,5 @@ def _answer(served: Served, query: Game | None, near: list[tuple[int, float]], a
         answers.Match(cosine=round(cosine, 4), game=served.answer(served.site.games[row].appid))
         for row, cosine in passed[: asked.n]
     ]
-    whole = answers.Matches(query=query and served.answer(query.appid), matches=found)
+    whole = answers.Matches(query=served.answer(query.appid) if query else None, matches=found)
     return Response(whole.model_dump_json(), media_type="application/json")

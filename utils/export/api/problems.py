@@ -1,6 +1,7 @@
 """Errors as problem details, RFC 9457: application/problem+json with a title, a status and one sentence."""
 
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -10,7 +11,9 @@ from starlette.exceptions import HTTPException
 from utils.errors import PlainError
 from utils.export.api.answers import Problem
 
-RESPONSES = {status: {"model": Problem, "content": {"application/problem+json": {}}} for status in (404, 409, 413, 422)}
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "content": {"application/problem+json": {}}} for status in (404, 409, 413, 422)
+}
 
 
 def handle(app: FastAPI) -> None:

@@ -1,32 +1,26 @@
-"""What the API serves: finished matches, the games' facts, and the eye that made them where it is loaded."""
+"""What the API serves: finished matches, the games' facts, and the eye where it is loaded."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from utils import catalogue, encoder, features, matching
-from utils.banners import Album, Banner
-from utils.encoder import Encoder
+from utils.banners import Album
 from utils.export.api import answers
+from utils.export.api.sight import Sight
 from utils.export.errors import ExportError
 from utils.export.site import Site, site, store_pictures
-from utils.matching import Matches, Prepared
+from utils.matching import Matches
 from utils.search import Index
 from utils.settings import Settings
 
 
 @dataclass(frozen=True)
 class Served:
-    """The matches and their games; `prepared`, `eye` and `album` answer pictures and words where they are there."""
+    """The matches and their games; `sight` answers pictures and words where it is there."""
 
     site: Site
-    prepared: Prepared | None = None
-    plain: Prepared | None = None  # as they are: the space that words share
-    eye: Encoder | None = None
-    album: Mapping[int, Banner] = field(default_factory=dict)
+    sight: Sight | None = None
     gallery: Path | None = None
 
     @cached_property
@@ -54,18 +48,6 @@ class Served:
             store_page=page,
         )
 
-    def described(self, words: str, k: int) -> list[tuple[int, float]]:
-        """Return the appids and cosines of the k banners nearest to words; raises ExportError where it reads none."""
-        if not self.eye.reads:
-            raise ExportError(self.eye.silence)
-        appids, cosines = matching.nearest_to_words(self.plain, self.eye.words([words]).numpy(), k)
-        return list(zip(appids[0].tolist(), cosines[0].tolist(), strict=True))
-
-    def near(self, vectors: np.ndarray, k: int) -> list[tuple[int, float]]:
-        """Return the appids and cosines of the k games nearest to a vector (1, dim)."""
-        appids, cosines = matching.nearest(self.prepared, vectors, k)
-        return list(zip(appids[0].tolist(), cosines[0].tolist(), strict=True))
-
 
 def load(chosen: Settings, *, sees: bool = True) -> Served:
     """Return what the match notebook left for these settings; with `sees`, the eye is loaded as well.
@@ -76,12 +58,14 @@ def load(chosen: Settings, *, sees: bool = True) -> Served:
     matches = _matches(chosen)
     shown = site(matches, games, store_pictures(matches, games))
     gallery = chosen.gallery if (chosen.gallery / "index.html").is_file() else None
-    if not sees:
-        return Served(shown, gallery=gallery)
+    return Served(shown, _sight(chosen) if sees else None, gallery)
+
+
+def _sight(chosen: Settings) -> Sight:
     vectors = features.load(chosen.features)
     eye = encoder.load(chosen.checkpoint, chosen.pooling, chosen.image)
     plain = matching.prepare(vectors, "as they are") if eye.reads else None
-    return Served(shown, matching.prepare(vectors), plain, eye, Album(chosen.snapshots), gallery)
+    return Sight(eye, matching.prepare(vectors), Album(chosen.snapshots), plain)
 
 
 def _matches(chosen: Settings) -> Matches:
