@@ -40,7 +40,7 @@ def test_opened_again_the_store_is_at_the_same_address(tmp_path, own):
     opened = sample.open_store(chosen)
     assert opened == sample.open_store(chosen)
     assert opened.checkpoint == "mine"
-    assert len(requests.get(opened.api_url + PLAYED, timeout=10).json()["response"]["ranks"]) == 20
+    assert len(requests.get(opened.api_url + PLAYED, timeout=10).json()["response"]["ranks"]) == 26
     mine = settings.Settings(source="folder", folder=own, data=tmp_path, checkpoint="mine")
     first = sample.open_store(mine)
     Image.new("RGB", (30, 45), "blue").save(own / "new.png")

@@ -41,7 +41,7 @@ def shop(fictional):
 
 def test_a_page_has_steams_shape(shop):
     page = query(shop, count=3)
-    assert page["metadata"] == {"total_matching_records": 151, "start": 0, "count": 3}
+    assert page["metadata"] == {"total_matching_records": 159, "start": 0, "count": 3}
     assert [entry["appid"] for entry in page["ids"]] == [90000010, 90000020, 90000030]
     item = page["store_items"][1]
     assert (item["item_type"], item["type"], item["success"], item["visible"]) == (0, 0, 1, True)
@@ -96,7 +96,7 @@ def test_sorts(shop, sort, key):
     known = {game.appid: game for game in shop.games}
     keys = [key(known[entry["appid"]]) for entry in query(shop, sort=sort)["ids"]]
     assert keys == sorted(keys)
-    assert len(keys) == 151
+    assert len(keys) == 159
 
 
 def test_filters(shop):
@@ -104,7 +104,7 @@ def test_filters(shop):
         return {item["name"] for item in query(shop, filters=filters)["store_items"]}
 
     everything = names()
-    assert len(everything) == 154
+    assert len(everything) == 162
     assert everything - names(released_only=True) == {"Alpenrune: The Next Face"}
     assert everything - names(type_filters={"include_games": True, "include_demos": True}) == {
         "Alpenrune: First Rope - Soundtrack"
@@ -119,15 +119,15 @@ def test_filters(shop):
 
 
 def test_named_items(shop):
-    appids = [90000050, 7, 8, 90000010]
+    appids = [90000040, 7, 8, 90000010]
     items = ask(shop, ITEMS, ids=[{"appid": appid} for appid in appids], data_request=EVERYTHING)["store_items"]
-    assert [(item["appid"], item["success"]) for item in items] == [(90000050, 1), (7, 15), (90000010, 1)]
+    assert [(item["appid"], item["success"]) for item in items] == [(90000040, 1), (7, 15), (90000010, 1)]
     assert ask(shop, ITEMS, ids=[{"appid": 8}]) == {}
 
 
 def test_most_played_and_tags(shop, fictional):
     chart = ask(shop, PLAYED)
-    assert [row["rank"] for row in chart["ranks"]] == list(range(1, 21))
+    assert [row["rank"] for row in chart["ranks"]] == list(range(1, 27))
     peaks = [row["peak_in_game"] for row in chart["ranks"]]
     assert peaks == sorted(peaks, reverse=True)
     assert isinstance(chart["rollup_date"], int)
@@ -138,11 +138,14 @@ def test_most_played_and_tags(shop, fictional):
 
 def test_suggestions_and_games_like_one(shop):
     found = ask(shop, SUGGESTIONS, search_term="moonwyrm oath", max_results=5, data_request=EVERYTHING)
-    assert [item["name"] for item in found["store_items"]] == ["Moonwyrm: Ember’s Oath"]
+    assert [item["name"] for item in found["store_items"]] == [
+        "Moonwyrm: Ember’s Oath",
+        "Moonwyrm: Ember’s Oath – Definitive Edition",
+    ]
     assert ask(shop, SUGGESTIONS, search_term=" ")["ids"] == []
     alike = ask(shop, ALIKE, item_id={"appid": 90000010}, count=7, filters=GAMES_ONLY, data_request=EVERYTHING)
     assert len(alike["ids"]) == 7
-    assert {item["name"].split(":")[0] for item in alike["store_items"][:5]} == {"Alpenrune"}
+    assert {item["name"].split(":")[0] for item in alike["store_items"][:4]} == {"Alpenrune", "Highcairn"}
     assert get(shop, ALIKE, item_id={"appid": 7}).status_code == 400
 
 
