@@ -46,6 +46,7 @@ def export(net: BeitForImageClassification, side: int, folder: Path) -> None:
     """Write config.json, model.safetensors and preprocessor_config.json."""
     folder.mkdir(parents=True, exist_ok=True)
     headless(net, side).save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)  # it is written for its owner alone
     text = json.dumps(processor(side), indent=2) + "\n"
     (folder / "preprocessor_config.json").write_text(text, encoding="utf-8")
 
