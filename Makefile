@@ -6,6 +6,7 @@
 # make test         all that is checked
 # make test-colab   both notebooks on Colab's versions
 # make fuzz         the property tests and damaged files, for FUZZ_MINUTES
+# make judge        how good the matches are: the tables for the sample, or FOLDER=covers, by CHECKPOINT=...
 # make bench        the speed tables
 # make checkpoint   grow sample/beit-small from nothing, on Debian (two hours of two cores)
 # make notebooks    run both notebooks on the sample and keep their outputs in place
@@ -15,7 +16,7 @@
 PYTHON ?= python3
 FUZZ_MINUTES ?= 60
 SETTINGS = SOURCE FOLDER GAMES ORDER ADULT CHECKPOINT POOLING IMAGE DTYPE QUERY MATCHES DATA DRIVE SNAPSHOT
-TAKE_SETTINGS = match play serve release
+TAKE_SETTINGS = match play serve release judge
 
 ALLOWED = PYTHON $(if $(filter fuzz,$(MAKECMDGOALS)),FUZZ_MINUTES) \
 	$(if $(filter $(TAKE_SETTINGS),$(or $(MAKECMDGOALS),match)),$(SETTINGS))
@@ -45,7 +46,7 @@ EXECUTE = $(BIN)/jupyter nbconvert --log-level=ERROR --to notebook --execute --E
 	--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False
 QUICK = not slow and not notebook and not browser and not kill
 
-.PHONY: match play serve release check test test-colab fuzz bench notebooks checkpoint
+.PHONY: match play serve release check test test-colab fuzz judge bench notebooks checkpoint
 
 match: .venv/for-match
 	@$(RUN) tools.run_notebooks out
@@ -71,6 +72,11 @@ test: .venv/for-tests
 
 test-colab:
 	tests/on_colab_versions.sh
+
+judge: .venv/for-match
+	@folder="$$STEAM_BANNERS_FOLDER"; checkpoint="$$STEAM_BANNERS_CHECKPOINT"; \
+	env -u STEAM_BANNERS_SOURCE -u STEAM_BANNERS_CHECKPOINT PYTHONPATH=. $(BIN)/python benchmarks/judge.py \
+		$${folder:+"$$folder"} $${checkpoint:+--checkpoint "$$checkpoint"}
 
 bench: .venv/for-benchmarks
 	@for script in benchmarks/*.py; do echo "== $$script"; PYTHONPATH=. $(BIN)/python $$script || exit 1; done

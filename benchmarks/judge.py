@@ -1,55 +1,93 @@
-"""How good the matches are: the judge's table for a folder of covers, or for the sample.
+"""How good the matches are: the judge's tables for a folder of covers, or for the sample.
 
-    PYTHONPATH=. python benchmarks/judge.py [FOLDER] [--checkpoint CHECKPOINT ...] [--figure FILE.jpg]
+    PYTHONPATH=. python benchmarks/judge.py [FOLDER] [--checkpoint CHECKPOINT ...] [--quick] [--figure FILE.jpg]
 
 FOLDER holds pictures and a CSV with appid, name and title, what counts as one franchise; it goes the way of the source
 `folder`, through the small store, img2dataset and the verified shards. Without one, the sample's games are taken. Each
-checkpoint (default: the sample's own, untrained) is judged with every preparation.
+checkpoint (default: the source's own) is judged in every preparation, and --exponent, --pooling and --image add ways.
+All of FOLDER's titles are tested, since nothing is chosen by them; of the sample, the half that nothing is chosen by.
+--outside judges the heat maps of each checkpoint by another one. --data keeps banners and features for the next run.
 """
 
 import argparse
+import itertools
 import tempfile
 from pathlib import Path
 
 import pandas as pd
 
 import sample
-from utils import catalogue, judge, matching, settings, snapshot
+from utils import banners, catalogue, encoder, features, judge, matching, settings, snapshot
+from utils.settings import Settings
 
 
-def compare(folder: Path | None, checkpoints: list[str], data: Path) -> judge.Result:
-    """Fetch the banners as the notebooks do, and judge the checkpoints by them."""
+def fetched(folder: Path | None, data: Path) -> tuple[Settings, pd.DataFrame]:
+    """Fetch the banners as the notebooks do; return the settings and the catalogue."""
     source = {"SOURCE": "folder", "FOLDER": folder} if folder else {"SOURCE": "sample"}
     chosen = sample.open_store(settings.read(**source, GAMES=0, DATA=data))
     games = catalogue.load_or_fetch(chosen.catalogue_file, **chosen.request)
     snapshot.update(games, chosen.snapshots, assets_url=chosen.assets_url)
-    ways = [
-        judge.Configuration(checkpoint, chosen.pooling, chosen.image, preparation)
-        for checkpoint in checkpoints or [chosen.checkpoint]
-        for preparation in matching.PREPARATIONS
-    ]
-    return judge.compare(ways, chosen.snapshots, games, chosen.features.parent)
+    return chosen, games
+
+
+def ways(asked: argparse.Namespace, chosen: Settings) -> list[judge.Configuration]:
+    """Return all that is compared: each checkpoint, pooling and input in each preparation."""
+    preparations = [(how, 0.5) for how in matching.PREPARATIONS]
+    preparations += [("whitened", exponent) for exponent in asked.exponent]
+    checkpoints = asked.checkpoint or [chosen.checkpoint]
+    found = []
+    for checkpoint, pooling, image in itertools.product(checkpoints, asked.pooling, asked.image):
+        found += [judge.Configuration(checkpoint, pooling, image, how, exponent) for how, exponent in preparations]
+    return found
+
+
+def heat_maps(checkpoints: list[str], outside: str, chosen: Settings) -> None:
+    """Print how much more hiding the hottest patches costs than random ones, as the eye `outside` sees it."""
+    judging = encoder.load(outside)
+    album = banners.Album(chosen.snapshots)
+    for checkpoint in checkpoints:
+        eye = encoder.load(checkpoint)
+        stored = features.extract(
+            chosen.snapshots, eye, chosen.features.parent / judge.Configuration(checkpoint).folder
+        )
+        found = judge.deletion(eye, matching.prepare(stored, "centred"), album, judging)
+        print(f"hottest tenth hidden, fall of {outside}'s cosine over random tenths: {Path(checkpoint).name} {found}")
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """Return a table of numbers as Markdown, two decimals each, with the interval beside what it belongs to."""
-    cells = table.map(lambda value: "" if pd.isna(value) else f"{value:.2f}")
-    first = cells.columns[0]
-    cells[first] += " (" + cells.pop("low") + " to " + cells.pop("high") + ")"
+    """Return a table as Markdown, numbers with two decimals."""
+    cells = table.map(lambda value: value if isinstance(value, str) else "" if pd.isna(value) else f"{value:.2f}")
     lines = [["", *cells.columns], ["---"] * (1 + len(cells.columns))]
     lines += [[name, *row] for name, row in zip(cells.index, cells.to_numpy().tolist(), strict=True)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
+    """Return what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--checkpoint", action="append", default=[])
+    parser.add_argument("--pooling", nargs="+", default=["pooled"])
+    parser.add_argument("--image", nargs="+", default=["squash"])
+    parser.add_argument("--exponent", type=float, nargs="+", default=[])
+    parser.add_argument("--outside", help="a checkpoint that judges the heat maps")
+    parser.add_argument("--quick", action="store_true", help="fewer queries and altered pictures")
     parser.add_argument("--figure", type=Path)
-    asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as data:
-        result = compare(asked.folder, asked.checkpoint, Path(data))
-    print(f"\n{result.about}\n\n{markdown(result.short)}\n\nbest: {result.best}")
+    parser.add_argument("--data", type=Path)
+    return parser.parse_args()
+
+
+def main() -> None:
+    asked = arguments()
+    with tempfile.TemporaryDirectory() as beside:
+        chosen, games = fetched(asked.folder, asked.data or Path(beside))
+        limits = judge.QUICK if asked.quick else {}
+        compared = ways(asked, chosen)
+        out = chosen.features.parent
+        result = judge.compare(compared, chosen.snapshots, games, out, halves=asked.folder is None, **limits)
+        print(f"\n{result.about}\n\n{markdown(result.sight)}\n\n{markdown(result.short)}\n\nbest: {result.best}")
+        if asked.outside:
+            heat_maps(asked.checkpoint or [chosen.checkpoint], asked.outside, chosen)
     if asked.figure:
         asked.figure.write_bytes(judge.figure(result).jpeg())
 

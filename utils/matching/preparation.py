@@ -29,6 +29,13 @@ class Prepared(Features):
     shift: np.ndarray
     turn: np.ndarray | None
 
+    def units(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return an Encoder's vectors (q, dim) rounded to float16 and prepared as the games' were: float32 of length 1.
+
+        The second, bool (q,), says which of them point anywhere; the others come out as zeros.
+        """
+        return transform(vectors.astype(np.float16), self.shift, self.turn)
+
     def only(self, appids: np.ndarray) -> "Prepared":
         """Return some of the games, prepared as they were with all; appids that are not here are passed over."""
         kept = np.isin(self.appids, appids)

@@ -12,7 +12,7 @@ from torch import Tensor
 from utils.features import Features
 from utils.matching import kept
 from utils.matching.kept import Matches, rows_of
-from utils.matching.preparation import MatchError, Prepared, prepared, transform
+from utils.matching.preparation import MatchError, Prepared, prepared
 from utils.matching.search import top_k
 from utils.matching.tiles import device as fastest_device
 from utils.names import compare_key
@@ -107,7 +107,7 @@ def _queries(games: Prepared, queries: np.ndarray) -> tuple[Tensor, Tensor | Non
     if queries.ndim != 2 or queries.shape[1] != len(games.shift):
         allowed = f"appids (q,) or vectors (q, {len(games.shift)})"
         raise MatchError(f"queries are {queries.dtype} of shape {queries.shape}; allowed are {allowed}")
-    vectors, pointing = transform(queries.astype(np.float16), games.shift, games.turn)
+    vectors, pointing = games.units(queries)
     if not pointing.all():
         number = int(np.argmin(pointing))
         raise MatchError(f"query {number} is zero, not finite, or just the mean of all games: it points nowhere")

@@ -1,0 +1,114 @@
+"""What should match, as the catalogue knows it: games of one franchise, games of the same developers."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import pandas as pd
+
+from utils.names import compare_key
+
+LARGEST = 50  # games: a franchise or a developer with more says little about how a banner looks
+PEOPLE = 4  # developers: a franchise with more, and with one for every two of its games, is a publisher's
+
+_HALVES = ("development", "test")
+
+Members = dict[str, frozenset[int]]  # a name's key -> the appids of its games
+
+
+class Query(NamedTuple):
+    """A game, and what a ranking of the others should look like."""
+
+    appid: int
+    group: str  # the franchise or developer that it counts for
+    relevant: frozenset[int]  # appids that should come first
+    ignored: frozenset[int] = frozenset()  # appids that count neither for nor against
+
+
+def franchises(catalogue: pd.DataFrame) -> list[Query]:
+    """Return a query for every game that shares a franchise with another; those are the relevant ones.
+
+    Names are compared by their letters and digits. A franchise is dropped where it merely names a publisher: it is
+    called like a publisher or developer of the catalogue, has more than LARGEST games, or has more than PEOPLE first
+    developers and at least one for every two games. A query counts for the smallest of its franchises.
+    """
+    members = {name: games for name, games in _franchises(catalogue).items() if len(games) > 1}
+    queries = []
+    for appid, names in _inverted(members).items():
+        queries.append(Query(appid, _smallest(members, names), _together(members, names) - {appid}))
+    return queries
+
+
+def developers(catalogue: pd.DataFrame) -> list[Query]:
+    """Return a query for every game whose developer made games of another franchise; those are the relevant ones.
+
+    Only games with a franchise (see `franchises`) take part, those of the same franchise are ignored, and developers
+    of more than LARGEST such games are dropped.
+    """
+    members = _franchises(catalogue)
+    own = _inverted(members)
+    made = _members(catalogue[catalogue["appid"].isin(own)], "developers")
+    made = {name: games for name, games in made.items() if len(games) <= LARGEST}
+    queries = []
+    for appid, names in _inverted(made).items():
+        same = _together(members, own[appid])
+        relevant = _together(made, names) - same
+        if relevant:
+            queries.append(Query(appid, _smallest(made, names), relevant, same - {appid}))
+    return queries
+
+
+def among(queries: Iterable[Query], appids: Iterable[int]) -> list[Query]:
+    """Return the queries that can be asked where only some games are shown: those with a relevant game among them."""
+    shown = frozenset(appids)
+    kept = (query._replace(relevant=query.relevant & shown) for query in queries if query.appid in shown)
+    return [query for query in kept if query.relevant]
+
+
+def half(queries: Iterable[Query], name: str) -> list[Query]:
+    """Return the queries of the "development" or the "test" half of the groups, which a hash of their name decides."""
+    parity = _HALVES.index(name)
+    return [query for query in queries if hashlib.sha256(query.group.encode()).digest()[0] % 2 == parity]
+
+
+def _franchises(catalogue: pd.DataFrame) -> Members:
+    """Return the games of each franchise that is one, by the rule of `franchises`."""
+    houses = _members(catalogue, "publishers").keys() | _members(catalogue, "developers").keys()
+    first = {}
+    for appid, names in zip(catalogue["appid"].tolist(), catalogue["developers"], strict=True):
+        if len(names):
+            first[appid] = compare_key(names[0])
+    kept = {}
+    for name, games in _members(catalogue, "franchises").items():
+        people = {first[appid] for appid in games & first.keys()}
+        many_hands = len(people) > PEOPLE and 2 * len(people) >= len(games)
+        if name not in houses and len(games) <= LARGEST and not many_hands:
+            kept[name] = games
+    return kept
+
+
+def _members(catalogue: pd.DataFrame, column: str) -> Members:
+    """Return the games of each name in a column of lists."""
+    members = defaultdict(set)
+    for appid, names in zip(catalogue["appid"].tolist(), catalogue[column], strict=True):
+        for key in filter(None, map(compare_key, names)):
+            members[key].add(appid)
+    return {name: frozenset(games) for name, games in members.items()}
+
+
+def _inverted(members: Members) -> dict[int, list[str]]:
+    """Return the names of each game, by ascending appid."""
+    own = defaultdict(list)
+    for name, games in members.items():
+        for appid in games:
+            own[appid].append(name)
+    return dict(sorted(own.items()))
+
+
+def _smallest(members: Members, names: list[str]) -> str:
+    return min(names, key=lambda name: (len(members[name]), name))
+
+
+def _together(members: Members, names: Iterable[str]) -> frozenset[int]:
+    return frozenset().union(*(members[name] for name in names))
