@@ -14,6 +14,10 @@ from utils.catalogue.page import GAMES_LIMIT
 from utils.catalogue.row import COLUMNS, LISTS
 from utils.catalogue.service import StoreError
 from utils.errors import PlainError
+from utils.names import visible
+
+_ARROW = {"int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_(), "object": pa.string()}
+_SCHEMA = pa.schema([(name, pa.list_(pa.string()) if name in LISTS else _ARROW[COLUMNS[name]]) for name in COLUMNS])
 
 
 class CatalogueError(PlainError):
@@ -23,7 +27,7 @@ class CatalogueError(PlainError):
 def save(games: pd.DataFrame, file: Path) -> None:
     """Write a catalogue to a parquet file, whole or not at all; its `.attrs` stand beside the table."""
     with files.writing(Path(file)) as part:
-        games.to_parquet(part, index=False, write_page_checksum=True)
+        games.to_parquet(part, index=False, schema=_SCHEMA, write_page_checksum=True)
 
 
 def load(file: Path) -> pd.DataFrame:
@@ -35,7 +39,7 @@ def load(file: Path) -> pd.DataFrame:
         games = _read(file)
     except (OSError, ValueError, TypeError, pa.ArrowException) as error:
         remedy = "delete it and run the download notebook again"
-        raise CatalogueError(f"the catalogue at {file} is damaged ({error}); {remedy}") from None
+        raise CatalogueError(f"the catalogue at {file} is damaged ({visible(str(error))}); {remedy}") from None
     return games
 
 
@@ -83,20 +87,21 @@ def _answers(saved: pd.DataFrame, asked: dict[str, Any]) -> bool:
 
 
 def _read(file: Path) -> pd.DataFrame:
-    """Read a file that anybody may have written; raises what Arrow and pandas raise, and ValueError."""
+    """Read a file that anybody may have written; raises what Arrow raises, and ValueError."""
     with pq.ParquetFile(file, page_checksum_verification=True) as content:
         if content.metadata.num_rows > GAMES_LIMIT:
             raise ValueError(f"{content.metadata.num_rows:,} rows")
         table = content.read(columns=list(COLUMNS))
-    games = table.to_pandas(ignore_metadata=True)
-    if missing := [column for column in COLUMNS if column not in games]:
-        raise ValueError(f"no column {', '.join(missing)}")
-    games = games[list(COLUMNS)].astype(COLUMNS)
+    if missing := set(COLUMNS) - set(table.column_names):
+        raise ValueError(f"no column {', '.join(sorted(missing))}")
+    attributes = _attributes(table.schema.metadata or {})
+    table = table.select(list(COLUMNS)).cast(_SCHEMA)
+    games = table.to_pandas().astype(COLUMNS)
     for column in LISTS:
         games[column] = games[column].map(list)
-    if not (games["appid"].is_unique and games["name"].map(type).eq(str).all()):
+    if table["name"].null_count or not games["appid"].is_unique:
         raise ValueError("games without a name or an appid of their own")
-    games.attrs = _attributes(table.schema.metadata or {})
+    games.attrs = attributes
     return games
 
 
