@@ -139,8 +139,8 @@ def _answer(served: Served, query: Game | None, near: Near, asked: Filters) -> R
     here = [(served.row_of[appid], cosine) for appid, cosine in near]
     passed = [(row, cosine) for row, cosine in here if asked.passes(served.site.games[row], query, tag)]
     found = [
-        answers.Match(cosine=round(cosine, 4), game=served.answer(served.site.games[row].appid))
+        f'{{"cosine":{cosine:.4f},"game":{served.game_json(served.site.games[row].appid)}}}'
         for row, cosine in passed[: asked.n]
     ]
-    whole = answers.Matches(query=served.answer(query.appid) if query else None, matches=found)
-    return Response(whole.model_dump_json(), media_type="application/json")
+    whole = f'{{"query":{served.game_json(query.appid) if query else "null"},"matches":[{",".join(found)}]}}'
+    return Response(whole, media_type="application/json")

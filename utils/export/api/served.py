@@ -34,6 +34,16 @@ class Served:
         """Return appid -> row."""
         return {game.appid: row for row, game in enumerate(self.site.games)}
 
+    @cached_property
+    def _texts(self) -> dict[int, str]:
+        return {}
+
+    def game_json(self, appid: int) -> str:
+        """Return a game that is here as JSON, made when first asked: a match costs a lookup."""
+        if appid not in self._texts:
+            self._texts[appid] = self.answer(appid).model_dump_json()
+        return self._texts[appid]
+
     def answer(self, appid: int) -> answers.Game:
         """Return a game that is here as the API answers it."""
         game = self.site.games[self.row_of[appid]]
