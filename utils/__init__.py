@@ -1,20 +1,26 @@
 """How a banner travels, from the store to the grid; each room imports only those above it.
 
+errors      the one-line error
+names       one way to fold, compare and clean a game's name
+files       files that are whole or not there, checksums, locks
+pictures    the one place where pictures are opened
+web         one polite HTTP client
+filters     which games may be among the matches
+search      games by name, the way people type them
 settings    the notebooks' settings
 catalogue   which games exist
 snapshot    their banners, downloaded and verified
 banners     each banner's picture
-encoder     a BEiT checkpoint as a function from pictures to features
+encoder     a checkpoint as a function from pictures to features
 features    the features of all banners
 matching    exact neighbours
-judge       how good they are
-show        figures: grids of banners, a map, a download's report, the reasons of a match
 explain     why two banners match
-search      games by name, the way people type them
-filters     which games may be among the matches
-picker      the control
-export      a gallery page, Markdown, JSON and NumPy for others
+show        figures: grids of banners, a map, a download's report, the reasons of a match
+judge       how good the matches are
 transfer    finished work between machines
+desk        whether a draft stands out
+picker      the control
+export      a gallery, lists and tables for others, a JSON API
 """
 
 __version__ = "0.2.0"
