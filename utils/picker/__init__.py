@@ -8,5 +8,6 @@ from utils.picker.control import Picker
 from utils.picker.door import pick
 from utils.picker.finding import Eye
 from utils.picker.queries import NoGame, NoPicture, find
+from utils.picker.world import NoMap, world
 
-__all__ = ["Eye", "NoGame", "NoPicture", "Picker", "find", "pick"]
+__all__ = ["Eye", "NoGame", "NoMap", "NoPicture", "Picker", "find", "pick", "world"]
