@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# What needs no torch (store, catalogue, download, pictures, figures, picker), on Colab's Python 3.13 and the versions it
-# has. Skips, saying so, where no Python 3.13 is found.
+# Both notebooks on Python 3.13 with the packages that Colab has: theirs first, then our requirements on top, as on Colab.
+# Skips, saying so, where no Python 3.13 is found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+venv=.venv-colab
 
 find_python() {
     if command -v pyenv >/dev/null; then
@@ -24,14 +25,14 @@ if [ -z "${python:-}" ]; then
     exit 0
 fi
 
-if [ ! -e .venv-colab/done ] || [ requirements.txt -nt .venv-colab/done ] || [ tests/colab.txt -nt .venv-colab/done ]; then
-    "$python" -m venv .venv-colab
-    grep -vE '^(torch|transformers)' requirements.txt >.venv-colab/without-torch.txt
-    .venv-colab/bin/python -m pip install --quiet --disable-pip-version-check -c tests/colab.txt \
-        -r .venv-colab/without-torch.txt pytest
-    touch .venv-colab/done
+if [ ! -e $venv/done ] || [ requirements.txt -nt $venv/done ] || [ tests/colab.txt -nt $venv/done ]; then
+    "$python" -m venv $venv
+    pip="$venv/bin/python -m pip install --quiet --disable-pip-version-check"
+    $pip -r tests/colab.txt
+    $pip -r requirements.txt
+    $venv/bin/python -m pip check
+    touch $venv/done
 fi
-.venv-colab/bin/python -m pytest tests/test_settings.py tests/test_catalogue.py tests/test_banners.py \
-    tests/test_sample.py tests/test_show.py tests/test_picker.py tests/test_transfer.py \
-    tests/test_snapshot.py::test_shards_are_webdatasets_with_the_appid_in_each_sample \
-    tests/test_snapshot.py::test_each_kind_of_picture_and_each_reason tests/test_snapshot.py::test_snapshots_grow_by_what_is_new
+if [ "${1:-}" != "--install-only" ]; then
+    STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DATA=$venv/data $venv/bin/python -m tools.run_notebooks $venv/out
+fi
