@@ -14,7 +14,7 @@
 # Settings follow the goal, as in: make match SOURCE=steam GAMES=2000 QUERY="Sid Meier's Civilization"
 
 PYTHON ?= python3
-FUZZ_MINUTES ?= 60
+export FUZZ_MINUTES ?= 60
 SETTINGS = SOURCE FOLDER GAMES ORDER ADULT CHECKPOINT POOLING IMAGE DTYPE QUERY MATCHES DATA DRIVE SNAPSHOT
 TAKE_SETTINGS = match play serve release judge
 
@@ -58,6 +58,9 @@ play: .venv/for-match
 serve: .venv/for-serving
 	@$(RUN) utils.export.api
 
+release: .venv/for-match
+	@$(RUN) tools.release out/release
+
 check: .venv/for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -69,6 +72,9 @@ test: .venv/for-tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ty check --python .venv
 	$(RUN) pytest -n auto --dist loadfile
+
+fuzz: .venv/for-tests
+	@$(RUN) tools.fuzz "$$FUZZ_MINUTES"
 
 test-colab:
 	tests/on_colab_versions.sh

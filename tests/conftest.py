@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import downloads
+import homes
 import hypothesis
 import pytest
 from pytest_httpserver import HTTPServer
 
 import sample
+from utils import transfer
 from utils.web import retrying
 
 hypothesis.settings.register_profile("short", max_examples=25, derandomize=True, deadline=None, database=None)
@@ -97,3 +99,17 @@ def downloaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[sample.Stock, 
     with sample.Store(stock) as store:
         assert downloads.update(store, folder, shard_size=40).downloaded == 240
     return stock, folder
+
+
+@pytest.fixture(scope="session")
+def finished_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a catalogue, a verified snapshot, features and the debris of work in progress; not to be changed."""
+    home = tmp_path_factory.mktemp("made") / "sample"
+    homes.make_home(home, sample.checkpoint(tmp_path_factory.mktemp("checkpoint")))
+    return home
+
+
+@pytest.fixture(scope="session")
+def archive(finished_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The archive of the finished home; not to be changed."""
+    return transfer.pack(finished_home, tmp_path_factory.mktemp("archive") / "snapshot.tar")

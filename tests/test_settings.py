@@ -201,3 +201,11 @@ def test_values_are_shown_short_and_on_one_line():
         settings.read(GAMES="9" * 10_000)
     with pytest.raises(settings.SettingsError, match="10,000,000"):
         settings.read(GAMES=10**100)
+
+
+def test_bytes_that_are_no_text_can_be_printed(monkeypatch, tmp_path):
+    monkeypatch.setenv("STEAM_BANNERS_QUERY", "a\udcffb")
+    monkeypatch.setenv("STEAM_BANNERS_DATA", f"{tmp_path}/a\udcff\nb")
+    line = str(settings.read(SOURCE="sample", QUERY="x"))
+    assert line.encode()
+    assert len(line.splitlines()) == 2

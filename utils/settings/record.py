@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from utils.names import visible
 from utils.settings.allowed import (
     DTYPES,
     GAMES_LIMIT,
@@ -58,7 +59,7 @@ class Settings:
     def __str__(self) -> str:
         """Say what is asked for, which may be more than there is: `found` says what is there."""
         asked = f"up to {self.games:,} games" if self.games else "every game"
-        line = f"{asked} of {self.place}, kept in {self.home}"
+        line = f"{asked} of {self.place}, kept in {visible(str(self.home))}"
         if not self.overridden:
             return line
         return f"{line}\nFrom the environment, not the cell: {', '.join(self.overridden)}"
@@ -70,7 +71,11 @@ class Settings:
     @property
     def place(self) -> str:
         """The store, in words."""
-        places = {"steam": "Steam", "sample": "the sample store", "folder": f"the pictures in {self.folder}"}
+        places = {
+            "steam": "Steam",
+            "sample": "the sample store",
+            "folder": f"the pictures in {visible(str(self.folder))}",
+        }
         return places[self.source]
 
     @property

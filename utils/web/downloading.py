@@ -58,6 +58,8 @@ def _downloaded(ask: Callable[..., AbstractContextManager[Body]], file: Path, li
             return part
     with ask(headers={"Range": f"bytes={have}-", "If-Range": version}) as rest:
         _go_on(rest, part, have, limit)
+    if part.stat().st_size < body.total:
+        raise Unreachable(f"{body.host} sent less than it announced; what came is kept: run again")
     return part
 
 
