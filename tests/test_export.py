@@ -346,7 +346,7 @@ def test_type_pick_and_go_on(page, gallery, matches):
     loaded(page.locator("#grid img").first)
     page.keyboard.press("/")
     page.keyboard.type("moonwrm ember")  # forgiven
-    page.locator("#list li", has_text="Ember").wait_for()
+    page.locator("#list li", has_text="Ember").first.wait_for()
     page.keyboard.press("Enter")
     query = next(appid for appid, name in names.items() if name.startswith("Moonwyrm: Ember"))
     shows(query)
