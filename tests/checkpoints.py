@@ -53,18 +53,18 @@ def small(kind: str, *, image_size: int = 224, **config) -> torch.nn.Module:
     heads = {"use_mask_token": True, "vocab_size": 16} if masked else {"num_labels": 5}
     model = KINDS[kind](BeitConfig(**_SMALL | bias | heads | {"image_size": image_size} | config)).eval()
     for name, weight in model.named_parameters():
-        weight.data = torch.from_numpy(_numbers(name, tuple(weight.shape)))
+        weight.data = torch.from_numpy(numbers(name, tuple(weight.shape)))
     return model
 
 
-def _numbers(name: str, shape: tuple[int, ...]) -> np.ndarray:
+def numbers(name: str, shape: tuple[int, ...]) -> np.ndarray:
     """Return a weight by its name: near 1 for a scale, of unit gain for a matrix, of unit size for the rest."""
-    numbers = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)  # a stream frozen for good
-    if "lambda" in name or name.endswith(("layernorm.weight", "layernorm_before.weight", "layernorm_after.weight")):
-        numbers = 1 + 0.3 * numbers
+    found = np.random.RandomState(zlib.crc32(name.encode())).standard_normal(shape)  # a stream frozen for good
+    if "lambda" in name or (name.endswith("weight") and len(shape) == 1):
+        found = 1 + 0.3 * found
     elif name.endswith("weight"):
-        numbers /= np.sqrt(np.prod(shape[1:]))
-    return numbers.astype(np.float32)
+        found /= np.sqrt(np.prod(shape[1:]))
+    return np.asarray(found, np.float32)
 
 
 def _write_2021(folder: Path, model: torch.nn.Module) -> None:

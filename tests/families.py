@@ -1,0 +1,221 @@
+"""Small checkpoints of every family but BEiT, in today's form and an older one, and what transformers makes of them."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import checkpoints
+import numpy as np
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel
+
+HALF = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
+IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+SHARED = {"do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "do_resize": True}
+BLOCKS = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2}
+TOWER = BLOCKS | {"intermediate_size": 64}
+STAGES = {"hidden_sizes": [16, 24, 32, 40], "depths": [1, 1, 1, 1]}
+WORDS = 600  # of the text towers; more than the tests' tokenizers know
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family as transformers has it."""
+
+    model: type[PreTrainedModel]
+    config: Callable[[], PreTrainedConfig]
+    processor: dict
+    its_processor: str  # the class in transformers that knows its crop
+    leading: int = 0
+    switches: dict = field(default_factory=dict)
+
+
+def _square(side: int, resample: int) -> dict:
+    return SHARED | {"size": {"height": side, "width": side}, "resample": resample}
+
+
+def _cropped(edge: int, side: int, resample: int) -> dict:
+    crop = {"do_center_crop": True, "crop_size": {"height": side, "width": side}}
+    return SHARED | crop | {"size": {"shortest_edge": edge}, "resample": resample}
+
+
+def _dino(**more) -> dict:
+    return BLOCKS | {"image_size": 98, "patch_size": 14, "mlp_ratio": 2} | more
+
+
+def _clip() -> PreTrainedConfig:
+    text = TOWER | {"vocab_size": WORDS, "eos_token_id": WORDS - 1, "max_position_embeddings": 77}
+    seen = TOWER | {"image_size": 64, "patch_size": 32}
+    return transformers.CLIPConfig(text_config=text, vision_config=seen, projection_dim=24)
+
+
+def _siglip() -> PreTrainedConfig:
+    text = TOWER | {"vocab_size": WORDS, "max_position_embeddings": 64, "projection_size": 32}
+    return transformers.SiglipConfig(text_config=text, vision_config=TOWER | {"image_size": 64, "patch_size": 16})
+
+
+_POSITIONS = {"interpolate_pos_encoding": True}
+FAMILIES = {
+    "vit": Family(
+        transformers.ViTModel,
+        lambda: transformers.ViTConfig(**TOWER, image_size=64, patch_size=8),
+        _square(64, 2) | IMAGENET,
+        "BitImageProcessorPil",
+        1,
+        _POSITIONS,
+    ),
+    "dinov2": Family(
+        transformers.Dinov2Model,
+        lambda: transformers.Dinov2Config(**_dino()),
+        _cropped(64, 56, 3) | IMAGENET,
+        "BitImageProcessorPil",
+        1,
+    ),
+    "dinov2_with_registers": Family(
+        transformers.Dinov2WithRegistersModel,
+        lambda: transformers.Dinov2WithRegistersConfig(**_dino(num_register_tokens=4)),
+        _cropped(64, 56, 3) | IMAGENET,
+        "BitImageProcessorPil",
+        5,
+    ),
+    "dinov3_vit": Family(
+        transformers.DINOv3ViTModel,
+        lambda: transformers.DINOv3ViTConfig(**TOWER, image_size=64, patch_size=16, num_register_tokens=4),
+        _square(64, 2) | IMAGENET,
+        "BitImageProcessorPil",
+        5,
+    ),
+    "clip": Family(
+        transformers.CLIPModel, _clip, _cropped(64, 64, 3) | IMAGENET, "CLIPImageProcessorPil", 1, _POSITIONS
+    ),
+    "siglip": Family(transformers.SiglipModel, _siglip, _square(64, 2) | HALF, "BitImageProcessorPil", 0, _POSITIONS),
+    "bit": Family(
+        transformers.BitModel,
+        lambda: transformers.BitConfig(**STAGES, embedding_size=16, num_groups=4),
+        _cropped(96, 64, 2) | HALF,
+        "BitImageProcessorPil",
+    ),
+    "mobilenet_v2": Family(
+        transformers.MobileNetV2Model,
+        lambda: transformers.MobileNetV2Config(image_size=64, depth_multiplier=0.25),
+        _cropped(80, 64, 2) | HALF,
+        "MobileNetV2ImageProcessorPil",
+    ),
+    "resnet": Family(
+        transformers.ResNetModel,
+        lambda: transformers.ResNetConfig(**STAGES, embedding_size=16),
+        SHARED | IMAGENET | {"size": {"shortest_edge": 64}, "crop_pct": 0.875, "resample": 3},
+        "ConvNextImageProcessorPil",
+    ),
+    "convnextv2": Family(
+        transformers.ConvNextV2Model,
+        lambda: transformers.ConvNextV2Config(**STAGES),
+        SHARED | IMAGENET | {"size": {"shortest_edge": 64}, "crop_pct": 0.875, "resample": 3},
+        "ConvNextImageProcessorPil",
+    ),
+}
+_OLD_NAMES = {"q": "query", "k": "key", "v": "value"}
+RENAMED = [  # today's names of weights -> those of the fourth edition, by which the files on the hub go
+    (r"^layers\.", "encoder.layer."),
+    (
+        r"attention\.([qkv])_proj\.",
+        lambda found: f"attention.attention.{_OLD_NAMES[found[1]]}.",
+    ),
+    (r"attention\.o_proj\.", "attention.output.dense."),
+]
+OLD_MLP = [(r"mlp\.fc1\.", "intermediate.dense."), (r"mlp\.fc2\.", "output.dense.")]
+
+
+def write(folder: Path, name: str) -> Path:
+    """Write a checkpoint as today's transformers does; return its folder."""
+    family = FAMILIES[name]
+    options = {"add_pooling_layer": False} if name == "vit" else {}
+    filled(family.model(family.config(), **options)).save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text(json.dumps(family.processor))
+    return folder
+
+
+def write_old(folder: Path, name: str) -> Path:
+    """Write the same weights as those on the hub: old names, `pytorch_model.bin`, sizes as numbers, heads left over."""
+    write(folder, name)
+    family = FAMILIES[name]
+    model = family.model.from_pretrained(folder, **({"add_pooling_layer": False} if name == "vit" else {}))
+    state = model.state_dict()
+    prefix = {
+        "vit": "vit.",
+        "bit": "bit.",
+        "resnet": "resnet.",
+        "mobilenet_v2": "mobilenet_v2.",
+        "convnextv2": "convnextv2.",
+    }
+    old = {}
+    for key, weight in state.items():
+        for pattern, replaced in RENAMED + OLD_MLP * (name == "vit") if name in ("vit", "dinov2") else []:
+            key = re.sub(pattern, replaced, key)
+        old[prefix.get(name, "") + key] = weight
+    if name == "clip":
+        old["vision_model.embeddings.position_ids"] = torch.arange(5)[None]
+        old["text_model.embeddings.position_ids"] = torch.arange(77)[None]
+    if name in prefix:
+        old["classifier.weight"] = torch.ones(3, 3)
+    (folder / "model.safetensors").unlink()
+    torch.save(old, folder / "pytorch_model.bin")
+    processor = dict(family.processor)
+    for size in ("size", "crop_size"):
+        if set(processor.get(size, ())) == {"height", "width"}:
+            processor[size] = processor[size]["height"]
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+    config = json.loads((folder / "config.json").read_text())
+    config.pop("architectures", None)  # as SigLIP 2's has none
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+def filled(model: nn.Module) -> nn.Module:
+    """Give each weight numbers that depend on nothing but its name and shape."""
+    for name, weight in model.named_parameters():
+        weight.data = torch.from_numpy(checkpoints.numbers(name, tuple(weight.shape)))
+    return model.eval()
+
+
+def pixels(name: str, image: str, pictures: np.ndarray, shape: tuple[int, int]) -> Tensor:
+    """What transformers' own processor makes of banners, for each way of ours."""
+    family = FAMILIES[name]
+    if image == "crop":
+        options = dict(family.processor)
+        if "height" in options["size"]:
+            side = options["size"]["height"]
+            options |= {"size": {"shortest_edge": round(side * 256 / 224)}, "do_center_crop": True}
+            options["crop_size"] = {"height": side, "width": side}
+        own = getattr(transformers, family.its_processor)(**options)
+    else:
+        square = {"size": {"height": shape[0], "width": shape[1]}, "do_center_crop": False}
+        own = transformers.ViTImageProcessorPil(
+            **{k: v for k, v in family.processor.items() if "crop" not in k} | square
+        )
+    return own(list(pictures), return_tensors="pt").pixel_values
+
+
+@torch.no_grad()
+def features(folder: Path, name: str, pooling: str, inputs: Tensor) -> Tensor:
+    """The features as a user of transformers would compute them, nothing of ours in between."""
+    family = FAMILIES[name]
+    model = transformers.AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
+    if pooling == "pooled" and name in ("clip", "siglip"):
+        return model.get_image_features(inputs, **family.switches).pooler_output
+    tower = getattr(model, "vision_model", model)
+    found = tower(inputs, output_hidden_states=True, **family.switches)
+    if pooling == "pooled" and name != "vit":
+        return found.pooler_output.flatten(1)
+    style, _, block = pooling.partition("@")
+    tokens = found.hidden_states[int(block)] if block else found.last_hidden_state
+    tokens = tokens.flatten(2).mT if tokens.ndim == 4 else tokens
+    if name == "clip" and not block:
+        return found.pooler_output  # its CLS, normed
+    cls = tokens[:, 0]
+    mean = tokens[:, family.leading :].mean(1)
+    return {"pooled": cls, "cls": cls, "mean": mean, "complex": torch.cat([cls, mean], 1)}[style]
