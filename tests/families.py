@@ -48,13 +48,14 @@ def _dino(**more) -> dict:
 
 
 def _clip() -> PreTrainedConfig:
-    text = TOWER | {"vocab_size": WORDS, "eos_token_id": WORDS - 1, "max_position_embeddings": 77}
+    text = TOWER | {"vocab_size": WORDS, "max_position_embeddings": 77, "bos_token_id": 0, "eos_token_id": WORDS - 1}
     seen = TOWER | {"image_size": 64, "patch_size": 32}
     return transformers.CLIPConfig(text_config=text, vision_config=seen, projection_dim=24)
 
 
 def _siglip() -> PreTrainedConfig:
     text = TOWER | {"vocab_size": WORDS, "max_position_embeddings": 64, "projection_size": 32}
+    text |= {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 1}
     return transformers.SiglipConfig(text_config=text, vision_config=TOWER | {"image_size": 64, "patch_size": 16})
 
 

@@ -3,15 +3,16 @@
 from pathlib import Path
 
 import torch
-from torch import nn
 from transformers import BeitForImageClassification, BeitForMaskedImageModeling, PreTrainedConfig, PreTrainedModel
 
 from utils.encoder.checkpoint import CheckpointError
 from utils.encoder.families import Family
 from utils.encoder.network import Fixed, Network, Norm, Tokens, checked, cut_blocks, grid_of
-from utils.encoder.weights import load_model
+from utils.encoder.weights import Model, load_model
 
-_KINDS = {each.__name__: each for each in (BeitForImageClassification, BeitForMaskedImageModeling)}
+_KINDS: dict[str, type[PreTrainedModel]] = {
+    each.__name__: each for each in (BeitForImageClassification, BeitForMaskedImageModeling)
+}
 BEIT = Family("BEiT", BeitForImageClassification, "mean")
 
 
@@ -51,13 +52,13 @@ def _kind(config: PreTrainedConfig, name: str) -> type[PreTrainedModel]:
     return _KINDS[found]
 
 
-def _norm(model: PreTrainedModel, tuned: bool) -> Norm:
+def _norm(model: Model, tuned: bool) -> Norm:
     layer = model.beit.pooler.layernorm if tuned else model.layernorm
     return Norm(layer.weight.data, layer.bias.data, layer.eps, "mean" if tuned else "tokens")
 
 
 @torch.no_grad()
-def _fix_bias(beit: nn.Module, grid: tuple[int, int]) -> None:
+def _fix_bias(beit: Model, grid: tuple[int, int]) -> None:
     """Replace each relative position bias by its value for a grid (rows, columns) of patches."""
     if beit.shared_position_bias is not None:
         beit.shared_position_bias = Fixed(beit.shared_position_bias(grid))

@@ -114,7 +114,7 @@ class Encoder:
         return self._network.reader(texts, prompt)
 
     def __str__(self) -> str:
-        name = Path(self.identity["checkpoint"]).name
+        name = Path(str(self.identity["checkpoint"])).name
         trained = "" if self.identity["trained"] else ", untrained"
         how = f"{self.pooling} features of {self.dims} numbers, {self.preparation.image} input"
         return f"{name}{trained}: {how}, on {device_name(self.device)} in {self.identity['dtype']}"

@@ -17,7 +17,7 @@ transformer instead, without a norm, as none was trained there. To add a family,
 which feature is its own and which mean something, `norm` where its final norm stands in the model.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -39,7 +39,7 @@ from transformers import (
 
 from utils.encoder.checkpoint import CheckpointError
 from utils.encoder.network import Network, Norm, Tokens, checked, cut_blocks, fix_method, grid_of
-from utils.encoder.weights import load_model
+from utils.encoder.weights import Model, load_model
 from utils.encoder.words import Reader, read_words
 
 
@@ -70,21 +70,23 @@ class Family:
         return tuple(found)
 
 
-_CNN = {"poolings": ("pooled", "mean"), "stride": 32, "cls": 0, "switch": ""}
-_CLIP = {"norm": "post_layernorm", "poolings": ("pooled", "cls"), "prompt": "a photo of a {}."}
-_SIGLIP = {"norm": "post_layernorm", "poolings": ("pooled", "mean"), "cls": 0, "prompt": "this is a photo of {}."}
+_DINO = Family("DINOv2", Dinov2Model, "cls", norm="layernorm", switch="")
+_CNN = Family("BiT", BitModel, "mean", ("pooled", "mean"), stride=32, cls=0, switch="")
+_CLIP = Family("CLIP", CLIPModel, "head", ("pooled", "cls"), norm="post_layernorm", prompt="a photo of a {}.")
 
 FAMILIES = {  # model_type in config.json -> how it is read; "vit" is DINO's first, too
     "vit": Family("ViT", ViTModel, "cls", norm="layernorm", options=("add_pooling_layer",)),
-    "dinov2": Family("DINOv2", Dinov2Model, "cls", norm="layernorm", switch=""),
-    "dinov2_with_registers": Family("DINOv2", Dinov2WithRegistersModel, "cls", norm="layernorm", switch=""),
-    "dinov3_vit": Family("DINOv3", DINOv3ViTModel, "cls", norm="norm", switch=""),
-    "clip": Family("CLIP", CLIPModel, "head", **_CLIP),
-    "siglip": Family("SigLIP", SiglipModel, "head", **_SIGLIP),
-    "bit": Family("BiT", BitModel, "mean", **_CNN),
-    "mobilenet_v2": Family("MobileNetV2", MobileNetV2Model, "mean", **_CNN),
-    "resnet": Family("ResNet", ResNetModel, "mean", **_CNN),
-    "convnextv2": Family("ConvNeXtV2", ConvNextV2Model, "mean", norm="layernorm", on="mean", **_CNN),
+    "dinov2": _DINO,
+    "dinov2_with_registers": replace(_DINO, kind=Dinov2WithRegistersModel),
+    "dinov3_vit": replace(_DINO, title="DINOv3", kind=DINOv3ViTModel, norm="norm"),
+    "clip": _CLIP,
+    "siglip": replace(
+        _CLIP, title="SigLIP", kind=SiglipModel, poolings=("pooled", "mean"), cls=0, prompt="this is a photo of {}."
+    ),
+    "bit": _CNN,
+    "mobilenet_v2": replace(_CNN, title="MobileNetV2", kind=MobileNetV2Model),
+    "resnet": replace(_CNN, title="ResNet", kind=ResNetModel),
+    "convnextv2": replace(_CNN, title="ConvNeXtV2", kind=ConvNextV2Model, norm="layernorm", on="mean"),
 }
 
 
@@ -117,7 +119,7 @@ def build(
     style, block = pooling
     _check_pooling(family, style, block)
     grid = grid_of(shape, stride_of(family, config))
-    model = load_model(family.kind, folder, config, **dict.fromkeys(family.options, False))
+    model = load_model(family.kind, folder, config, options=dict.fromkeys(family.options, False))
     tower = getattr(model, "vision_model", model)
     norm = _take_norm(family, tower, style, block)
     head = _take_head(model, tower) if style == "pooled" and family.pooled == "head" else None
@@ -153,7 +155,7 @@ def _check_pooling(family: Family, style: str, block: int | None) -> None:
         raise CheckpointError(f"pooling is {style!r}, which {family.title} was not trained for; allowed are {allowed}")
 
 
-def _take_norm(family: Family, tower: nn.Module, style: str, block: int | None) -> Norm | None:
+def _take_norm(family: Family, tower: Model, style: str, block: int | None) -> Norm | None:
     """Return the final norm for the features, and leave the tower's tokens without it."""
     if not family.norm:
         return None
@@ -163,7 +165,7 @@ def _take_norm(family: Family, tower: nn.Module, style: str, block: int | None) 
     return Norm(layer.weight.data, layer.bias.data, layer.eps, family.on) if used else None
 
 
-def _take_head(model: PreTrainedModel, tower: nn.Module) -> nn.Module:
+def _take_head(model: Model, tower: Model) -> nn.Module:
     """Return what makes the pooled feature of the normed tokens, and leave the tower without it."""
     if not hasattr(tower, "head"):
         return Projection(model.visual_projection)
@@ -173,13 +175,13 @@ def _take_head(model: PreTrainedModel, tower: nn.Module) -> nn.Module:
     return head
 
 
-def _take_reader(family: Family, folder: Path, model: PreTrainedModel) -> Reader | None:
+def _take_reader(family: Family, folder: Path, model: Model) -> Reader | None:
     model.vision_model = None
     return read_words(folder, model, family.prompt, tidy=family.title == "SigLIP")
 
 
 @torch.no_grad()
-def _fix_positions(tower: nn.Module, grid: tuple[int, int], shape: tuple[int, int], cls: int) -> None:
+def _fix_positions(tower: Model, grid: tuple[int, int], shape: tuple[int, int], cls: int) -> None:
     """Interpolate the position embeddings once, in float32; transformers does it again at every pass."""
     name = "interpolate_pos_encoding"
     if not hasattr(tower.embeddings, name):  # DINOv3 turns positions into angles, whatever the size

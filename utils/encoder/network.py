@@ -60,6 +60,8 @@ class Tokens(nn.Module):
 class Fixed(nn.Module):
     """A value worked out once, in the place of what transformers works out again at every pass."""
 
+    value: Tensor
+
     def __init__(self, value: Tensor) -> None:
         super().__init__()
         self.register_buffer("value", value)

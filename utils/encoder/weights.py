@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import torch
@@ -15,6 +16,8 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
 from utils.encoder.checkpoint import CheckpointError, weights_file
+
+Model = Any  # a model of transformers: its parts are attributes that no type checker knows
 
 _LARGEST_NUMBER = 2_000_000  # in a config; the longest vocabulary known has 256,000 words
 _MOST_LAYERS = 256
@@ -28,9 +31,10 @@ def load_model(
     kind: type[PreTrainedModel],
     folder: Path,
     config: PreTrainedConfig,
+    *,
     spare: re.Pattern | None = _HEADS,
-    **options: bool,
-) -> PreTrainedModel:
+    options: dict[str, Any] | None = None,
+) -> Model:
     """Return a model of a class in float32, with every weight from the checkpoint in `folder` and none left over.
 
     `spare` says which weights may be left over; `options` go to the model's constructor. No file but the weights is
@@ -38,20 +42,22 @@ def load_model(
     """
     file = weights_file(folder)
     weights = _read(file)
+    switches = options or {}
+    made: Any = kind
     with _refused(f"{folder.name} has a config that cannot be used"), torch.device("meta"):
-        described = sum(each.numel() for each in kind(config, **options).parameters())
+        described = sum(each.numel() for each in made(config, **switches).parameters())
     held = sum(each.numel() for each in weights.values())
     if described > 2 * held + _LARGEST_NUMBER:
         raise CheckpointError(f"{folder.name}'s config describes {described:,} weights, {file.name} holds {held:,}")
     with _refused(f"{file} cannot be read"), _quiet():
-        model, info = kind.from_pretrained(
+        model, info = made.from_pretrained(
             None,
             config=config,
             state_dict=weights,
             dtype=torch.float32,
             ignore_mismatched_sizes=True,  # reported to us, and refused here
             output_loading_info=True,
-            **options,
+            **switches,
         )
     _check_whole(model, info, folder.name, spare)
     return model.eval().requires_grad_(False)
@@ -63,8 +69,9 @@ def parse_config(kind: type[PreTrainedModel], config: dict, name: str) -> PreTra
     Raises CheckpointError for one that asks for code, for quantized weights, or for numbers beyond any use.
     """
     _check_config(config, name)
+    made: Any = kind
     with _refused(f"{name} has a config that cannot be used"):
-        return kind.config_class.from_dict(_plain(config))
+        return made.config_class.from_dict(_plain(config))
 
 
 def _check_config(config: dict, name: str) -> None:
@@ -131,7 +138,7 @@ def _read_pickle(file: Path) -> dict[str, Tensor]:
     return torch.load(file, map_location="cpu", weights_only=True)
 
 
-def _check_whole(model: PreTrainedModel, info: dict, name: str, spare: re.Pattern | None) -> None:
+def _check_whole(model: Model, info: dict, name: str, spare: re.Pattern | None) -> None:
     """Raise CheckpointError for weights that are missing, left over, of another shape or not finite."""
     kind = type(model).__name__
     left_over = [each for each in info.get("unexpected_keys", ()) if not (spare and spare.search(str(each)))]

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from torch import Tensor, nn
+from transformers import AutoTokenizer
 
 from utils.encoder.checkpoint import TOKENIZER, CheckpointError
 from utils.errors import PlainError
@@ -23,8 +24,8 @@ class NoWords(PlainError, ValueError):
 class Reader:
     """The half of a checkpoint that reads words, on the CPU in float32."""
 
-    model: PreTrainedModel  # CLIPModel or SiglipModel, without its network for pictures
-    tokenizer: PreTrainedTokenizerBase
+    model: Any  # CLIPModel or SiglipModel, without its network for pictures
+    tokenizer: Any  # of transformers
     prompt: str  # what the words are put into, in the place of {}
     tidy: bool  # SigLIP's way: lower case, always padded to the whole length, and no mask
 
@@ -48,7 +49,7 @@ class Reader:
         return self.model.get_text_features(input_ids=inputs["input_ids"], attention_mask=mask).pooler_output.float()
 
 
-def read_words(folder: Path, model: PreTrainedModel, prompt: str, *, tidy: bool) -> Reader | None:
+def read_words(folder: Path, model: nn.Module, prompt: str, *, tidy: bool) -> Reader | None:
     """Return the Reader of a checkpoint, or None where its folder has no tokenizer; raises CheckpointError."""
     found = [folder / name for name in TOKENIZER if (folder / name).is_file()]
     if not found:

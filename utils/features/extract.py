@@ -50,7 +50,7 @@ def extract(
     if engine not in _ENGINES:
         raise FeaturesError(f"engine is {engine!r}; allowed are {', '.join(_ENGINES)}")
     out = Path(out)
-    identity = dict(encoder.identity)
+    identity: dict = dict(encoder.identity)
     manifest, shards = _enrol(Path(folder), identity, out)
     stored = sound_parts(out, manifest.identity)
     todo = {n: shard for n, shard in shards.items() if not _finished(stored.get(n), manifest.keys[n], shard)}
@@ -64,8 +64,9 @@ def extract(
         with closing(stream), _bar(shards, total, encoder) as bar:
             for number, part in _parts(stream, bar, known, identity["dims"]):
                 _warn_of_refused(part, todo[number])
-                of = {"shard_sha256": todo[number].sha256, "key": manifest.keys[number], "identity": identity}
-                write_part(out, number, part._replace(**of))
+                tar = todo[number].sha256
+                owned = part._replace(shard_sha256=tar, key=manifest.keys[number], identity=identity)
+                write_part(out, number, owned)
     return load(out)
 
 
@@ -123,9 +124,9 @@ def _finished(part: Part | None, key: Key, shard: Shard) -> bool:
     return part.key is None or part.key == key
 
 
-def _known(parts: Iterable[Part]) -> dict[bytes, np.ndarray]:
+def _known(parts: Iterable[Part]) -> dict[str, np.ndarray]:
     """Return the vectors on disk by the SHA-256 of the JPEG that they were made of."""
-    known: dict[bytes, np.ndarray] = {}
+    known: dict[str, np.ndarray] = {}
     for part in parts:
         known.update(zip(part.digests, part.vectors, strict=False))  # the first edition's files have no digests
     return known
@@ -137,7 +138,7 @@ def _warn_of_refused(part: Part, shard: Shard) -> None:
         warnings.warn(f"{some} were left out: {part.refused[:3]}", stacklevel=3)
 
 
-def _parts(stream: Stream, bar: tqdm, known: dict[bytes, np.ndarray], dims: int) -> Iterator[tuple[int, Part]]:
+def _parts(stream: Stream, bar: tqdm, known: dict[str, np.ndarray], dims: int) -> Iterator[tuple[int, Part]]:
     """Yield the features of shards, by number, when the last of each has come; whose they are is to be filled in."""
     for count, finished in stream:
         bar.update(count)
@@ -146,7 +147,7 @@ def _parts(stream: Stream, bar: tqdm, known: dict[bytes, np.ndarray], dims: int)
             bar.update(len(computed.rows) - sum(computed.fresh) + len(computed.refused))
 
 
-def _assembled(computed: Computed, known: dict[bytes, np.ndarray], dims: int) -> Part:
+def _assembled(computed: Computed, known: dict[str, np.ndarray], dims: int) -> Part:
     """Return a shard's features: the vectors computed now, and those known before."""
     vectors = np.empty((len(computed.rows), dims), np.float16)
     fresh = np.array(computed.fresh, bool)

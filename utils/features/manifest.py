@@ -22,8 +22,7 @@ class Key(NamedTuple):
 
 
 def key_of(shard: Shard) -> Key:
-    plan = shard.path.parent.parent / "plan.json"
-    return Key(shard.snapshot, shard.path.stem, json.loads(plan.read_text())["sha256"])
+    return Key(shard.snapshot, shard.path.stem, shard.plan)
 
 
 class Manifest(NamedTuple):

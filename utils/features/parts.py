@@ -27,7 +27,7 @@ class Part(NamedTuple):
 
     appids: np.ndarray  # int64 (n,)
     names: np.ndarray  # str objects (n,)
-    digests: list[bytes]  # SHA-256 of each JPEG; empty in the first edition's files
+    digests: list[str]  # SHA-256 of each JPEG; empty in the first edition's files
     vectors: np.ndarray  # float16 (n, dims)
     refused: list[tuple[int, str]]  # appid and reason of the pictures that were left out
     shard_sha256: str = ""  # of the tar that they were made of
@@ -80,7 +80,7 @@ def _table(part: Part) -> pa.Table:
     columns = {
         "appid": pa.array(part.appids, pa.int64()),
         "name": pa.array(part.names, pa.string()),
-        "jpeg_sha256": pa.array([digest.hex() for digest in part.digests], pa.string()),
+        "jpeg_sha256": pa.array(part.digests, pa.string()),
     }
     return pa.table(columns)
 
@@ -96,7 +96,7 @@ def read_part(out: Path, number: int, dims: int) -> Part:
         identity = json.loads(about.get("identity", "null"))
         refused = [(int(appid), str(why)) for appid, why in json.loads(about["refused"])]
         key = Key(about["snapshot"], about["shard"], about["plan"]) if "plan" in about else None
-        digests = [bytes.fromhex(each) for each in table["jpeg_sha256"].to_pylist()] if key else []
+        digests = table["jpeg_sha256"].to_pylist() if key else []
         appids = table["appid"].to_numpy()
         return Part(appids, table["name"].to_numpy(), digests, vectors, refused, about["sha256"], key, identity)
     except (ValueError, KeyError, TypeError) as error:

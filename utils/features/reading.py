@@ -1,12 +1,11 @@
 """Verified shards -> prepared pictures, in chunks, by worker processes that share the shards among them."""
 
-import hashlib
 import itertools
 import multiprocessing
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,7 +28,7 @@ class Row(NamedTuple):
 
     appid: int
     name: str
-    jpeg_sha256: bytes
+    jpeg_sha256: str
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Task:
     """Shards to compute, and how."""
 
     shards: dict[int, Shard]  # by the number of their files
-    known: frozenset[bytes]  # SHA-256 of the JPEGs whose features are there already: they are not decoded
+    known: frozenset[str]  # SHA-256 of the JPEGs whose features are there already: they are not decoded
     batch_size: int
     workers: int  # processes that decode; 0 decodes in this one
 
@@ -86,7 +85,7 @@ class Pictures(IterableDataset):
         fresh = []
         refused = []
         for banner in some:
-            row = Row(banner.appid, banner.name, hashlib.sha256(banner.jpeg).digest())
+            row = Row(banner.appid, banner.name, banner.sha256)
             try:
                 if row.jpeg_sha256 not in self._known:
                     pictures.append(self._preparation(banner.rgb))
@@ -113,5 +112,5 @@ def workers_for(device: torch.device, total: int) -> int:
     return 1 if device.type == "cpu" else min(cores, 16)
 
 
-def _as_it_is(chunk: Chunk) -> Chunk:
+def _as_it_is(chunk: Any) -> Any:  # noqa: ANN401 - DataLoader's type
     return chunk

@@ -1,7 +1,7 @@
 """Prepared pictures -> vectors: they go through the encoder in batches that are full across shard borders."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ class Computed:
         return self.read and sum(map(len, self.vectors)) == sum(self.fresh)
 
 
-Stream = Iterator[tuple[int, list[tuple[int, Computed]]]]  # how many pictures went by, which shards that finished
+Stream = Generator[tuple[int, list[tuple[int, Computed]]]]  # how many pictures went by, which shards that finished
 
 
 def compute(task: Task, encoder: "Encoder") -> Stream:
