@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import sample
-from utils import banners, catalogue, encoder, explain, features, judge, matching, snapshot
+from utils import banners, catalogue, encoder, explain, features, judge, matching
+from utils.judge.views import altered_views
 
 pytestmark = pytest.mark.slow
 
@@ -23,17 +24,12 @@ def untrained(tmp_path_factory):
     return str(folder)
 
 
-def downloaded(stock, folder):
-    """A stock's banners and catalogue, by the same way as the store's."""
-    with sample.Store(stock) as store:
-        found = catalogue.fetch_catalogue(api_url=store.api_url, assets_url=store.assets_url)
-        snapshot.update(found, folder, assets_url=store.assets_url)
-    return folder, found
-
-
 @pytest.fixture(scope="module")
-def stocked(tmp_path_factory):
-    return downloaded(sample.many(96), tmp_path_factory.mktemp("many"))
+def stocked(downloaded):
+    """The folder of the snapshots and the catalogue."""
+    stock, folder = downloaded
+    with sample.Store(stock) as store:
+        return folder, catalogue.fetch_catalogue(api_url=store.api_url, assets_url=store.assets_url)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +67,7 @@ def test_a_comparison_has_a_row_for_each_and_names_the_untrained(result):
     ]
     assert found.table.drop(columns="cost", level=0).notna().all(axis=None)
     assert (found.table["cost", "banners/s"].dropna() > 0).tolist() == [True] * 3
-    assert re.match(r"96 games, \d\d distinct; development: 64 of 64 queries, 8 groups; franchises: 32 ", found.about)
+    assert re.match(r"240 games, \d+ distinct; development: (\d+) of \1 queries, \d+ groups; franchises: ", found.about)
     assert found.short.columns[:3].tolist() == ["recall@10", "low", "high"]
 
 
@@ -119,6 +115,33 @@ def test_a_comparison_reads_features_that_are_there(result, stocked, untrained):
     pd.testing.assert_series_equal(table.loc[row], result[0].table.drop(columns="cost", level=0).loc[row])
 
 
+@pytest.mark.parametrize(
+    "damage", [lambda content: content, lambda content: content[:-40], lambda content: content[:0]]
+)
+def test_altered_banners_are_described_once_unless_what_was_kept_is_damaged(stocked, tmp_path, damage):
+    album = banners.Album(stocked[0])
+    shown = {"grey": list(album)[:3], "cut": []}
+    first = altered_views(judge.Pixels(), judge.Pixels.identity, shown, album, tmp_path)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(damage(file.read_bytes()))
+    asked = []
+
+    def describe(pictures):
+        asked.append(len(pictures))
+        return judge.Pixels()(pictures)
+
+    again = altered_views(describe, judge.Pixels.identity, shown, album, tmp_path)
+    assert asked == ([] if damage(b"whole") == b"whole" else [3])
+    assert list(again.vectors) == ["grey"]
+    np.testing.assert_array_equal(again.vectors["grey"], first.vectors["grey"])
+    expected = judge.Pixels()([judge.alter(album[appid].rgb, "grey") for appid in shown["grey"]])
+    np.testing.assert_array_equal(first.vectors["grey"], expected)
+    other = judge.Pixels.identity | {"checkpoint": "another"}
+    altered_views(describe, other, shown, album, tmp_path)
+    altered_views(describe, judge.Pixels.identity, {"grey": list(album)[1:4]}, album, tmp_path)
+    assert asked[-2:] == [3, 3]
+
+
 def test_the_figure_has_a_line_a_row_and_hollow_marks_for_the_untrained(result):
     found, _ = result
     page = judge.figure(found)
@@ -141,7 +164,7 @@ def test_without_franchises_there_is_no_best(stocked, untrained, tmp_path):
 
 def test_without_halves_all_franchises_are_tested(stocked, tmp_path):
     found = judge.compare([], *stocked, tmp_path, pictures=4, halves=False)
-    assert "; franchises: 96 of 96 queries, 12 groups; " in found.about
+    assert "; franchises: 240 of 240 queries, 30 groups; " in found.about
     assert found.best is None
     assert (found.sight["plain hit@1"].str.fullmatch(r"[01]\.\d\d \([01]\.\d\d to [01]\.\d\d\)")).all()
 

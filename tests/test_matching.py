@@ -274,6 +274,22 @@ def test_some_games_are_matched_among_themselves():
     assert some.manifest["fingerprint"] != games.manifest["fingerprint"] != games.only([]).manifest["fingerprint"]
 
 
+def test_a_query_is_turned_before_it_is_encoded():
+    picture = np.arange(384 * 256 * 3, dtype=np.uint32).astype(np.uint8).reshape(384, 256, 3)
+    seen = []
+
+    def encoder(pictures):
+        seen.extend(pictures)
+        return torch.ones(1, 4)
+
+    assert matching.query_vector(encoder, picture).tolist() == [[1, 1, 1, 1]]
+    matching.query_vector(encoder, picture, mirror=True)
+    matching.query_vector(encoder, picture, flip=True)
+    for shown, expected in zip(seen, (picture, picture[:, ::-1], picture[::-1]), strict=True):
+        np.testing.assert_array_equal(shown, expected)
+        assert shown.flags.c_contiguous
+
+
 def test_several_views_find_what_is_nearest_to_any():
     games = on_a_circle(0, 20, 90, 110, 250)
     views = np.concatenate([at(5), at(93)])

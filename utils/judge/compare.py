@@ -13,12 +13,14 @@ from utils import banners, encoder, features, matching
 from utils.encoder import Encoder
 from utils.features import Features
 from utils.judge.baselines import BASELINES, Pixels
-from utils.judge.exam import Exam, Row, Views, altered_views, draw_up, judged
+from utils.judge.exam import Exam, Row, draw_up, judged
 from utils.judge.metrics import METRICS
 from utils.judge.results import UNTRAINED, Configuration, Result
+from utils.judge.views import Views, altered_views
 from utils.matching import Prepared
 
 _CHANCE = 16  # dimensions of the random vectors
+_ALTERED = "altered"  # the folder, beside an eye's features, of its vectors of altered banners
 
 
 def compare(
@@ -33,18 +35,19 @@ def compare(
 ) -> Result:
     """Judge configurations, of one checkpoint or several, and the baselines by the banners of a folder of snapshots.
 
-    Features are kept in folders of `out`, and those that are there are read. Of each task at most `queries` queries
-    are asked, and of at most `pictures` games altered pictures are shown, taken at random but always the same. The
-    best is chosen by the franchises of the development half; the metrics of franchises are those of the test half.
-    Without `halves` nothing is chosen and all franchises are tested. Speed is pictures a second from pixels to vectors
-    on this machine, size the millions of parameters.
+    Features are kept in folders of `out`, with those of altered pictures, and what is there is read. Of each task at
+    most `queries` queries are asked, and of at most `pictures` games altered pictures are shown, taken at random but
+    always the same. The best is chosen by the franchises of the development half; the metrics of franchises are those
+    of the test half. Without `halves` nothing is chosen and all franchises are tested. Speed is pictures a second from
+    pixels to vectors on this machine, size the millions of parameters.
 
     Raises what features.extract, encoder.load and matching.prepare do.
     """
     pixels = features.extract(snapshots, cast("Encoder", Pixels()), out / "pixels")  # has all of it that extract asks
     exam = draw_up(pixels, catalogue, banners.Album(snapshots), queries, pictures, halves=halves)
     rows: dict[str, Row] = {}
-    for label, games, views in _baselines(pixels, altered_views(Pixels(), exam, "baselines")):
+    looked = altered_views(Pixels(), Pixels.identity, exam.shown, exam.album, out / "pixels" / _ALTERED)
+    for label, games, views in _baselines(pixels, looked):
         rows[label] = judged(games, views, exam) | _cost(np.nan, 0)
     known = {}
     for configuration, eye, games, views in _configured(configurations, snapshots, out, exam):
@@ -99,6 +102,6 @@ def _configured(
         first = alike[0]
         eye = encoder.load(first.checkpoint, first.pooling, first.image)
         stored = features.extract(snapshots, eye, out / first.folder)
-        views = altered_views(eye, exam, Path(first.checkpoint).name)
+        views = altered_views(eye, eye.identity, exam.shown, exam.album, out / first.folder / _ALTERED)
         for each in alike:
             yield each, eye, matching.prepare(stored, each.preparation, exponent=each.exponent), views

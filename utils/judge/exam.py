@@ -1,20 +1,18 @@
 """What all configurations are asked, the same for each, and one row of the table for what they answer."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
-from tqdm.auto import tqdm
 
 from utils import banners, matching
 from utils.features import Features
-from utils.judge.alterations import ALTERATIONS, COPIES, QUERIES, alter
+from utils.judge.alterations import COPIES, QUERIES
 from utils.judge.baselines import BASELINES, HASH
 from utils.judge.metrics import K, averages, hubness, micro_average_precision, rank, scores
 from utils.judge.truth import Query, among, developers, franchises, half
+from utils.judge.views import Views
 from utils.matching import Prepared
 
 NEAR = 6  # bits, of the 64 of the perceptual hash, in which near-identical banners may differ
@@ -33,6 +31,12 @@ class Exam:
     album: banners.Album
 
     @property
+    def shown(self) -> dict[str, list[int]]:
+        """Whose altered banners are shown: alteration -> appids."""
+        asked = {name: [query.appid for query in self.queries[name]] for name in QUERIES}
+        return asked | dict.fromkeys(COPIES, self.originals)
+
+    @property
     def about(self) -> str:
         """How many games, queries and groups stand behind the numbers."""
         parts = [f"{len(self.album):,} games, {len(self.distinct):,} distinct"]
@@ -41,14 +45,6 @@ class Exam:
             parts.append(f"{task}: {len(queries):,} of {self.totals[task]:,} queries, {groups:,} groups")
         parts.append(f"copies: {len(self.originals):,} games, {len(COPIES)} alterations each")
         return "; ".join(parts)
-
-
-@dataclass(frozen=True)
-class Views:
-    """The vectors of altered pictures, by alteration: those of the queries, and of the copies, (pictures, dim) each."""
-
-    vectors: dict[str, np.ndarray]
-    speed: float  # pictures a second
 
 
 def draw_up(
@@ -77,20 +73,6 @@ def some_of(items: Sequence, most: int) -> list:
     """Return at most so many of the items, taken at random but always the same, in their order."""
     chosen = np.random.default_rng(0).permutation(len(items))[:most]
     return [items[at] for at in sorted(chosen)]
-
-
-def altered_views(describe: Callable[[list[np.ndarray]], Tensor], exam: Exam, name: str) -> Views:
-    """Return the vectors of all altered pictures; `name`, of who describes them, stands before the progress bar."""
-    vectors = {}
-    seconds = 0.0
-    for alteration in tqdm(ALTERATIONS, desc=f"Altered banners, {name}", unit=" alteration"):
-        asked = [query.appid for query in exam.queries[alteration]] if alteration in QUERIES else exam.originals
-        if asked:
-            pictures = [alter(exam.album[appid].rgb, alteration) for appid in asked]
-            began = time.perf_counter()
-            vectors[alteration] = describe(pictures).numpy()
-            seconds += time.perf_counter() - began
-    return Views(vectors, sum(map(len, vectors.values())) / seconds)
 
 
 def judged(games: Prepared, views: Views, exam: Exam) -> Row:
