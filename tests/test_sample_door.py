@@ -91,20 +91,25 @@ def test_without_the_small_beit_an_untrained_one_is_written(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("gpu", "status", "taken", "said"),
+    ("gpu", "status", "behind", "taken", "said"),
     [
-        (True, 200, settings.DEFAULT_CHECKPOINT, "because a GPU is here"),
-        (True, 404, "beit-small", "because the hub cannot be reached"),
-        (False, 200, "beit-small", "because there is no GPU"),
+        (True, 200, 0.2, settings.DEFAULT_CHECKPOINT, "because a GPU is here"),
+        (True, 404, 0.05, "beit-small", "because the hub cannot be reached"),
+        (False, 200, 0.05, "beit-small", "because there is no GPU"),
+        (False, 200, 0.2, "efficientnet-lite2", "because there is no GPU"),
     ],
 )
-def test_own_pictures_get_microsofts_where_it_can_run(tmp_path, monkeypatch, own, httpserver, gpu, status, taken, said):
+def test_own_pictures_get_microsofts_where_it_can_run(
+    tmp_path, monkeypatch, own, httpserver, gpu, status, behind, taken, said
+):
     httpserver.expect_request(f"/{settings.DEFAULT_CHECKPOINT}/resolve/main/config.json").respond_with_data(
         "{}", status=status
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(eye, "SMALL", small_beit(tmp_path / "beit-small"))
     monkeypatch.setattr(eye, "gpu_is_here", lambda: gpu)
+    monkeypatch.setattr(eye, "teacher_is_installed", lambda: True)
+    monkeypatch.setattr(eye, "SMALL_HITS", eye.TEACHER_HITS - behind)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", httpserver.url_for("").rstrip("/"))
     opened = sample.open_store(settings.Settings(source="folder", folder=own, data=tmp_path))
     assert opened.checkpoint == taken
