@@ -15,7 +15,7 @@
 
 PYTHON ?= python3
 export FUZZ_MINUTES ?= 60
-SETTINGS = SOURCE FOLDER GAMES ORDER ADULT CHECKPOINT POOLING IMAGE DTYPE QUERY MATCHES DATA DRIVE SNAPSHOT
+SETTINGS = SOURCE FOLDER GAMES ORDER ADULT CHECKPOINT POOLING IMAGE DTYPE QUERY MATCHES DATA DRIVE SNAPSHOT STUDY DRAFT
 TAKE_SETTINGS = match play serve release judge
 
 ALLOWED = PYTHON $(if $(filter fuzz,$(MAKECMDGOALS)),FUZZ_MINUTES) \
@@ -90,7 +90,7 @@ bench: .venv/for-benchmarks
 notebooks: .venv/for-match
 	rm -rf data/sample
 	STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DTYPE=float32 $(EXECUTE) --inplace $(DOWNLOAD).ipynb
-	STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DTYPE=float32 $(EXECUTE) --inplace $(MATCH).ipynb
+	STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DTYPE=float32 STEAM_BANNERS_STUDY=true $(EXECUTE) --inplace $(MATCH).ipynb
 	$(BIN)/python tests/keep_outputs.py $(DOWNLOAD).ipynb $(MATCH).ipynb
 
 checkpoint: .venv/for-training

@@ -74,7 +74,7 @@ benchmark.control({games})
 CLICK = """async number => {
     const card = () => document.querySelector("img[style*='width:220px']").src;
     const painted = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
-    const buttons = [...document.querySelectorAll('button')].filter(each => each.textContent == 'More like this');
+    const buttons = [...document.querySelectorAll('button')].filter(each => each.textContent.startsWith('More like'));
     const before = card(), start = performance.now();
     buttons[number].click();
     while (card() == before) await new Promise(done => setTimeout(done));
@@ -113,15 +113,20 @@ def names(games: int) -> list[str]:
     return [f"{' '.join(words[number, : number % 3 + 1])} {number}".title() for number in range(games)]
 
 
+def features_of(games: int) -> Features:
+    """Random features of games with generated names."""
+    vectors = np.random.default_rng(0).standard_normal((games, DIMS), np.float32).astype(np.float16)
+    return Features(np.arange(games), np.array(names(games), dtype=object), vectors, {})
+
+
 def control(games: int) -> picker.Picker:
     """The picker over generated games."""
-    album = Album(games)
-    vectors = np.random.default_rng(0).standard_normal((games, DIMS), np.float32).astype(np.float16)
-    features = Features(np.arange(games), np.array(album.names, dtype=object), vectors, {})
     catalogue = pd.DataFrame({"appid": range(games), "review_count": range(games)})
     catalogue["developers"] = [[f"Studio {number % 5_000}"] for number in range(games)]
-    catalogue["franchises"] = [[]] * games
-    return picker.pick(matching.prepare(features), album, catalogue)
+    catalogue["franchises"] = catalogue["tags"] = [[]] * games
+    catalogue["release_date"] = 0
+    catalogue["review_score"] = 50.0
+    return picker.pick(matching.prepare(features_of(games)), Album(games), catalogue)
 
 
 def timed(act: Callable, values: Iterable) -> list[float]:
@@ -147,21 +152,26 @@ def in_the_kernel(games: int, clicks: int) -> None:
     print(f"made ready in {time.perf_counter() - began:.1f} s, features prepared included\n")
     print("| stage | ms: median (slowest) | limit | peer | peer / ours |\n|---|---|---|---|---|")
     keys = [text[:length] for text in TYPED for length in range(1, len(text) + 1)]
-    everything = shown._index.names
+    everything = dict(enumerate(names(games)))
     naive = timed(lambda text: process.extract(text, everything, limit=12), [*TYPED, *MISTYPED])
-    row("key to list", timed(lambda text: shown.search.set_trait("value", text), keys), 100, naive)
-    row("key to list, mistyped", timed(lambda text: shown.search.set_trait("value", text), MISTYPED), 100, naive)
+    row("key to list", timed(lambda text: shown.panel.search.set_trait("value", text), keys), 100, naive)
+    row("key to list, mistyped", timed(lambda text: shown.panel.search.set_trait("value", text), MISTYPED), 100, naive)
     appids = np.random.default_rng(1).choice(games, (2, clicks)).tolist()
-    row("click to HTML", timed(shown.show, appids[0]), None, timed(lambda appid: figure(shown, appid), appids[0][:5]))
-    sent = len(shown.card.value) + sum(len(cell.label.value) for cell in shown.grid.children)
-    shown.others.value = shown.distinct.value = True
+    row("click to HTML", timed(shown.show, appids[0]), None, timed(figure_of(games), appids[0][:5]))
+    sent = len(shown.panel.card.value) + sum(len(cell.label.value) for cell in shown.panel.grid.children)
+    shown.panel.others.value = True
+    shown.panel.distinct.value = True
     row("click to HTML, both filters", timed(shown.show, appids[1]), None)
     print(f"\n{sent:,} bytes sent a click")
 
 
-def figure(shown: picker.Picker, appid: int) -> bytes:
-    appids, cosines = matching.nearest(shown._kinds[""], [appid], 10)
-    return show.matches(shown._album, appid, appids[0], cosines[0]).jpeg()
+def figure_of(games: int) -> Callable[[int], bytes]:
+    """Return what draws a query's matches as a matplotlib figure, the peer."""
+    album = Album(games)
+    prepared = matching.prepare(features_of(games))
+    return lambda appid: show.matches(
+        album, appid, *(found[0] for found in matching.nearest(prepared, [appid], 10))
+    ).jpeg()
 
 
 def in_the_browser(games: int, clicks: int) -> None:

@@ -21,7 +21,13 @@ _ARGUMENTS = [  # no sandbox, as tests may run as root; the rest keeps chromium 
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
-_LAB = ["jupyterlab", "--ip=127.0.0.1", "--allow-root", "--IdentityProvider.token="]
+_LAB = [
+    "jupyterlab",
+    "--ip=127.0.0.1",
+    "--allow-root",
+    "--IdentityProvider.token=",
+    "--LabApp.expose_app_in_browser=True",
+]
 
 
 @contextlib.contextmanager

@@ -59,6 +59,36 @@ def test_figures_are_there_and_not_flat(file):
 
 
 @BOTH
+def test_every_picture_says_in_words_what_it_shows(file):
+    for cell in code(file):
+        for output in cell.outputs:
+            if "image/jpeg" in output.get("data", {}):
+                assert len(output.metadata["image/jpeg"]["alt"]) > 20
+            html = output.get("data", {}).get("text/html", "")
+            assert html.count("<img") == html.count("alt=")
+
+
+def test_a_still_stands_where_the_picker_comes_alive():
+    (cell,) = (cell for cell in code(MATCH) if "picker.pick(" in cell.source)
+    (output,) = cell.outputs
+    assert output.data.keys() == {"text/html", "text/plain"}
+    assert output.data["text/html"].count("<img") == 11
+
+
+def test_three_settings_come_first_and_nothing_heavy_stands_below_the_picker():
+    cells = code(MATCH)
+    assert [line.split(" =")[0] for line in cells[1].source.splitlines() if "@param" in line] == [
+        "SOURCE",
+        "GAMES",
+        "QUERY",
+    ]
+    below = cells[next(at for at, cell in enumerate(cells) if "picker.pick(" in cell.source) + 1 :]
+    for cell in below:
+        if "judge." in cell.source or "store_map" in cell.source or "most_unique" in cell.source:
+            assert "if chosen.study:" in cell.source
+
+
+@BOTH
 def test_a_notebook_is_small_and_tells_nothing_of_the_machine_it_ran_on(file):
     text = file.read_text()
     assert len(text) < 2_000_000
@@ -105,7 +135,7 @@ def test_a_run_on_the_sample_gives_what_is_stored(tmp_path):
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", *options, DOWNLOAD.name, MATCH.name],
         cwd=ROOT,
-        env=environment(SOURCE="sample", DTYPE="float32", DATA=tmp_path / "data"),
+        env=environment(SOURCE="sample", DTYPE="float32", STUDY="true", DATA=tmp_path / "data"),
         capture_output=True,
         text=True,
         check=False,

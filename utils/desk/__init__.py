@@ -6,6 +6,6 @@ nothing about games that were not loaded, nor about beauty.
 
 from utils.desk.control import Desk, open_desk
 from utils.desk.drafts import NoDraft, drafts
-from utils.desk.verdict import Verdict, compare
+from utils.desk.verdict import RELATIVE, Verdict, compare
 
-__all__ = ["Desk", "NoDraft", "Verdict", "compare", "drafts", "open_desk"]
+__all__ = ["RELATIVE", "Desk", "NoDraft", "Verdict", "compare", "drafts", "open_desk"]

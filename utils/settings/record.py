@@ -39,6 +39,8 @@ class Settings:
     data: Path = Path("data")  # where everything is kept
     drive: Path | None = None  # a folder of Google Drive that finished work is copied to, and back
     snapshot: str = ""  # a released snapshot to start from, instead of downloading: an address or a path
+    study: bool = False  # whether the match notebook also measures how good the matches are
+    draft: str = ""  # a picture of your own to compare: a path, a folder, a web address, or several between `;`
     api_url: str = API_URL
     assets_url: str = ASSETS_URL
     overridden: tuple[str, ...] = field(default=(), compare=False)  # cell values that yielded to the environment

@@ -5,6 +5,7 @@ for those who cannot see it. `album` is any mapping from appid to Banner, `banne
 that are drawn are read from it.
 """
 
+from utils.show.eyes import eyes
 from utils.show.grids import banners, duplicates, matches, queries, unique
 from utils.show.page import Figure
 from utils.show.plane import MapError, plane
@@ -17,6 +18,7 @@ __all__ = [
     "MapError",
     "banners",
     "duplicates",
+    "eyes",
     "matches",
     "plane",
     "queries",
