@@ -19,7 +19,7 @@ SHARED = {"do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "
 BLOCKS = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2}
 TOWER = BLOCKS | {"intermediate_size": 64}
 STAGES = {"hidden_sizes": [16, 24, 32, 40], "depths": [1, 1, 1, 1]}
-WORDS = 600  # of the text towers; more than the tests' tokenizers know
+WORDS = 514  # of the text towers, as the tests' tokenizers know
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,12 @@ def _dino(**more) -> dict:
 
 
 def _clip() -> PreTrainedConfig:
-    text = TOWER | {"vocab_size": WORDS, "max_position_embeddings": 77, "bos_token_id": 0, "eos_token_id": WORDS - 1}
+    text = TOWER | {
+        "vocab_size": WORDS,
+        "max_position_embeddings": 77,
+        "bos_token_id": WORDS - 2,
+        "eos_token_id": WORDS - 1,
+    }
     seen = TOWER | {"image_size": 64, "patch_size": 32}
     return transformers.CLIPConfig(text_config=text, vision_config=seen, projection_dim=24)
 
