@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import requests
 from PIL import Image, ImageOps
 
 from utils import snapshot
 from utils.errors import PlainError
-from utils.pictures import MOST_BYTES, Refused, open_picture, picture_size, upright_rgb
+from utils.pictures import Refused, content, open_picture, picture_size, upright_rgb
 from utils.snapshot import HEIGHT, WIDTH
 
 __all__ = [
@@ -32,9 +30,6 @@ __all__ = [
     "read_shard",
 ]
 
-_TIMEOUT = (10, 30)  # seconds to connect, and between two reads
-_PATIENCE = 60  # seconds for a whole picture from the web
-
 
 class ShardDamaged(PlainError):
     """A shard that is not what it was when it was verified."""
@@ -47,6 +42,7 @@ class Banner:
     appid: int
     name: str
     jpeg: bytes
+    ratio: float = WIDTH / HEIGHT  # width / height of the picture it was made from
 
     @cached_property
     def sha256(self) -> str:
@@ -68,30 +64,6 @@ def decode(picture: bytes) -> np.ndarray:
     picture or a broken one.
     """
     return np.asarray(_fit(upright_rgb(open_picture(picture))))
-
-
-def content(picture: str | Path | bytes | Image.Image | np.ndarray) -> bytes:
-    """Return the bytes of a picture's file, wherever it is; pixels are written as TIFF, which loses nothing.
-
-    A picture is a file's path or bytes, a PIL image, an RGB array uint8 (height, width, 3) or an http(s) address.
-    Raises Refused for anything else, and for what cannot be had.
-    """
-    match picture:
-        case bytes():
-            return picture
-        case str() if picture.lower().startswith(("http://", "https://")):
-            return _download(picture)
-        case str() | Path():
-            return _file(Path(picture))
-        case np.ndarray() if picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3:
-            return _tiff(Image.fromarray(picture))
-        case Image.Image():
-            return _tiff(picture)
-    kind = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
-    raise Refused(
-        f"the picture is {kind}; allowed are a path, bytes, a PIL image, an RGB array uint8 (height, width, 3), "
-        "or an http(s) address"
-    )
 
 
 def own(picture: str | Path | bytes | Image.Image | np.ndarray, name: str) -> Banner:
@@ -130,8 +102,8 @@ def read_shard(shard: snapshot.Shard) -> Iterator[Banner]:
     rows = snapshot.rows(shard)
     if not jpegs.keys() >= set(rows["appid"]):
         raise ShardDamaged(f"{shard.path} lacks banners that its record names: {remedy}")
-    for row in rows.itertuples():
-        yield _banner(row.appid, row.name, jpegs[row.appid], row.rotation)
+    for appid, name, rotation in zip(rows["appid"], rows["name"], rows["rotation"], strict=True):
+        yield _banner(appid, name, jpegs[appid], rotation)
 
 
 def _jpegs(tar: bytes) -> dict[int, bytes]:
@@ -146,7 +118,9 @@ def _jpegs(tar: bytes) -> dict[int, bytes]:
 class Album(Mapping[int, Banner]):
     """The banners of a folder by appid, the newest version of each, read from the shards when asked for.
 
-    Holds an index of some 100 bytes a banner in memory. What it gives is not hashed: that is `read`'s work.
+    Holds an index of some 100 bytes a banner in memory. What it gives is not hashed: that is `read`'s work. The places
+    in the tars are those that were recorded when they were verified: webdataset's own random access, `wids`, copies
+    every shard into a cache in /tmp and finds it there by name, though the shard may have been fetched again since.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -168,10 +142,14 @@ class Album(Mapping[int, Banner]):
 
 
 def _banner(appid: int, name: str, jpeg: bytes, rotation: int) -> Banner:
-    """Return a banner, its JPEG written anew only where it is not upright or not of the banners' size."""
-    if rotation or picture_size(jpeg) != (WIDTH, HEIGHT):
-        jpeg = _jpeg(_fit(upright_rgb(open_picture(jpeg)).rotate(int(rotation), expand=True)))
-    return Banner(int(appid), name, jpeg)
+    """Return a banner, its JPEG written again only where it is not upright or not of the banners' size."""
+    try:
+        if (picture_size(jpeg), rotation) == ((WIDTH, HEIGHT), 0):
+            return Banner(int(appid), name, jpeg)
+        upright = upright_rgb(open_picture(jpeg)).rotate(int(rotation), expand=True)
+    except Refused:
+        return Banner(int(appid), name, jpeg)  # its pixels say what is wrong, without keeping the others back
+    return Banner(int(appid), name, _jpeg(_fit(upright)), upright.width / upright.height)
 
 
 def _fit(image: Image.Image) -> Image.Image:
@@ -182,37 +160,6 @@ def _fit(image: Image.Image) -> Image.Image:
 
 
 def _jpeg(image: Image.Image) -> bytes:
-    content = io.BytesIO()
-    image.save(content, "JPEG", quality=95)
-    return content.getvalue()
-
-
-def _file(path: Path) -> bytes:
-    try:
-        if path.exists() and not path.is_file():
-            raise Refused(f"{path} is not a file")
-        with path.open("rb") as file:
-            return file.read(MOST_BYTES + 1)  # a byte too many is refused when it is opened
-    except OSError as error:
-        raise Refused(f"{path} is no file that can be read, nor an http(s) address: {error.strerror}") from None
-
-
-def _tiff(image: Image.Image) -> bytes:
-    content = io.BytesIO()
-    ImageOps.exif_transpose(image).save(content, "TIFF")
-    return content.getvalue()
-
-
-def _download(address: str) -> bytes:
-    """Return what an address gives, up to a size and in a time; Refused says why not."""
-    try:
-        with requests.get(address, stream=True, timeout=_TIMEOUT) as answer:
-            answer.raise_for_status()
-            content, end = bytearray(), time.monotonic() + _PATIENCE
-            for some in answer.iter_content(1 << 16):
-                content += some
-                if len(content) > MOST_BYTES or time.monotonic() > end:
-                    raise Refused(f"{address} gives more than {MOST_BYTES:,} bytes, or takes longer than {_PATIENCE} s")
-            return bytes(content)
-    except requests.RequestException as error:
-        raise Refused(f"{address} cannot be had: {error}") from None
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=95)
+    return file.getvalue()

@@ -7,16 +7,21 @@ comes from, an upload, an address or a shard, it goes through `open_picture`.
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ExifTags import Base
 
+from utils import web
 from utils.errors import PlainError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # Pillow's names; each is decoded by Pillow itself
 MOST_BYTES = 50_000_000  # of a picture file
 MOST_PIXELS = 50_000_000  # of a picture; a phone's camera gives up to 48 million
+
+_DEADLINE = 60.0  # seconds for a picture from an address
 
 
 class Refused(PlainError, ValueError):
@@ -53,6 +58,30 @@ def is_plain(content: bytes) -> bool:
         return image.format == "JPEG" and image.mode in ("L", "RGB") and upright
 
 
+def content(picture: str | Path | bytes | Image.Image | np.ndarray) -> bytes:
+    """Return the bytes of a picture's file, wherever it is; pixels are written as TIFF, which loses nothing.
+
+    A picture is a file's path or bytes, a PIL image, an RGB array uint8 (height, width, 3) or an http(s) address.
+    Raises Refused for anything else, and for what cannot be read.
+    """
+    match picture:
+        case bytes():
+            return picture
+        case str() if picture.lower().startswith(("http://", "https://")):
+            return _from_address(picture)
+        case str() | Path():
+            return _from_file(Path(picture))
+        case np.ndarray() if picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3:
+            return _tiff(Image.fromarray(picture))
+        case Image.Image():
+            return _tiff(picture)
+    kind = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
+    raise Refused(
+        f"the picture is {kind}; allowed are a path, bytes, a PIL image, an RGB array uint8 (height, width, 3), "
+        "or an http(s) address"
+    )
+
+
 def upright_rgb(image: Image.Image) -> Image.Image:
     """Return a picture as 8-bit RGB: rotated as its EXIF says, transparency laid on white, 16 bits scaled to 8."""
     image = _upright(image)
@@ -62,6 +91,33 @@ def upright_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
+
+
+def _from_address(address: str) -> bytes:
+    try:
+        answer = web.get(address, limit=MOST_BYTES, deadline=_DEADLINE)
+    except web.WebError as error:
+        raise Refused(str(error)) from None
+    if answer.status != HTTPStatus.OK:
+        raise Refused(f"the address answers with status {answer.status}; check it")
+    return answer.body
+
+
+def _from_file(path: Path) -> bytes:
+    try:
+        if path.exists() and not path.is_file():
+            raise Refused(f"{path} is not a file")
+        with path.open("rb") as file:
+            return file.read(MOST_BYTES + 1)  # a byte too many is refused when it is opened
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise Refused(f"{path} is no file that can be read, nor an http(s) address: {reason}") from None
+
+
+def _tiff(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    _upright(image).save(file, "TIFF")
+    return file.getvalue()
 
 
 def _upright(image: Image.Image) -> Image.Image:

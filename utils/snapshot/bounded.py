@@ -20,9 +20,8 @@ from typing import Any
 from utils import pictures, web
 
 # What img2dataset imports and a download does not use; torch and ray alone take longer than all the rest.
-sys.modules.setdefault("wandb", types.ModuleType("wandb"))
-for _unused in ("torch", "ray"):
-    sys.modules.setdefault(_unused, None)  # type: ignore[arg-type]
+_UNUSED = {"wandb": types.ModuleType("wandb"), "torch": None, "ray": None}  # None: an import of it fails
+vars(sys)["modules"].update({name: stub for name, stub in _UNUSED.items() if name not in sys.modules})
 
 from img2dataset import distributor, downloader  # noqa: E402
 
@@ -41,8 +40,8 @@ _DECODING = threading.Lock()  # one picture at a time takes memory
 class BoundedDownloader(downloader.Downloader):
     """img2dataset's downloader with our `fetch`.
 
-    bounds: `allowed`, what addresses must begin with; `deadline`, seconds for a picture; `counted`, a folder where each
-    process counts the pictures it has asked for.
+    bounds: `shards`, the numbers of those to download; `allowed`, what addresses must begin with; `deadline`, seconds
+    for a picture; `counted`, a folder where each process counts the pictures it has asked for.
     """
 
     def __init__(self, bounds: Mapping[str, Any], **options: Any) -> None:  # noqa: ANN401 - img2dataset's own
@@ -50,8 +49,13 @@ class BoundedDownloader(downloader.Downloader):
         self.bounds = bounds
 
     def __call__(self, row: tuple[int, str]) -> tuple[bool, tuple[int, str]]:
-        """Download a shard, in whichever process this runs."""
-        downloader.download_image_with_retry = functools.partial(fetch, bounds=self.bounds)
+        """Download a shard that is wanted, in whichever process this runs.
+
+        img2dataset finds out by a glob which shards are there, and finds none under a folder named "[1]".
+        """
+        if row[0] not in self.bounds["shards"]:
+            return True, row
+        vars(downloader).update(download_image_with_retry=functools.partial(fetch, bounds=self.bounds))
         return super().__call__(row)
 
 

@@ -53,9 +53,9 @@ def _join_ray(processes: int) -> None:
 def _download(options: dict, bounds: Mapping[str, object]) -> None:
     from utils.snapshot import bounded  # brings img2dataset
 
-    bounded.main.Downloader = functools.partial(bounded.BoundedDownloader, bounds)
-    bounded.main.LoggerProcess = _NoLogger
-    bounded.distributor.get_context = _context
+    ours = functools.partial(bounded.BoundedDownloader, bounds)
+    vars(bounded.main).update(Downloader=ours, LoggerProcess=_NoLogger)
+    vars(bounded.distributor).update(get_context=_context)
     bounded.main.download(**options)
 
 

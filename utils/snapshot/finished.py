@@ -28,9 +28,9 @@ def finished_files(folder: Path, *, check: bool = False) -> list[tuple[Path, ...
 
 def _is_sound(plan: Plan, number: int) -> bool:
     """Return whether a shard is what was verified, and its banners lie where its record says."""
-    if not is_intact(plan, number, check=True):
-        return False
     record = record_of(plan, number)
+    if record is None or not is_intact(plan, number, check=True):
+        return False
     try:
         places = set(dict(jpeg_places(plan.part(number, ".tar"))).values())
     except (OSError, tarfile.TarError):

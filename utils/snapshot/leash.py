@@ -23,7 +23,7 @@ HEIGHT = 384
 PATIENCE = 60.0  # seconds within which a picture must be whole
 DISTRIBUTORS = ("multiprocessing", "ray")
 
-_OPTIONS = {
+OPTIONS = {  # img2dataset's, in every run
     "input_format": "parquet",
     "url_col": "url",
     "save_additional_columns": ["appid", "name", "picture"],
@@ -89,36 +89,37 @@ def img2dataset(plan: Plan, addresses: pd.DataFrame, shards: Sequence[int], opti
     addresses.to_parquet(plan.folder / "addresses.parquet", index=False)
     _counted(plan).mkdir(parents=True, exist_ok=True)
     with _log(plan).open("ab") as log:
+        told, telling = os.pipe()
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and words
             [sys.executable, "-c", child.START],
-            stdin=subprocess.PIPE,
+            stdin=told,
             stdout=log,
             stderr=log,
             start_new_session=True,
             env=_environment(),
         )
+        os.close(told)
     try:
-        process.stdin.write(json.dumps(_told(plan, shards, options)).encode() + b"\n")
-        process.stdin.flush()
+        os.write(telling, json.dumps(_told(plan, shards, options)).encode() + b"\n")
         yield Run(plan, process)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        process.stdin.close()
+        os.close(telling)
 
 
 def _told(plan: Plan, shards: Sequence[int], options: Options) -> dict:
     """Return what the process is told."""
-    bounds = {"allowed": options.allowed, "deadline": PATIENCE, "counted": str(_counted(plan).absolute())}
-    return _OPTIONS | {
+    bounds = {"allowed": options.allowed, "deadline": PATIENCE, "shards": list(shards)}
+    return OPTIONS | {
         "url_list": str(plan.folder.absolute() / "addresses.parquet"),
         "output_folder": str(plan.folder.absolute() / "shards"),
         "number_sample_per_shard": plan.shard_size,
         "processes_count": min(options.processes, len(shards)),
         "thread_count": options.threads,
         "distributor": options.distributor,
-        "bounds": bounds,
+        "bounds": bounds | {"counted": str(_counted(plan).absolute())},
     }
 
 

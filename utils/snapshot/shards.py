@@ -123,7 +123,7 @@ def verify(plan: Plan, number: int) -> pa.Table | None:
         return None
     if count != len(table) or not _as_planned(plan, number, table.select(["appid", "picture"]).to_pandas()):
         return None
-    good = set(table.filter(pc.equal(table["status"], "success"))["key"].to_pylist())
+    good = set(table.filter(pc.field("status") == "success")["key"].to_pylist())
     if good != places.keys():
         return None
     stat = tar.stat()
@@ -191,7 +191,7 @@ def _opened(file: Path) -> pa.Table | None:
 
 
 def _downloaded(record: pa.Table) -> pa.Table:
-    return record.filter(pc.equal(record["status"], "downloaded"))
+    return record.filter(pc.field("status") == "downloaded")
 
 
 def _noted(record: pa.Table, what: str) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
@@ -16,7 +17,7 @@ from utils.snapshot.errors import SnapshotError, Stopped
 from utils.snapshot.leash import Options, Run, img2dataset
 from utils.snapshot.plan import COLUMNS, Plan, picture_identity, read_plans, write_plan
 from utils.snapshot.report import Report, history, report
-from utils.snapshot.shards import is_intact, verify
+from utils.snapshot.shards import is_intact, record_of, verify
 
 _PAUSE = 0.2  # seconds between two looks at what has come
 _STUCK = 900  # seconds without a picture after which the downloading process is given up
@@ -75,13 +76,21 @@ def _check(catalogue: pd.DataFrame) -> None:
 def _plan(catalogue: pd.DataFrame, folder: Path, shard_size: int | None, allowed: Sequence[str]) -> Plan | None:
     """Write a plan of what is new in the catalogue, and return it; None where nothing is new."""
     games = catalogue[["appid", "name", "banner_url"]].assign(picture=catalogue["banner_url"].map(picture_identity))
-    last = history(folder).drop_duplicates(["appid", "picture"], keep="last")
-    known = games[["appid", "picture"]].merge(last, on=["appid", "picture"], how="left")
-    settled = known["passing"].eq(False).to_numpy()  # it is missing where nothing is known
-    games = games[(games["picture"] != "") & lie_under(games["banner_url"], allowed) & ~settled]
+    wanted = (games["picture"] != "") & lie_under(games["banner_url"], allowed) & ~_settled(games, history(folder))
+    games = games[wanted]
     if games.empty:
         return None
     return write_plan(folder, games[COLUMNS], shard_size, read_plans(folder)[0])
+
+
+def _settled(games: pd.DataFrame, past: pd.DataFrame) -> np.ndarray:
+    """Return for each game whether nothing is to be asked: its picture is the newest on disk, or is none for good."""
+    last = past.drop_duplicates(["appid", "picture"], keep="last")
+    known = games[["appid", "picture"]].merge(last, on=["appid", "picture"], how="left")
+    downloaded = past[past["status"] == "downloaded"].drop_duplicates("appid", keep="last")
+    newest = known["appid"].map(downloaded.set_index("appid")["picture"])
+    older = known["status"].eq("downloaded") & newest.ne(known["picture"])  # the game went back to an earlier picture
+    return (known["passing"].eq(False) & ~older).to_numpy()  # `passing` is missing where nothing is known
 
 
 def _finish(plan: Plan, catalogue: pd.DataFrame, options: Options, *, check: bool = False) -> None:
@@ -111,7 +120,7 @@ def _follow(run: Run, lacking: set[int], bar: tqdm) -> None:
     moved = time.monotonic()
     while lacking and time.monotonic() - moved < _STUCK:
         ended = run.ended
-        asked = min(began + run.asked(), bar.total)
+        asked = min(began + run.asked(), run.plan.games)
         if asked > bar.n:
             bar.set_description(f"Banners of snapshot {run.plan.folder.name}", refresh=False)
             bar.update(asked - bar.n)
@@ -131,7 +140,7 @@ def _is_there(plan: Plan, number: int, *, check: bool) -> bool:
     """Return whether a shard is verified and as it was then, verifying one that was finished but not recorded."""
     if is_intact(plan, number, check=check):
         return True
-    if plan.record(number).is_file():  # a damaged tar must not be verified as it is now
+    if record_of(plan, number) is not None:  # the tar is not what it was: it must not be verified as it is now
         plan.record(number).unlink()
         plan.part(number, "_stats.json").unlink(missing_ok=True)
     return verify(plan, number) is not None

@@ -1,0 +1,89 @@
+"""What a look at all banners finds: each kind of issue, on banners that have it and on banners that have not."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from downloads import jpeg, noise, update
+from PIL import Image, ImageFilter
+
+import sample
+from utils import quality
+
+
+def rich(seed, patches=(36, 24)):
+    """A picture with sharp edges, many tones and colours."""
+    generator = np.random.default_rng(seed)
+    patches = generator.integers(0, 256, (*patches, 3), "uint8")
+    return Image.fromarray(patches).resize((600, 900), Image.Resampling.NEAREST)
+
+
+@pytest.fixture(scope="module")
+def issues(tmp_path_factory):
+    """What is found in a folder of a banner of each kind: issue -> numbers of the games."""
+    folder = tmp_path_factory.mktemp("quality")
+    kinds = [
+        rich(0),
+        rich(1),
+        rich(2).point(lambda level: level // 8),  # dark
+        rich(3).point(lambda level: 224 + level // 8),  # light
+        rich(4, (6, 4)).filter(ImageFilter.GaussianBlur(25)),  # blurry
+        noise((600, 900), 5).convert("1", dither=Image.Dither.NONE).convert("L").convert("RGB"),  # two tones, grey
+        rich(6).convert("L"),  # grey
+        rich(7).resize((900, 600)),  # odd ratio
+        rich(0),  # exactly the first
+        rich(1).resize((590, 885)).resize((600, 900)),  # nearly the second
+    ]
+    with sample.Store(sample.many(len(kinds))) as store:
+        for game, kind in zip(store.games, kinds, strict=True):
+            store.pictures[game.appid] = jpeg(kind)
+        assert update(store, folder).downloaded == len(kinds)
+    return quality.find_issues(folder)
+
+
+def numbers(issues, issue):
+    return sorted((issues.loc[issues["issue"] == issue, "appid"] - 100_000_000) // 10)
+
+
+@pytest.mark.parametrize(
+    ("issue", "games"),
+    [
+        ("dark", [2]),
+        ("light", [3]),
+        ("blurry", [4]),
+        ("low information", [5]),
+        ("grey", [5, 6]),
+        ("odd ratio", [7]),
+        ("exact duplicate", [0, 8]),
+        ("near duplicate", [1, 9]),
+    ],
+)
+def test_each_issue_is_found_where_it_is_and_nowhere_else(issues, issue, games):
+    assert numbers(issues, issue) == games
+
+
+def test_doubles_share_a_group_and_others_have_none(issues):
+    doubles = issues["issue"].str.contains("duplicate")
+    assert (issues.loc[~doubles, "group"] == -1).all()
+    assert issues[doubles].groupby(["issue", "group"]).size().tolist() == [2, 2]
+
+
+def test_the_summary_counts_and_explains_all(issues):
+    summary = quality.summary(issues).set_index("issue")
+    assert summary.index.tolist() == list(quality.ISSUES)
+    assert summary.loc["grey", "banners"] == 2
+    assert summary["meaning"].str.len().min() > 10
+
+
+def test_a_folder_without_banners_has_no_issues(tmp_path):
+    found = quality.find_issues(tmp_path)
+    assert found.empty
+    assert quality.summary(found)["banners"].sum() == 0
+
+
+def test_a_spreadsheet_runs_no_name(tmp_path):
+    issues = pd.DataFrame({"appid": [1, 2], "name": ["=1+1", "Ōkami"], "issue": "dark", "value": 0.1, "group": -1})
+    file = quality.save_csv(issues, tmp_path / "issues.csv")
+    again = pd.read_csv(io.BytesIO(file.read_bytes()), encoding="utf-8-sig")
+    assert again["name"].tolist() == ["'=1+1", "Ōkami"]

@@ -1,0 +1,205 @@
+"""Random histories of a store and its updates, against a model of ten lines.
+
+The store's games come, go and change; it is down for a while; downloads die in the middle; files are lost. Many
+histories run with img2dataset's contract (what it writes, and what it leaves when it dies), a few with itself.
+"""
+
+import contextlib
+import importlib
+import io
+import json
+import random
+import tarfile
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from downloads import jpeg, update
+from PIL import Image
+
+import sample
+from sample import Game
+from utils import banners, snapshot
+
+APPIDS = range(10, 130, 10)
+BLANK = jpeg(Image.new("RGB", (256, 384), "white"))
+
+
+class World:
+    """A store of our own, and what it answers."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)  # noqa: S311 - histories, not secrets
+        self.versions = {}  # appid -> version of its picture
+        self.down = False
+
+    def live(self):
+        """Let something happen."""
+        for appid in self.random.sample(APPIDS, 5):
+            if self.random.random() < 0.3:
+                self.versions.pop(appid, None)
+            else:
+                self.versions[appid] = self.random.randrange(1, 5)
+        self.down = self.random.random() < 0.25
+
+    def picture(self, appid):
+        """Return the file at a game's address now; None where there is none."""
+        look = random.Random(f"{appid} {self.versions[appid]}").random()  # noqa: S311
+        if look < 0.2:
+            return None
+        return BLANK if look < 0.3 else look_of(appid, self.versions[appid])
+
+    def outcome(self, appid):
+        """Return what an update must make of a game that it asks for now."""
+        if self.down:
+            return "failed"
+        picture = self.picture(appid)
+        return "missing" if picture is None else "refused" if picture is BLANK else "downloaded"
+
+    def catalogue(self, assets_url):
+        urls = {appid: f"{assets_url}steam/apps/{appid}/b.jpg?t={version}" for appid, version in self.versions.items()}
+        return pd.DataFrame({"appid": list(urls), "name": "A game", "banner_url": list(urls.values())})
+
+
+def look_of(appid, version):
+    patches = np.random.default_rng([appid, version]).integers(0, 256, (9, 6, 3), "uint8")
+    return jpeg(Image.fromarray(patches).resize((256, 384)))
+
+
+class Model:
+    """What must be on disk: the last outcome of each picture, and of each game the newest that was downloaded."""
+
+    def __init__(self):
+        self.last = {}  # (appid, version) -> status
+        self.newest = {}  # appid -> version
+
+    def wanted(self, world):
+        """Return the games whose picture is not known, failed, or was overtaken by another one."""
+        return [
+            appid
+            for appid, version in world.versions.items()
+            if self.last.get((appid, version), "failed") == "failed"
+            or (self.last[appid, version] == "downloaded" and self.newest[appid] != version)
+        ]
+
+    def update(self, world):
+        for appid in self.wanted(world):
+            version = world.versions[appid]
+            self.last[appid, version] = world.outcome(appid)
+            if self.last[appid, version] == "downloaded":
+                self.newest[appid] = version
+
+
+def contract(world, asked, die_after):
+    """Return what stands for `img2dataset`: it writes what it would, and dies within its `die_after`-th shard."""
+
+    @contextlib.contextmanager
+    def run(plan, addresses, shards, _):
+        died = False
+        for place, number in enumerate(shards):
+            died = place == die_after
+            part = addresses.iloc[number * plan.shard_size :][: plan.size(number)]
+            asked.extend(part["appid"])
+            write_shard(plan, number, part, world, died)
+            if died:
+                break
+        yield Ran(plan)
+
+    return run
+
+
+class Ran:
+    """A run that has ended."""
+
+    ended = True
+
+    def __init__(self, plan):
+        self.plan = plan
+
+    def asked(self):
+        return 0
+
+    def last_words(self):
+        return "it died"
+
+
+ERRORS = {"failed": "status 503", "missing": "status 404"}
+
+
+def write_shard(plan, number, part, world, died):
+    """Write a shard as img2dataset does; where it dies, half a tar and nothing else."""
+    rows = part.reset_index(drop=True)
+    rows["key"] = [f"{number:05}{place:04}" for place in rows.index]
+    outcomes = [world.outcome(appid) if appid in world.versions else "missing" for appid in rows["appid"]]
+    rows["status"] = ["failed_to_download" if each in ERRORS else "success" for each in outcomes]
+    rows["error_message"] = [ERRORS.get(each) for each in outcomes]
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        for row in rows[rows["status"] == "success"].itertuples():
+            for ending, body in (("jpg", world.picture(row.appid)), ("json", b'{"appid": %d}' % row.appid)):
+                member = tarfile.TarInfo(f"{row.key}.{ending}")
+                member.size = len(body)
+                tar.addfile(member, io.BytesIO(body))
+    written = content.getvalue()
+    plan.part(number, ".tar").write_bytes(written[: len(written) // 2] if died else written)
+    if not died:
+        pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), plan.part(number, ".parquet"))
+        plan.part(number, "_stats.json").write_text(json.dumps({"count": len(rows)}))
+
+
+def lose_a_record(folder, chance):
+    """Delete, empty or spoil what was found in a shard: the next update finds it again, without asking the store."""
+    files = sorted(folder.glob("*/verified/*.parquet"))
+    if files and chance.random() < 0.5:
+        file = chance.choice(files)
+        chance.choice([file.unlink, lambda: file.write_bytes(b""), lambda: file.write_bytes(b"PAR1" * 9)])()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_histories_of_the_contract(tmp_path, monkeypatch, seed):
+    module = importlib.import_module("utils.snapshot.update")
+    assets_url = "http://127.0.0.1:9/store_item_assets/"
+    world = World(seed)
+    model = Model()
+    for _ in range(8):
+        world.live()
+        asked = []
+        for die_after in (world.random.choice([0, 1, None]), None):
+            monkeypatch.setattr(module, "img2dataset", contract(world, asked, die_after))
+            with contextlib.suppress(snapshot.SnapshotError):
+                report = snapshot.update(world.catalogue(assets_url), tmp_path, assets_url=assets_url, shard_size=3)
+        if not world.down:
+            assert set(asked) == set(model.wanted(world))
+        check(model, world, report, tmp_path)
+        lose_a_record(tmp_path, world.random)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [100, 101])
+def test_histories_of_real_downloads(tmp_path, seed):
+    world = World(seed)
+    model = Model()
+    with sample.Store(sample.Stock([], lambda _: None)) as store:
+        for _ in range(4):
+            world.live()
+            store.calm()
+            store.games = [Game(appid, "A game", "b.jpg", updated=version) for appid, version in world.versions.items()]
+            store.pictures = {appid: world.picture(appid) for appid in world.versions}
+            if world.down:
+                store.trouble("store_item_assets", 503, seconds=0)
+            report = update(store, tmp_path, world.catalogue(store.assets_url), shard_size=3)
+            check(model, world, report, tmp_path)
+            lose_a_record(tmp_path, world.random)
+
+
+def check(model, world, report, folder):
+    """Let the model do what the update did, and compare what is on disk and what is said of it."""
+    model.update(world)
+    expected = {appid: model.last[appid, version] for appid, version in world.versions.items()}
+    assert dict(zip(report.table["appid"], report.table["status"], strict=True)) == expected
+    assert {banner.appid for banner in banners.read(folder)} == model.newest.keys()
+    for appid, banner in banners.Album(folder).items():
+        shown = banners.decode(look_of(appid, model.newest[appid])).astype("int16")
+        assert np.abs(banner.rgb - shown).mean() < 6, "it shows another version"

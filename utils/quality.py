@@ -1,0 +1,118 @@
+"""What a look at all banners shows: dark, light, blurry, empty, odd, grey, doubled.
+
+The measures are those of cleanvision, on whose thresholds they lean; it reads folders of files, not shards, so that
+110,000 banners would first have to be unpacked. Here each banner is decoded once, on its way through.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import imagehash
+import numpy as np
+import pandas as pd
+from PIL import Image
+from scipy import ndimage
+from tqdm.auto import tqdm
+
+from utils import banners, files
+from utils.banners import Banner
+
+ISSUES = {
+    "dark": "even its bright parts are dark",
+    "light": "even its dark parts are light",
+    "blurry": "no edge in it is sharp",
+    "low information": "hardly more than one tone",
+    "grey": "it has no colour",
+    "odd ratio": "the original was much wider or narrower than two to three",
+    "exact duplicate": "the same picture as another game's",
+    "near duplicate": "nearly the same picture as another game's",
+}
+
+_DARK = 0.18  # of full brightness: the 99th percentile of a dark banner lies below
+_LIGHT = 0.75  # of full brightness: the 5th percentile of a light banner lies above
+_BLURRY = 0.004  # of its variance: that of a blurry banner's Laplacian lies below; sharp ones have 0.2 and more
+_LOW_INFORMATION = 3.0  # bits a pixel of 8: the entropy of an empty banner lies below
+_GREY = 2.0  # levels of 255 between a grey banner's channels, at most; JPEG leaves one or two
+_ODD = 1.35  # how many times wider or narrower than 2:3 an odd original is
+_RATIO = 2 / 3
+_LUMA = np.array([0.241, 0.691, 0.068], np.float32)  # brightness = sqrt(luma . rgb^2), as in cleanvision (HSP)
+
+
+def find_issues(folder: Path, catalogue: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return what is noteworthy of the banners in a folder of snapshots: a row a banner and issue.
+
+    Columns: appid, name, issue (of ISSUES), value (what was measured, in the unit of the issue; NaN for duplicates),
+    group (banners that are doubles of one another have one number; -1 elsewhere). With a catalogue, only its games.
+    A banner that cannot be decoded is left out. Raises banners.ShardDamaged.
+    """
+    measured = pd.DataFrame(list(_measured(folder, catalogue)), columns=_COLUMNS)
+    odd = np.maximum(measured["ratio"] / _RATIO, _RATIO / measured["ratio"])
+    found = [
+        _rows(measured, "dark", measured["bright"], measured["bright"] < _DARK),
+        _rows(measured, "light", measured["dim"], measured["dim"] > _LIGHT),
+        _rows(measured, "blurry", measured["sharpness"], measured["sharpness"] < _BLURRY),
+        _rows(measured, "low information", measured["entropy"], measured["entropy"] < _LOW_INFORMATION),
+        _rows(measured, "grey", measured["colour"], measured["colour"] <= _GREY),
+        _rows(measured, "odd ratio", measured["ratio"], odd > _ODD),
+        _doubles(measured, "exact duplicate", ["sha256"]),
+        _doubles(measured.drop_duplicates("sha256"), "near duplicate", ["phash"]),
+    ]
+    return pd.concat(found, ignore_index=True)
+
+
+def summary(issues: pd.DataFrame) -> pd.DataFrame:
+    """Return how many banners each issue has, in the order of ISSUES: issue, banners, meaning."""
+    counts = issues["issue"].value_counts().reindex(list(ISSUES), fill_value=0)
+    return pd.DataFrame({"issue": counts.index, "banners": counts.to_numpy(), "meaning": list(ISSUES.values())})
+
+
+def save_csv(issues: pd.DataFrame, file: Path) -> Path:
+    """Write the issues as a CSV, whole or not at all, and return the file.
+
+    A name that a spreadsheet would take for a formula gets an apostrophe before it.
+    """
+    formula = issues["name"].str.match(r"[=+\-@\t\r]")
+    safe = issues.assign(name=issues["name"].where(~formula, "'" + issues["name"]))
+    files.write(file, safe.to_csv(index=False).encode("utf-8-sig"))  # with its mark, spreadsheets read UTF-8
+    return file
+
+
+_COLUMNS = ["appid", "name", "bright", "dim", "sharpness", "entropy", "colour", "ratio", "sha256", "phash"]
+
+
+def _measured(folder: Path, catalogue: pd.DataFrame | None) -> Iterator[tuple]:
+    """Yield _COLUMNS of each banner."""
+    total = len(banners.Album(folder)) if catalogue is None else None
+    for banner in tqdm(banners.read(folder, catalogue), desc="Looking at all banners", unit=" banners", total=total):
+        try:
+            yield (banner.appid, banner.name, *_measures(banner.rgb), banner.ratio, banner.sha256, _phash(banner))
+        except banners.Refused:
+            continue
+
+
+def _measures(rgb: np.ndarray) -> tuple[float, float, float, float, float]:
+    """Return bright and dim percentile (0 to 1), sharpness, entropy (bits) and colour (levels) of RGB pixels, uint8."""
+    levels = rgb.astype(np.float32)
+    brightness = np.sqrt(np.square(levels) @ _LUMA) / 255
+    dim, bright = np.percentile(brightness, (5, 99))
+    grey = levels.mean(axis=-1)
+    sharpness = float(ndimage.laplace(grey).var() / max(float(grey.var()), 1.0))
+    shares = np.bincount(grey.astype(np.uint8).ravel(), minlength=256) / grey.size
+    entropy = -float(np.sum(shares * np.log2(shares, out=np.zeros_like(shares), where=shares > 0)))
+    colour = float(np.percentile(np.ptp(levels, axis=-1), 99))
+    return float(bright), float(dim), sharpness, entropy, colour
+
+
+def _phash(banner: Banner) -> str:
+    return str(imagehash.phash(Image.fromarray(banner.rgb)))
+
+
+def _rows(measured: pd.DataFrame, issue: str, values: pd.Series, is_so: pd.Series) -> pd.DataFrame:
+    found = measured.loc[is_so, ["appid", "name"]]
+    return found.assign(issue=issue, value=values[is_so].astype(float), group=-1)
+
+
+def _doubles(measured: pd.DataFrame, issue: str, alike: Sequence[str]) -> pd.DataFrame:
+    doubled = measured[measured.duplicated(list(alike), keep=False)]
+    group = doubled.groupby(list(alike), sort=False).ngroup()
+    return doubled[["appid", "name"]].assign(issue=issue, value=np.nan, group=group)
