@@ -45,7 +45,7 @@ def find_issues(folder: Path, catalogue: pd.DataFrame | None = None) -> pd.DataF
     group (banners that are doubles of one another have one number; -1 elsewhere). With a catalogue, only its games.
     A banner that cannot be decoded is left out. Raises banners.ShardDamaged.
     """
-    measured = pd.DataFrame(list(_measured(folder, catalogue)), columns=_COLUMNS)
+    measured = pd.DataFrame(list(_measured(folder, catalogue)), columns=pd.Index(_COLUMNS))
     odd = np.maximum(measured["ratio"] / _RATIO, _RATIO / measured["ratio"])
     found = [
         _rows(measured, "dark", measured["bright"], measured["bright"] < _DARK),
