@@ -26,7 +26,7 @@ class Teacher(Protocol):
 def network() -> nn.Module:
     """EfficientNet-Lite2; maps (n, 3, side, side), (RGB - 127) / 128, to (n, 1280, cells, cells)."""
     net = load_network()
-    net.forward = net.extract_features
+    net.forward = net.extract_features  # ty: ignore[invalid-assignment]
     return net
 
 

@@ -36,7 +36,7 @@ class Cells(nn.Module):
         self.network = network
 
     def forward(self, pixels: Tensor) -> Tensor:
-        return self.network.extract_features(pixels).flatten(2).mT  # ty: ignore[call-non-callable]
+        return self.network.extract_features(pixels).flatten(2).mT  # ty: ignore[not-callable]
 
 
 def build_efficientnet(pooling: tuple[str, int | None], image: str) -> tuple[Network, Preparation]:
