@@ -45,8 +45,9 @@ def explained(error: BaseException) -> PlainError | None:
     """Return the error in plain words, or None where there is nothing better to say than Python does."""
     if isinstance(error, KeyboardInterrupt):
         return Stopped("what is finished is kept; run this cell again to go on")
-    heading = MADE_UNDER.get(getattr(error, "name", None) or "")
-    return OutOfOrder(f"run the cell under “{heading}” first: it makes `{error.name}`") if heading else None
+    name = getattr(error, "name", None) or ""
+    heading = MADE_UNDER.get(name)
+    return OutOfOrder(f"run the cell under “{heading}” first: it makes `{name}`") if heading else None
 
 
 def _show(
