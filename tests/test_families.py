@@ -56,6 +56,17 @@ def test_older_files_give_the_same_features(folders, pictures, tmp_path, name):
     assert old.identity["revision"] != new.identity["revision"]
 
 
+def test_parameters_are_those_that_a_picture_goes_through(folders):
+    bare = families.FAMILIES["convnextv2"].model(families.FAMILIES["convnextv2"].config())
+    one = load(folders["convnextv2"])
+    assert one.parameters == sum(weight.numel() for weight in bare.parameters())
+    assert (
+        load(folders["clip"]).parameters
+        > load(folders["clip"], "cls").parameters
+        > load(folders["clip"], "cls@1").parameters
+    )
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_registers_and_cls_are_no_patches(folders, name):
     one = load(folders[name], POOLINGS[name][-1].replace("complex", "mean"), "whole")

@@ -87,6 +87,13 @@ class Encoder:
         return self._pool(self._forward(batch))
 
     @property
+    def parameters(self) -> int:
+        """How many trained numbers a picture goes through."""
+        parts = [self._backbone, self._head] if self._head else [self._backbone]
+        every = sum(weight.numel() for part in parts for weight in part.parameters())
+        return every + (2 * self.norm.gamma.numel() if self.norm else 0)
+
+    @property
     def reads(self) -> bool:
         """Whether `words` works: the checkpoint was trained on pictures and words together."""
         return not self.silence
