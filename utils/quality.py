@@ -11,7 +11,6 @@ import imagehash
 import numpy as np
 import pandas as pd
 from PIL import Image
-from scipy import ndimage
 from tqdm.auto import tqdm
 
 from utils import banners, files
@@ -92,15 +91,20 @@ def _measured(folder: Path, catalogue: pd.DataFrame | None) -> Iterator[tuple]:
 
 def _measures(rgb: np.ndarray) -> tuple[float, float, float, float, float]:
     """Return bright and dim percentile (0 to 1), sharpness, entropy (bits) and colour (levels) of RGB pixels, uint8."""
-    levels = rgb.astype(np.float32)
-    brightness = np.sqrt(np.square(levels) @ _LUMA) / 255
-    dim, bright = np.percentile(brightness, (5, 99))
-    grey = levels.mean(axis=-1)
-    sharpness = float(ndimage.laplace(grey).var() / max(float(grey.var()), 1.0))
-    shares = np.bincount(grey.astype(np.uint8).ravel(), minlength=256) / grey.size
-    entropy = -float(np.sum(shares * np.log2(shares, out=np.zeros_like(shares), where=shares > 0)))
-    colour = float(np.percentile(np.ptp(levels, axis=-1), 99))
-    return float(bright), float(dim), sharpness, entropy, colour
+    some = rgb[::2, ::2].astype(np.float32)  # a quarter of the pixels says as much of tones
+    dim, bright = np.percentile(np.sqrt(np.square(some) @ _LUMA) / 255, (5, 99))
+    colour = np.percentile(np.ptp(some, axis=-1), 99)
+    grey = np.asarray(Image.fromarray(rgb).convert("L"))
+    shares = np.bincount(grey.ravel(), minlength=256) / grey.size
+    entropy = -np.sum(shares * np.log2(shares, out=np.zeros_like(shares), where=shares > 0))
+    sharpness = _laplacian(grey.astype(np.float32)).var() / max(grey.var(), 1.0)
+    return float(bright), float(dim), float(sharpness), float(entropy), float(colour)
+
+
+def _laplacian(grey: np.ndarray) -> np.ndarray:
+    """Return four times each inner pixel less its neighbours, of (height, width)."""
+    inner = 4 * grey[1:-1, 1:-1]
+    return inner - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
 
 
 def _phash(banner: Banner) -> str:
