@@ -192,6 +192,7 @@ DAMAGES = {  # name -> (file, what becomes of it, how many pictures are asked ag
     "record empty": (RECORD, lambda file: os.truncate(file, 0), 0),
     "record cut": (RECORD, lambda file: os.truncate(file, 1_000), 0),
     "record of another shard": (RECORD, lambda file: shutil.copy(file.with_name("00002.parquet"), file), 0),
+    "plan.json gone": ("0001/plan.json", Path.unlink, 0),
     "plan.json empty": ("0001/plan.json", lambda file: os.truncate(file, 0), 0),
     "plan.json of fewer games": ("0001/plan.json", lambda file: edit(file, games=200), 0),
     "plan.json of other shards": ("0001/plan.json", lambda file: edit(file, shard_size=41), 0),

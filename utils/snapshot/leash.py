@@ -100,7 +100,8 @@ def img2dataset(plan: Plan, addresses: pd.DataFrame, shards: Sequence[int], opti
         )
         os.close(told)
     try:
-        os.write(telling, json.dumps(_told(plan, shards, options)).encode() + b"\n")
+        with suppress(BrokenPipeError):  # it has ended already: its last words say why
+            os.write(telling, json.dumps(_told(plan, shards, options)).encode() + b"\n")
         yield Run(plan, process)
     finally:
         with suppress(ProcessLookupError):

@@ -90,12 +90,13 @@ def read_plans(folder: Path) -> tuple[list[Plan], list[str]]:
     """Return the plans in a folder, oldest first, and a sentence for each that cannot be used."""
     plans = []
     notes = []
-    for file in sorted(Path(folder).glob("[0-9][0-9][0-9][0-9]/plan.json")):
+    for place in sorted(Path(folder).glob("[0-9][0-9][0-9][0-9]")):
+        file = place / "plan.json"
         plan = _read(file) or _recovered(file)
         if plan:
             plans.append(plan)
-        else:
-            notes.append(f"{file.parent} is left aside: its plan.json is damaged, and nothing there can replace it")
+        elif file.exists():
+            notes.append(f"{place} is left aside: its plan.json is damaged, and nothing there can replace it")
     return plans, notes
 
 
