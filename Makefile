@@ -90,7 +90,8 @@ bench: .venv/for-benchmarks
 notebooks: .venv/for-match
 	rm -rf data/sample
 	STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DTYPE=float32 $(EXECUTE) --inplace $(DOWNLOAD).ipynb
-	STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DTYPE=float32 STEAM_BANNERS_STUDY=true $(EXECUTE) --inplace $(MATCH).ipynb
+	STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DTYPE=float32 STEAM_BANNERS_STUDY=true STEAM_BANNERS_QUERY=Moonwyrm \
+		$(EXECUTE) --inplace $(MATCH).ipynb
 	$(BIN)/python tests/keep_outputs.py $(DOWNLOAD).ipynb $(MATCH).ipynb
 
 checkpoint: .venv/for-training

@@ -12,7 +12,6 @@ from pathlib import Path
 import nbformat
 
 PICTURES = {"match_steam_banners_with_BEiT.ipynb": ["sample_matches.jpg", "sample_reasons.jpg"]}
-WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def main(file: str) -> None:
@@ -31,7 +30,7 @@ def main(file: str) -> None:
 def stills(output: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
     """Return a control's still as an output of its own, if it has one."""
     data = output.get("data", {})
-    if WIDGET not in data or not data.get("text/html"):
+    if not data.get("text/html"):
         return []
     return [nbformat.v4.new_output("display_data", {"text/html": data["text/html"], "text/plain": data["text/plain"]})]
 

@@ -51,7 +51,7 @@ def test_a_copy_does_not_stand_out_and_says_whose_twin_it_is(beit, prepared, alb
     verdict = desk.compare(copy, prepared, beit)
     assert verdict.stand.appids[0] in (1, 2, 3, 4)
     assert verdict.stand.nearer <= 4
-    assert str(verdict).startswith(f"Of 8 games, {verdict.stand.nearer} have a nearer twin than my draft: it ")
+    assert str(verdict).startswith(f"Of 8 games, {verdict.stand.nearer} have a nearer twin than “my draft”: it ")
     assert "stands out" not in str(verdict)
     assert "my draft and the banners that look most like it: Game" in verdict.figure(album).alt
 

@@ -53,7 +53,7 @@ def test_stored_outputs_are_those_of_one_run_from_top_to_bottom(file):
 @BOTH
 def test_figures_are_there_and_not_flat(file):
     pictures = figures(file)
-    assert len(pictures) >= {DOWNLOAD: 2, MATCH: 6}[file]
+    assert len(pictures) >= {DOWNLOAD: 2, MATCH: 9}[file]
     assert min(picture.std() for picture in pictures) > 10
     assert min(picture.shape[1] for picture in pictures) >= 1000
 
@@ -91,7 +91,7 @@ def test_three_settings_come_first_and_nothing_heavy_stands_below_the_picker():
 @BOTH
 def test_a_notebook_is_small_and_tells_nothing_of_the_machine_it_ran_on(file):
     text = file.read_text()
-    assert len(text) < 2_000_000
+    assert len(text) < 2_500_000
     without_pictures = re.sub(r'"image/(png|jpeg)": "[^"]+"', "", text)
     assert not re.search(r"/root/|/home/|/tmp/|/Users/|site-packages|\.venv", without_pictures)
     assert "widgets" not in nbformat.read(file, 4).metadata
@@ -128,6 +128,7 @@ def test_the_pictures_in_the_readme_are_the_notebooks():
     assert [(ROOT / f"sample_{name}.jpg").read_bytes() for name in ("matches", "reasons")] == pictures[:2]
 
 
+@pytest.mark.notebook
 def test_a_run_on_the_sample_gives_what_is_stored(tmp_path):
     """nbval: every text and table strictly, but for paths, times and the device, which `sanitize.cfg` names."""
     options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=600", "-p", "no:cacheprovider", "-q"]
@@ -135,7 +136,7 @@ def test_a_run_on_the_sample_gives_what_is_stored(tmp_path):
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", *options, DOWNLOAD.name, MATCH.name],
         cwd=ROOT,
-        env=environment(SOURCE="sample", DTYPE="float32", STUDY="true", DATA=tmp_path / "data"),
+        env=environment(SOURCE="sample", DTYPE="float32", STUDY="true", QUERY="Moonwyrm", DATA=tmp_path / "data"),
         capture_output=True,
         text=True,
         check=False,
@@ -159,15 +160,17 @@ def execute(file, out, **values):
     return out / file.name
 
 
+@pytest.mark.notebook
 @pytest.mark.skipif(not COVERS.is_dir(), reason="the real covers are not beside this repository")
 def test_real_covers_find_their_variants_of_other_regions(tmp_path):
     values = {"SOURCE": "folder", "FOLDER": COVERS, "DATA": tmp_path / "data", "GAMES": 0}
     ran = execute(DOWNLOAD, tmp_path, **values)
     text = json.dumps([cell.outputs for cell in code(ran)])
     assert "339 games asked: 339 downloaded" in text
-    assert len(figures(execute(MATCH, tmp_path, **values))) >= 6
+    assert len(figures(execute(MATCH, tmp_path, **values))) >= 5
 
 
+@pytest.mark.notebook
 def test_no_network_is_one_line_that_names_the_host_and_the_sample(tmp_path):
     for package in ("utils", "sample"):
         shutil.copytree(ROOT / package, tmp_path / package)

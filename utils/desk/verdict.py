@@ -30,7 +30,7 @@ class Verdict:
 
     def __str__(self) -> str:
         games = f"{self.stand.games:,} games" + (f" with the tag {self.tag}" if self.tag else "")
-        count = f"Of {games}, {self.stand.nearer:,} have a nearer twin than {self.draft.name or 'your draft'}"
+        count = f"Of {games}, {self.stand.nearer:,} have a nearer twin than “{self.draft.name or 'your draft'}”"
         return f"{count}: {self._meaning()}"
 
     def _meaning(self) -> str:

@@ -38,7 +38,7 @@ LEADING = 1.22
 
 _DPI = 100
 _PIXELS = 4 / 3  # of the picture a unit
-_LARGEST = 300_000  # bytes of a figure in a notebook
+_LARGEST = 200_000  # bytes of a figure in a notebook
 _QUALITIES = (90, 80, 70, 60, 50)  # JPEG's, the first that is small enough
 
 
@@ -57,7 +57,7 @@ class Figure(matplotlib.figure.Figure):
         display(data, raw=True, metadata={"image/jpeg": {"alt": self.alt, "width": WIDTH}})
 
     def jpeg(self) -> bytes:
-        """Return the figure as a JPEG, smaller than 300 kB where that is possible; full chroma keeps type crisp."""
+        """Return the figure as a JPEG, smaller than 200 kB where that is possible; full chroma keeps type crisp."""
         canvas = FigureCanvasAgg(self)
         canvas.draw()
         image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
