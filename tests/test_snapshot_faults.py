@@ -90,6 +90,7 @@ def test_stopping_shows_one_line_and_keeps_what_is_finished(downloaded, tmp_path
     assert pictures(tmp_path / "snapshots") == pictures(folder)
 
 
+@pytest.mark.slow
 def test_an_outage_of_the_store_gives_nothing_up(tmp_path):
     """Three updates while the store is down, by refused connections and by statuses, and all comes when it is up."""
     stock = sample.many(6)
@@ -121,6 +122,7 @@ def test_a_404_and_a_410_are_final_and_never_asked_again(tmp_path):
         assert asked(store) == []
 
 
+@pytest.mark.slow
 def test_the_store_goes_away_and_comes_back(downloaded, tmp_path):
     stock, folder = downloaded
     with sample.Store(stock) as store:
@@ -135,6 +137,7 @@ def test_the_store_goes_away_and_comes_back(downloaded, tmp_path):
     assert pictures(tmp_path) == pictures(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["drip", "drip headers"])
 def test_a_picture_that_drips_is_given_up_in_time_and_asked_again_later(tmp_path, monkeypatch, kind):
     monkeypatch.setattr(leash, "PATIENCE", 1.0)
@@ -148,6 +151,7 @@ def test_a_picture_that_drips_is_given_up_in_time_and_asked_again_later(tmp_path
         assert update(store, tmp_path, games).downloaded == 4
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_an_error_that_says_what_is_kept(tmp_path):
     """A limit on the size of files stands for the full disk: writing fails in the same place."""
     with sample.Store(sample.many(120)) as store:
@@ -220,6 +224,7 @@ def edit(file, **changes):
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_file_that_is_damaged_is_made_whole(downloaded, tmp_path, damage):
     stock, folder = downloaded
@@ -235,6 +240,7 @@ def test_a_file_that_is_damaged_is_made_whole(downloaded, tmp_path, damage):
     assert len(report.notes) == (damage == "plan.parquet empty")
 
 
+@pytest.mark.slow
 def test_a_plan_that_was_edited_is_left_as_it_is_and_its_rest_planned_again(downloaded, tmp_path):
     stock, folder = downloaded
     expected = pictures(folder)
@@ -251,6 +257,7 @@ def test_a_plan_that_was_edited_is_left_as_it_is_and_its_rest_planned_again(down
     assert pictures(folder) == expected
 
 
+@pytest.mark.slow
 def test_a_shard_of_another_folder_does_not_count(downloaded, tmp_path):
     """A whole, finished shard of the same size, with its record and without."""
     stock, folder = downloaded

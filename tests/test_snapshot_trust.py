@@ -48,6 +48,7 @@ def peak_of_all(child):
     return most
 
 
+@pytest.mark.slow
 def test_bombs_cost_a_game_its_banner_and_no_memory(tmp_path):
     """Pictures of very many pixels, endless bodies and zipped gigabytes, all at once, in less than 1.5 GB."""
     stock = sample.many(64)
@@ -98,6 +99,7 @@ def test_only_the_stores_own_addresses_are_asked(tmp_path):
     assert "not where this may be asked for" in report.table["reason"][4]
 
 
+@pytest.mark.slow
 def test_a_strangers_plan_does_not_lead_elsewhere_either(downloaded, tmp_path):
     """A shard is missing of a snapshot whose plan, with its hash, has other addresses than the store's."""
     _, folder = downloaded
