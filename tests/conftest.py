@@ -18,8 +18,8 @@ from utils import transfer
 from utils.web import retrying
 
 hypothesis.settings.register_profile("short", max_examples=25, derandomize=True, deadline=None, database=None)
-hypothesis.settings.register_profile("fuzz", max_examples=5_000, deadline=None, print_blob=True)
-hypothesis.settings.load_profile("short")  # `pytest --hypothesis-profile=fuzz` looks long
+hypothesis.settings.register_profile("fuzz", max_examples=300, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("short")  # `make fuzz` looks on and on, in rounds of the profile "fuzz"
 
 
 @pytest.fixture(scope="session", autouse=True)
