@@ -192,6 +192,15 @@ def test_a_vector_from_outside_is_prepared_as_the_games_were(how):
     np.testing.assert_array_equal(cosines, 1)
 
 
+def test_vectors_from_outside_are_rounded_as_those_on_disk_are():
+    games = matching.prepare(clustered(50), "centred")
+    exact = 5 + np.random.default_rng(0).normal(size=(3, 24))
+    for found, rounded in zip(
+        matching.nearest(games, exact, 9), matching.nearest(games, np.float16(exact), 9), strict=True
+    ):
+        np.testing.assert_array_equal(found, rounded)
+
+
 def test_vectors_that_point_nowhere_are_named_and_left_out():
     vectors = np.vstack([np.eye(4), np.zeros(4), [np.nan, 0, 0, 1], [np.inf, 0, 0, 1], np.full(4, 0.25)])
     with pytest.warns(UserWarning, match=r"left out.* Game 50 \(50\), Game 60 \(60\), Game 70 \(70\), Game 80 \(80\)"):

@@ -53,7 +53,7 @@ def compare(
     for configuration, eye, games, views in _configured(configurations, snapshots, out, exam):
         label = str(configuration) if games.manifest["trained"] else f"{configuration} {UNTRAINED}"
         known[label] = configuration
-        rows[label] = judged(games, views, exam) | _cost(views.speed, getattr(eye, "parameters", np.nan))
+        rows[label] = judged(games, views, exam) | _cost(views.speed, eye.parameters)
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.columns = pd.MultiIndex.from_tuples(table.columns)
     chosen = table.loc[list(known), ("development", METRICS[0])].dropna()
