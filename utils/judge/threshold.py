@@ -14,7 +14,7 @@ LIGHT = ("JPEG", "badge", "text", "ratio")  # alterations that editions, demos a
 KEPT = 0.75  # the share of such copies that count as near-duplicates of their original
 
 
-def duplicate_threshold(eye: Encoder, games: Prepared, album: Mapping[int, Banner], pictures: int = 40) -> float:
+def duplicate_threshold(eye: Encoder, games: Prepared, album: Mapping[int, Banner], pictures: int = 24) -> float:
     """Return the cosine from which two banners count as near-duplicates, for `near_duplicates` and the picker.
 
     A cosine means something else for every checkpoint, pooling and preparation. So copies are made of at most
