@@ -11,8 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import checkpoints
+import families
 import numpy as np
 import pytest
+import tokenizers_small
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -361,7 +363,7 @@ def test_what_a_checkpoint_cannot_give_is_refused(folders):
     with pytest.raises(encoder.CheckpointError, match=r"'pooled'.*cls, mean, complex"):
         encoder.load(masked)
     for arguments, reason in [
-        ({"pooling": "max"}, "'max'.*pooled, cls, mean, complex"),
+        ({"pooling": "max"}, "'max'; allowed are 'pooled', 'cls', 'mean', 'complex', and such as 'mean@8'"),
         ({"pooling": "pooled@2"}, "'pooled@2'"),
         ({"pooling": "mean@3"}, "block is 3.*1 to 2"),
         ({"pooling": "mean@0"}, "block is 0"),
@@ -439,8 +441,11 @@ class Handler(BaseHTTPRequestHandler):
         commit = commits[-1] if commits and revision == "main" else revision
         path = self.server.shelf.get((f"{owner}/{name}", commit), Path("nowhere")) / file
         code = "RepoNotFound" if not commits else "RevisionNotFound" if commit not in commits else "EntryNotFound"
+        gated = name == "gated"
+        if gated:
+            code, path = "GatedRepo", Path("nowhere")
         content = path.read_bytes() if path.is_file() else code.encode()
-        self.send_response(200 if path.is_file() else 404)
+        self.send_response(403 if gated else 200 if path.is_file() else 404)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("X-Repo-Commit", commit)
         self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
@@ -459,7 +464,7 @@ def ask(hub: str, cache: Path, *names: str) -> list:
     environment = os.environ | {"HF_ENDPOINT": hub, "HF_HOME": str(cache), "HF_HUB_DISABLE_TELEMETRY": "1"}
     command = [sys.executable, "-c", ASKS, *names]
     home = Path(__file__).parents[1]
-    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=300, check=True)
+    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=900, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -470,10 +475,11 @@ def test_checkpoints_come_from_the_hub_at_their_revision(tmp_path):
     bare = checkpoints.write(tmp_path / "bare", image_size=64)
     (bare / "model.safetensors").unlink()
     shelf = {(pinned, encoder.CHECKPOINTS[pinned]): old, (pinned, "e" * 40): new, (OTHER, COMMIT): new}
-    hub = Hub(shelf | {("someone/bare", "b" * 40): bare})
+    words = tokenizers_small.write_clip(families.write(tmp_path / "words", "clip"))
+    hub = Hub(shelf | {("someone/bare", "b" * 40): bare, ("someone/reads", "c" * 40): words})
     cache = tmp_path / "cache"
-    names = (pinned, OTHER, "someone/bare", "someone/nobody")
-    first, other, weightless, unknown = ask(hub.address, cache, *names)
+    names = (pinned, OTHER, "someone/bare", "someone/nobody", "facebook/gated", "someone/reads")
+    first, other, weightless, unknown, gated, reads = ask(hub.address, cache, *names)
     assert (first["checkpoint"], first["revision"]) == (pinned, encoder.CHECKPOINTS[pinned])
     assert first["weights"] == "pytorch_model.bin"
     assert {revision for name, revision, _ in hub.asked if name == pinned} == {encoder.CHECKPOINTS[pinned]}
@@ -483,6 +489,12 @@ def test_checkpoints_come_from_the_hub_at_their_revision(tmp_path):
     assert "pytorch_model.bin" in weightless[1]
     assert unknown[0] == "CheckpointError"
     assert pinned in unknown[1]
+    assert gated[0] == "CheckpointError"
+    assert all(each in gated[1] for each in ("facebook/gated", "licence", f"{hub.address}/facebook/gated", "HF_TOKEN"))
+    assert reads["revision"] == "c" * 40
+    asked = {file for name, _, file in hub.asked if name == "someone/reads"}
+    assert {"vocab.json", "merges.txt", "tokenizer_config.json"} <= asked
+    assert not any(file.startswith("tok") or file == "vocab.json" for name, _, file in hub.asked if name == OTHER)
 
     address = hub.address
     hub.shutdown()

@@ -154,8 +154,8 @@ def _check_whole(model: Model, info: dict, name: str, spare: re.Pattern | None) 
 
 
 def _some(names: Iterable[object]) -> str:
-    """Return the first names of many."""
-    every = sorted(map(str, names))
+    """Return the first names of many; a weight of another shape comes with both shapes, which are left out."""
+    every = sorted(str(name[0] if isinstance(name, tuple) else name) for name in names)
     more = f" and {len(every) - 5} more" if len(every) > 5 else ""
     return ", ".join(every[:5]) + more
 
