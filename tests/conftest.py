@@ -55,25 +55,25 @@ def store_of(httpserver: HTTPServer) -> Callable[[list], str]:
 def raw_host() -> Iterator[Callable]:
     """Open hosts on loopback that say, byte for byte, what `talk(connection)` sends to whoever connects.
 
-    Give `talk`, or the bytes to send, and get the address.
+    Give `talk`, or the bytes to send, and get the address. The request is read first, unless `talk` does so itself.
     """
     opened = []
 
-    def serve(listening: socket.socket, talk: Callable[[socket.socket], object]) -> None:
+    def serve(listening: socket.socket, talk: Callable[[socket.socket], object], reads_first: bool) -> None:
         while True:
             try:
                 connection, _ = listening.accept()
             except OSError:
                 return
-            threading.Thread(target=_converse, args=(connection, talk), daemon=True).start()
+            threading.Thread(target=_converse, args=(connection, talk, reads_first), daemon=True).start()
 
-    def open_host(talk: Callable[[socket.socket], object] | bytes) -> str:
+    def open_host(talk: Callable[[socket.socket], object] | bytes, *, reads_first: bool = True) -> str:
         content = talk
         if isinstance(content, bytes):
             talk = lambda connection: connection.sendall(content)  # noqa: E731
         listening = socket.create_server(("127.0.0.1", 0))
         opened.append(listening)
-        threading.Thread(target=serve, args=(listening, talk), daemon=True).start()
+        threading.Thread(target=serve, args=(listening, talk, reads_first), daemon=True).start()
         return f"http://127.0.0.1:{listening.getsockname()[1]}/"
 
     yield open_host
@@ -82,10 +82,11 @@ def raw_host() -> Iterator[Callable]:
         listening.close()
 
 
-def _converse(connection: socket.socket, talk: Callable[[socket.socket], object]) -> None:
+def _converse(connection: socket.socket, talk: Callable[[socket.socket], object], reads_first: bool) -> None:
     with connection:
         try:
-            connection.recv(65_536)
+            if reads_first:
+                connection.recv(65_536)
             talk(connection)
         except OSError:
             pass  # the client has heard enough

@@ -99,14 +99,14 @@ def test_a_list_that_grows_for_ever_ends(store):
 
     def grow(answer):
         appids = [next(fresh) for _ in range(500)]
-        answer["metadata"]["total_matching_records"] += 10_000
+        answer["metadata"]["total_matching_records"] += 2_000
         answer["ids"] = [{"appid": appid} for appid in appids]
         answer["store_items"] = [{"appid": appid, "name": "More", "success": 1} for appid in appids]
 
     store.trouble(QUERY, sample.Edit(grow))
     games = fetch(store)
     assert games["appid"].is_unique
-    assert store.count(QUERY) < 100
+    assert store.count(QUERY) < 400
 
 
 def test_a_list_whose_pages_overlap_is_read_again(store):

@@ -73,7 +73,7 @@ def test_a_catalogue_that_does_not_say_what_made_it_is_taken(asked, file, store)
 
 
 @pytest.mark.parametrize(
-    "damage", ["empty", "cut", "text", "middle", "no columns", "doubled", "nameless", "another type"]
+    "damage", ["empty", "cut", "text", "middle", "no columns", "doubled", "nameless", "another type", "long text"]
 )
 def test_a_damaged_catalogue_is_one_sentence_and_fetched_again(asked, file, damage):
     games = catalogue.load_or_fetch(file, **asked)
@@ -95,6 +95,7 @@ def spoil(file, damage, content, games):
         "doubled": pd.concat([games, games]),
         "nameless": games.assign(name=None),
         "another type": games.assign(developers=5),
+        "long text": games.assign(tags=[["x" * 100_000]] * len(games)),
     }
     pieces = {
         "empty": b"",

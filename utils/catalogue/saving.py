@@ -6,9 +6,9 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from utils import files
+from utils.catalogue import parquet
 from utils.catalogue.fetching import DEFAULT_ORDER, fetch_catalogue, request
 from utils.catalogue.page import GAMES_LIMIT
 from utils.catalogue.row import COLUMNS, LISTS
@@ -16,6 +16,7 @@ from utils.catalogue.service import StoreError
 from utils.errors import PlainError
 from utils.names import visible
 
+_LETTERS = 2_000  # bytes of a text; what is fetched has at most 800
 _ARROW = {"int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_(), "object": pa.string()}
 _SCHEMA = pa.schema([(name, pa.list_(pa.string()) if name in LISTS else _ARROW[COLUMNS[name]]) for name in COLUMNS])
 
@@ -88,15 +89,9 @@ def _answers(saved: pd.DataFrame, asked: dict[str, Any]) -> bool:
 
 def _read(file: Path) -> pd.DataFrame:
     """Read a file that anybody may have written; raises what Arrow raises, and ValueError."""
-    with pq.ParquetFile(file, page_checksum_verification=True) as content:
-        if content.metadata.num_rows > GAMES_LIMIT:
-            raise ValueError(f"{content.metadata.num_rows:,} rows")
-        table = content.read(columns=list(COLUMNS))
-    if missing := set(COLUMNS) - set(table.column_names):
-        raise ValueError(f"no column {', '.join(sorted(missing))}")
+    table = parquet.read_bounded(file, list(COLUMNS), rows=GAMES_LIMIT, letters=_LETTERS)
     attributes = _attributes(table.schema.metadata or {})
-    table = table.select(list(COLUMNS)).cast(_SCHEMA)
-    games = table.to_pandas().astype(COLUMNS)
+    games = table.cast(_SCHEMA).to_pandas().astype(COLUMNS)
     for column in LISTS:
         games[column] = games[column].map(list)
     if table["name"].null_count or not games["appid"].is_unique:

@@ -123,13 +123,21 @@ def naming(leash: Leash) -> Iterator[None]:
         raise
     except TimeoutError:
         raise leash.too_slow() from None
-    except (http.client.InvalidURL, ValueError):
-        raise RefusedAddress(f"{leash.host} is not the name of a host, or its address is malformed") from None
+    except ssl.SSLCertVerificationError as error:
+        raise WebError(f"{leash.host} does not prove that it is that host ({error.verify_message})") from None
+    except http.client.InvalidURL:
+        raise _malformed(leash) from None
     except (http.client.HTTPException, EOFError, zlib.error, gzip.BadGzipFile):
         raise Unreachable(f"{leash.host} broke off in the middle of an answer; try again later") from None
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise Unreachable(f"{leash.host} cannot be reached ({why}); check the address and the network") from None
+    except ValueError:  # among them what is no name of a host
+        raise _malformed(leash) from None
+
+
+def _malformed(leash: Leash) -> RefusedAddress:
+    return RefusedAddress(f"{leash.host} is not the name of a host, or its address is malformed")
 
 
 def _connection(parts: SplitResult, leash: Leash, public: bool) -> http.client.HTTPConnection:
