@@ -57,14 +57,14 @@ def test_an_answer_over_tls(tls_host):
 
 
 def test_a_host_that_nobody_vouches_for_is_refused(tls_host):
-    with pytest.raises(web.WebError, match="does not prove that it is that host .*certificate") as caught:
+    with pytest.raises(web.WebError, match=r"does not prove that it is that host .*certificate") as caught:
         get(tls_host(sends(OK + b"\r\n")))
     assert one_line(caught.value)
 
 
 @pytest.mark.usefixtures("trusted")
 def test_another_hosts_certificate_is_refused(tls_host):
-    with pytest.raises(web.WebError, match="does not prove that it is that host .*mismatch"):
+    with pytest.raises(web.WebError, match=r"does not prove that it is that host .*mismatch"):
         get(tls_host(sends(OK + b"\r\n")).replace("127.0.0.1", "localhost"))
 
 
