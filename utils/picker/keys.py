@@ -23,8 +23,8 @@ _SCRIPT = """
       list.focus();
       if (list.selectedIndex < 0) { list.selectedIndex = 0; list.dispatchEvent(new Event('change', {bubbles: true})); }
     }
-    event.stopPropagation();
-  });
+  }, true);
+  picker.addEventListener('keydown', event => event.stopPropagation());
 })(this, 100)
 """
 

@@ -31,8 +31,8 @@ class Panel:
         self._make_own()
         self._make_options(k, eyes)
         self._make_filters(catalogue)
-        self.looking = widgets.HTML()
-        self.status = widgets.HTML()
+        self.looking = _html()
+        self.status = _html()
         self.grid = widgets.Box(layout=widgets.Layout(flex_flow="row wrap"))
         self._turns = [self.mirrored, self.upside_down, self.mirrored_copies] if encodes else []
         self._filters = [self.tag, self.years, self.score] if catalogue is not None else []
@@ -45,7 +45,7 @@ class Panel:
         self.random = _button("A random game", "random")
         self.back = _button("Back", "arrow-left", "Back to what was shown before")
         self.back.disabled = True
-        self.card = widgets.HTML()
+        self.card = _html()
 
     def _make_own(self) -> None:
         self.address = _text("Address", "https://... a picture of yours", "The web address of a picture")
@@ -54,7 +54,7 @@ class Panel:
         setattr(self.upload, _TOOLTIP, "Upload a picture of yours")
         self.words = _text("Describe", "a dragon over a burning castle", "Describe a banner in English")
         self.words.continuous_update = False
-        self.silence = widgets.HTML()
+        self.silence = _html()
 
     def _make_options(self, k: int, eyes: Sequence[str]) -> None:
         self.number = _option(widgets.IntSlider, "Matches", 260, value=k, min=1, max=max(_MOST, k))
@@ -82,7 +82,7 @@ class Panel:
             [self.looking, self._first_options(), self._more(), self.status, self.grid],
             layout=widgets.Layout(flex="999 1 360px", min_width="0"),
         )
-        return _row([left, right, widgets.HTML(keys.html(), layout=widgets.Layout(display="none"))])
+        return _row([left, right, _html(keys.html(), display="none")])
 
     def options(self) -> list[widgets.Widget]:
         """Return the widgets whose value changes what is found."""
@@ -128,7 +128,7 @@ class Cell(widgets.VBox):
 
     def __init__(self, on_more: Callable[[int], None]) -> None:
         self.appid = 0
-        self.label = widgets.HTML(layout=widgets.Layout(margin="0"))
+        self.label = _html(margin="0")
         self.more = _button("More like this")
         self.more.layout.margin = "4px 0 0 0"
         self.more.on_click(lambda _: on_more(self.appid))
@@ -142,6 +142,11 @@ class Cell(widgets.VBox):
         line = names.visible(name) or str(appid)
         self.more.description = f"More like {names.shortened(line, _LABEL)}"
         setattr(self.more, _TOOLTIP, f"More like {line}")
+
+
+def _html(content: str = "", **layout: str) -> widgets.HTML:
+    """Return a place for HTML, with an empty tooltip: without one, browsers show "null"."""
+    return widgets.HTML(**{"value": content, "layout": widgets.Layout(**layout), _TOOLTIP: ""})
 
 
 def _wide() -> widgets.Layout:
