@@ -16,7 +16,9 @@ ANY_TAG = "any"
 
 _ROWS = 8  # of the short list
 _MOST = 40  # matches that can be asked for
-_TOOLTIP = "tooltip" if "tooltip" in widgets.Text.class_trait_names() else "description_tooltip"  # ipywidgets 8, 7
+_TOOLTIP = (
+    "tooltip" if "tooltip" in widgets.Text.class_trait_names() else "description_tooltip"
+)  # ipywidgets 8, 7; a button's is always tooltip
 _LABEL = 17  # characters on the button below a match
 
 
@@ -76,7 +78,7 @@ class Panel:
         """Return all of it: two columns, one below the other where the page is narrow."""
         left = widgets.VBox(
             [self.search, self.shortlist, _row([self.random, self.back]), self.card, *self._own],
-            layout=widgets.Layout(flex="1 1 250px", min_width="0", margin="0 20px 0 0"),
+            layout=widgets.Layout(flex="1 1 280px", min_width="0", margin="0 20px 0 0"),
         )
         right = widgets.VBox(
             [self.looking, self._first_options(), self._more(), self.status, self.grid],
@@ -141,7 +143,7 @@ class Cell(widgets.VBox):
         self.appid = appid
         line = names.visible(name) or str(appid)
         self.more.description = f"More like {names.shortened(line, _LABEL)}"
-        setattr(self.more, _TOOLTIP, f"More like {line}")
+        self.more.tooltip = f"More like {line}"
 
 
 def _html(content: str = "", **layout: str) -> widgets.HTML:
@@ -169,7 +171,7 @@ def _text(label: str, placeholder: str, tooltip: str) -> widgets.Text:
 
 def _button(label: str, icon: str = "", tooltip: str = "") -> widgets.Button:
     button = widgets.Button(description=label, icon=icon, layout=_wide())
-    setattr(button, _TOOLTIP, tooltip or label)
+    button.tooltip = tooltip or label
     return button
 
 
