@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Schedule:
     """Everything that decides a run, but the pool."""
 
-    views: int = 240_000
+    views: int = 226_000
     small_until: float = 0.68  # of the views are seen at `small` pixels, at nearly twice the pace
     small: int = 96
     side: int = 128
