@@ -37,8 +37,8 @@ catalogue["review_count"] = range(60)
 """
 SHOW = "picker.pick(features, album, catalogue, k=12)"
 MATCH = Path(__file__).parents[1] / "match_steam_banners_with_BEiT.ipynb"
-CARD = "img[style*='width:220px']"
-TILES = "img[style*='width:160px']"
+CARD = ".steam-banner-picker img[style*='width:220px']"
+TILES = ".steam-banner-picker img[style*='width:160px']"
 CONTRAST = """element => {
     const numbers = text => text.match(/[\\d.]+/g).map(Number);
     const light = ([r, g, b]) => [r, g, b].map(c => (c /= 255) <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4)
@@ -79,7 +79,7 @@ def lab(tmp_path_factory):
         patch.setenv("STEAM_BANNERS_SOURCE", "sample")
         patch.setenv("STEAM_BANNERS_DATA", str(folder / "data"))
         with browser.jupyterlab(folder, folder) as address, browser.opened(folder) as page:
-            page.set_default_timeout(240_000)
+            page.set_default_timeout(400_000)
             yield page, address, folder
 
 
