@@ -209,3 +209,8 @@ def test_bytes_that_are_no_text_can_be_printed(monkeypatch, tmp_path):
     line = str(settings.read(SOURCE="sample", QUERY="x"))
     assert line.encode()
     assert len(line.splitlines()) == 2
+
+
+@pytest.mark.parametrize(("value", "study"), [(False, False), ("false", False), ("", False), (True, True), ("1", True)])
+def test_the_study_is_a_switch(value, study):
+    assert settings.read(SOURCE="sample", STUDY=value).study is study

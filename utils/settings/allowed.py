@@ -53,6 +53,7 @@ def typed(name: str, value: object) -> Any:  # noqa: ANN401 - each setting has a
         "games": _count,
         "matches": _count,
         "adult": _switch,
+        "study": _switch,
         "dtype": _optional,
         "folder": _folder,
         "drive": _folder,
