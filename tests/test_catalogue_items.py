@@ -52,8 +52,12 @@ def is_good(found):
         and all(0 <= found[name] < 2**63 for name in ("updated", "release_date", "review_count"))
         and (math.isnan(found["review_score"]) or 0 <= found["review_score"] <= 100)
         and all(_is_clean(name) for name in _names_of(found))
-        and (found["banner_url"] is None or catalogue.is_banner_address(found["banner_url"], BASE))
+        and _lies_under_base(found["banner_url"])
     )
+
+
+def _lies_under_base(address):
+    return address is None or (address.startswith(BASE) and ".." not in address and address.isprintable())
 
 
 def _names_of(found):

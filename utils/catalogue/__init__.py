@@ -4,7 +4,6 @@ The services, their fields and their habits are those of Valve's published proto
 `service_storebrowse.proto`, `service_steamcharts.proto`): GET, keyless, one `input_json` parameter.
 """
 
-from utils.catalogue.banner import MIRRORS, is_banner_address, picture_key
 from utils.catalogue.fetching import fetch_catalogue, fetch_games, fetch_most_played, more_like_this, popular
 from utils.catalogue.row import COLUMNS
 from utils.catalogue.saving import CatalogueError, finished_files, load, load_or_fetch, save
@@ -13,18 +12,15 @@ from utils.catalogue.summary import summary
 
 __all__ = [
     "COLUMNS",
-    "MIRRORS",
     "CatalogueError",
     "StoreError",
     "fetch_catalogue",
     "fetch_games",
     "fetch_most_played",
     "finished_files",
-    "is_banner_address",
     "load",
     "load_or_fetch",
     "more_like_this",
-    "picture_key",
     "popular",
     "save",
     "summary",
