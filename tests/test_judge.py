@@ -194,12 +194,12 @@ def test_the_threshold_of_near_duplicates_is_that_of_light_copies(looked):
     assert 0 < threshold < 1
     appids = np.random.default_rng(0).permutation(games.appids)[:8]
     kept = []
-    for name in ("JPEG", "badge", "text", "ratio"):
+    for name in ("JPEG", "badge"):
         for appid in appids:
             copy = eye([judge.alter(album[appid].rgb, name)]).numpy()
             found, cosines = matching.nearest(games, copy, len(games))
             kept.append(cosines[0, found[0] == appid][0] >= threshold - 1e-6)
-    assert np.mean(kept) == pytest.approx(0.75, abs=0.02)
+    assert np.mean(kept) == pytest.approx(0.9, abs=0.04)
 
 
 def test_the_deletion_test_tells_a_map_that_points_from_one_that_does_not(looked):

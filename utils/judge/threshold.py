@@ -10,8 +10,8 @@ from utils.judge.alterations import alter
 from utils.judge.exam import some_of
 from utils.matching import Prepared
 
-LIGHT = ("JPEG", "badge", "text", "ratio")  # alterations that editions, demos and re-releases come with
-KEPT = 0.75  # the share of such copies that count as near-duplicates of their original
+LIGHT = ("JPEG", "badge")  # what tells an edition, a demo or a re-release from the banner it was made of
+KEPT = 0.9  # the share of such copies that count as near-duplicates of their original
 
 
 def duplicate_threshold(eye: Encoder, games: Prepared, album: Mapping[int, Banner], pictures: int = 24) -> float:
