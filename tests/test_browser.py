@@ -93,7 +93,7 @@ def picked(lab):
 
 
 def shows(page, name):
-    page.locator(f"{CARD}[alt={json.dumps(name)}]").wait_for()
+    page.locator(f"{CARD}[alt={json.dumps(name, ensure_ascii=False)}]").wait_for()
 
 
 def search(page):
