@@ -89,8 +89,6 @@ class Picker(widgets.VBox):
         data = {"text/plain": "The picker", "application/vnd.jupyter.widget-view+json": view}
         display(data | {"text/html": self._screen.still(self._query, self.matches)}, raw=True)
 
-    # ------------------------------------------------------------ what somebody does
-
     def _listen(self) -> None:
         panel = self.panel
         panel.search.observe(self._on_type, "value")
@@ -101,7 +99,6 @@ class Picker(widgets.VBox):
         panel.address.observe(self._on_address, "value")
         panel.upload.observe(self._on_upload, "value")
         panel.words.observe(self._on_words, "value")
-        panel.eye.observe(self._on_eye, "value")
         for option in panel.options():
             option.observe(self._on_option, "value")
 
@@ -170,15 +167,10 @@ class Picker(widgets.VBox):
             self._look(Query(f"“{text}”", words=text))
 
     @_guarded
-    def _on_eye(self, _: dict) -> None:
-        self._screen.introduce(self._eye)
-
-    @_guarded
     def _on_option(self, _: dict) -> None:
+        self._screen.introduce(self._eye)
         if self._query:
             self._look(self._query)
-
-    # ------------------------------------------------------------ what follows
 
     @property
     def _eye(self) -> Eye:
