@@ -105,7 +105,7 @@ def _snapshots(folder: Path, count: int) -> Path:
     stock = sample.Stock(sample.many(count).games, _picture)
     with sample.Store(stock) as store, contextlib.redirect_stderr(io.StringIO()):
         addresses = {"api_url": store.api_url, "assets_url": store.assets_url}
-        snapshot.update(catalogue.fetch_catalogue(**addresses), folder)
+        snapshot.update(catalogue.fetch_catalogue(**addresses), folder, assets_url=store.assets_url)
     return folder
 
 

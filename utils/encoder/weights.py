@@ -70,7 +70,7 @@ def parse_config(kind: type[PreTrainedModel], config: dict, name: str) -> PreTra
     """
     _check_config(config, name)
     made: Any = kind
-    with _refused(f"{name} has a config that cannot be used"):
+    with _refused(f"{name} has a config that cannot be used"), _quiet():
         return made.config_class.from_dict(_plain(config))
 
 
