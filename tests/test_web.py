@@ -30,7 +30,7 @@ def test_an_answer_with_its_parameters_and_who_asks(httpserver):
 
 
 def test_gzip_is_read_and_other_encodings_are_refused(raw_host):
-    members = gzip.compress(b"one, ") + gzip.compress(b"two")
+    members = gzip.compress(b"one, ", mtime=0) + gzip.compress(b"two")
     assert get(raw_host(GZIPPED + members)).body == b"one, two"
     with pytest.raises(web.WebError, match="encoding that was not asked for"):
         get(raw_host(OK + b"Content-Encoding: br\r\n\r\nxx"))
@@ -47,7 +47,7 @@ def test_gzip_is_read_and_other_encodings_are_refused(raw_host):
         dripping(OK + b"Content-Length: 1000\r\n\r\n", b"x"),
         dripping(OK + b"\r\n", b"x"),
         dripping(CHUNKED, b"1\r\nx\r\n"),
-        dripping(GZIPPED + gzip.compress(b"")[:10], b"\0"),
+        dripping(GZIPPED + gzip.compress(b"", mtime=0)[:10], b"\0"),
     ],
     ids=["silence", "status", "headers", "continue", "endless continue", "body", "no length", "chunks", "gzip"],
 )
@@ -66,8 +66,8 @@ def test_nothing_outlasts_the_deadline(raw_host, talk):
         endless(CHUNKED, b"1000\r\n" + bytes(4_096) + b"\r\n"),
         endless(OK + b"Content-Length: 99999999999999\r\n\r\n", bytes(65_536)),
         GZIPPED + bomb(4),
-        endless(GZIPPED, gzip.compress(b"")),
-        endless(OK + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(bytes(1 << 16))),
+        endless(GZIPPED, gzip.compress(b"", mtime=0)),
+        endless(OK + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(bytes(1 << 16), mtime=0)),
     ],
     ids=["no length", "chunked", "announced", "bomb", "empty members", "members"],
 )
@@ -85,7 +85,7 @@ def test_bytes_are_bounded_after_decompression(raw_host, talk):
         OK + b"Content-Length: 10\r\n\r\nhalf",
         CHUNKED + b"5\r\nhalf",
         CHUNKED + b"\xb2\r\nhalf",
-        GZIPPED + gzip.compress(bytes(50_000))[:40],
+        GZIPPED + gzip.compress(bytes(50_000), mtime=0)[:40],
         GZIPPED + b"nonsense",
         endless(OK, b"A: b\r\n"),
         endless(OK + b"A: ", b"b" * 65_536),
@@ -137,7 +137,7 @@ def test_the_server_says_how_long_to_wait(httpserver, monkeypatch):
 
 @hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
 @hypothesis.given(
-    strategies.sampled_from([b"", OK, OK + b"\r\n", CHUNKED, GZIPPED, GZIPPED + gzip.compress(b"found")[:12]]),
+    strategies.sampled_from([b"", OK, OK + b"\r\n", CHUNKED, GZIPPED, GZIPPED + gzip.compress(b"found", mtime=0)[:12]]),
     strategies.binary(max_size=200),
 )
 def test_any_bytes_are_an_answer_or_one_line(raw_host, begin, content):
