@@ -108,7 +108,7 @@ def _nearest(vectors: Tensor, queries: Tensor, without: Tensor | None, k: int, w
 
 
 def _product(queries: Tensor, vectors: Tensor) -> Tensor:
-    """Return the float32 products (q, n) of a few queries with all: on a CPU by NumPy, twice as fast for one query."""
+    """Return the float32 products (q, n) of a few queries with all: on a CPU by NumPy, up to twice as fast."""
     if vectors.device.type == "cpu":
         return torch.from_numpy(queries.numpy() @ vectors.numpy().T)
     with exact_products(vectors):

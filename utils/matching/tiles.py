@@ -46,7 +46,7 @@ def tiles(vectors: Tensor) -> Iterator[tuple[int, int, Tensor]]:
 def exact_products(vectors: Tensor) -> Iterator[None]:
     """Use torch's "medium" float32 products where a sample shows that they are as exact as the full ones.
 
-    On CPUs without hardware for it, "medium" is another library at full precision, two to three times as fast; on
+    On CPUs without hardware for it, "medium" is another library at full precision, 1.3 to 3 times as fast; on
     others it is bfloat16, on GPUs TF32, and then refused. The process's own choice is restored.
     """
     sample = vectors[:256]
