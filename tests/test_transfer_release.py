@@ -63,10 +63,11 @@ def test_a_stranger_who_starts_from_it_embeds_nothing_again(finished_home, relea
     with sample.Store(sample.many(GAMES)) as store:
         paths = games["banner_url"].str.partition("/store_item_assets/")[2]
         downloads.update(store, home / "snapshots", games.assign(banner_url=store.assets_url + paths), shard_size=7)
-    beit = encoder.load(str(sample.checkpoint(tmp_path / "checkpoint")), image="squash", dtype="float32")
+    original = features.load(finished_home / "features" / EYE)
+    checkpoint = sample.checkpoint(tmp_path / original.manifest["checkpoint"])
+    beit = encoder.load(str(checkpoint), image="squash", dtype="float32")
     monkeypatch.setattr(type(beit), "embed", lambda *_: pytest.fail("a banner was embedded again"))
     found = features.extract(home / "snapshots", beit, home / "features" / EYE, workers=0)
-    original = features.load(finished_home / "features" / EYE)
     order = np.argsort(found.appids)
     first = np.argsort(original.appids)
     assert (found.appids[order] == original.appids[first]).all()
