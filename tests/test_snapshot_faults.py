@@ -19,9 +19,11 @@ import sample
 from utils import banners, snapshot
 from utils.snapshot import leash
 
+# A process that was started in the background ignores interrupts; a notebook's kernel never does.
 UPDATE = """
-import pandas, sys
+import pandas, signal, sys
 from utils import snapshot
+signal.signal(signal.SIGINT, signal.default_int_handler)
 games = pandas.read_parquet(sys.argv[1])
 snapshot.update(games, sys.argv[2], shard_size=40, processes=2, assets_url=sys.argv[3])
 """
