@@ -14,7 +14,6 @@ import platform
 import re
 import shutil
 import socket
-import statistics
 import subprocess
 import tempfile
 import threading
@@ -29,6 +28,7 @@ import uvicorn
 from fastapi import FastAPI, Response
 
 from tests import browser
+from tools.ranges import ranged
 from utils import export
 from utils.export import api
 from utils.export.site import site, store_pictures
@@ -54,12 +54,8 @@ def made_up(games: int, k: int = 10) -> tuple[Matches, pd.DataFrame]:
 
 def row(what: str, ours: list[float], limit: str, peer: list[float] | None = None) -> None:
     """Print a row of the table: medians and ranges of milliseconds."""
-    cells = [_spread(ours), limit, _spread(peer) if peer else ""]
+    cells = [ranged(ours, 1), limit, ranged(peer, 1) if peer else ""]
     print(f"| {what} | {' | '.join(cells)} |", flush=True)
-
-
-def _spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
 PAINTED = "() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))"

@@ -9,7 +9,6 @@ without a checksum (the peer), interleaved. Figures are medians, with their rang
 import argparse
 import io
 import os
-import statistics
 import tarfile
 import tempfile
 import time
@@ -25,6 +24,7 @@ import pyarrow.parquet as pq
 import webdataset
 
 import sample
+from tools.ranges import ranged
 from utils import banners, catalogue, files, snapshot
 from utils.snapshot import plan, shards
 
@@ -90,12 +90,6 @@ def reading(games: int, runs: int) -> None:
 def members(path: str) -> int:
     with tarfile.open(fileobj=io.BytesIO(Path(path).read_bytes())) as tar:
         return sum(1 for member in tar if tar.extractfile(member).read())
-
-
-def ranged(figures: tuple[float, ...], digits: int = 0) -> str:
-    """Return the median of some figures and their range, as text."""
-    middle = statistics.median(figures)
-    return f"{middle:,.{digits}f} ({min(figures):,.{digits}f} to {max(figures):,.{digits}f})"
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ import urllib3
 import webdataset
 
 import sample
+from tools.ranges import ranged
 from utils import catalogue, snapshot
 from utils.snapshot import leash
 
@@ -141,12 +142,6 @@ def download(games: int, runs: int) -> None:
             starts, speeds = zip(*figures, strict=True)
             share = statistics.median(speeds) / limit
             print(f"| {1000 * latency:.0f} ms | {name} | {ranged(starts, 1)} | {ranged(speeds)} | {share:.2f} |")
-
-
-def ranged(figures: tuple[float, ...], digits: int = 0) -> str:
-    """Return the median of some figures and their range, as text."""
-    middle = statistics.median(figures)
-    return f"{middle:,.{digits}f} ({min(figures):,.{digits}f} to {max(figures):,.{digits}f})"
 
 
 if __name__ == "__main__":
