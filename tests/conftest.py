@@ -29,6 +29,19 @@ def _short_waits() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def fictional() -> sample.Stock:
+    """The sample's games and banners."""
+    return sample.fictional()
+
+
+@pytest.fixture(scope="module")
+def shop(fictional: sample.Stock) -> Iterator[sample.Store]:
+    """The sample's store; tests that change a store open one of their own."""
+    with sample.Store(fictional) as store:
+        yield store
+
+
 @pytest.fixture
 def store() -> Iterator[sample.Store]:
     """A store of 1,300 made-up games, three pages of them."""

@@ -24,11 +24,6 @@ def own(tmp_path):
     return folder
 
 
-@pytest.fixture(scope="module")
-def fictional():
-    return sample.fictional()
-
-
 def test_steam_needs_no_store(tmp_path):
     chosen = settings.Settings(data=tmp_path)
     assert sample.open_store(chosen) is chosen

@@ -15,18 +15,6 @@ import sample
 from sample.catalogue import BANNERS
 
 
-@pytest.fixture(scope="module")
-def fictional():
-    return sample.fictional()
-
-
-@pytest.fixture(scope="module")
-def shop(fictional):
-    """The sample's store; tests that change a store open one of their own."""
-    with sample.Store(fictional) as store:
-        yield store
-
-
 def test_the_sample_has_what_it_promises(fictional):
     games = [game for game in fictional.games if game.type == 0 and game.release_date]
     names = "".join(game.name for game in games)

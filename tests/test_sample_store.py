@@ -27,18 +27,6 @@ from store_client import (
 import sample
 
 
-@pytest.fixture(scope="module")
-def fictional():
-    return sample.fictional()
-
-
-@pytest.fixture(scope="module")
-def shop(fictional):
-    """The sample's store; tests that change a store open one of their own."""
-    with sample.Store(fictional) as store:
-        yield store
-
-
 def test_a_page_has_steams_shape(shop):
     page = query(shop, count=3)
     assert page["metadata"] == {"total_matching_records": 159, "start": 0, "count": 3}
