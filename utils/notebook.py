@@ -20,6 +20,7 @@ MADE_UNDER = {
     "matches": "What the network sees",
     "popular": "One game, and the ten most like it",
     "query": "One game, and the ten most like it",
+    "plane": "Share it",
     "result": "How good are these matches?",
 }
 
