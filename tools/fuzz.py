@@ -1,4 +1,4 @@
-"""Run the property tests again and again with new cases, for so many minutes: python -m tools.fuzz MINUTES"""
+"""Run the property tests again and again with new cases, for some minutes: python -m tools.fuzz MINUTES"""
 
 import re
 import subprocess

@@ -1,7 +1,7 @@
 """Download the Debian packages that `pictures.csv` names, unpack them without installing, and count what was kept.
 
 python -m training.packages download WORK    # needs Debian's apt-get and dpkg-deb
-python -m training.packages table WORK       # writes pictures.csv anew from what lies in WORK
+python -m training.packages table WORK       # writes pictures.csv again from what lies in WORK
 """
 
 from __future__ import annotations

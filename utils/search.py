@@ -34,7 +34,7 @@ _PARTS = re.compile(r"\d+|\D+")
 _LONGEST = 100  # characters of what was typed that are looked at
 
 _SHORTEST_PART = 4  # letters of a part of a name; of three, nonsense would fit
-_ONE_ERROR, _TWO_ERRORS = 4, 8  # letters from which so many typing errors are forgiven
+_ONE_ERROR, _TWO_ERRORS = 4, 8  # letters from which one error, or two, are forgiven
 
 
 class Index:

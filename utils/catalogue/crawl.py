@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from utils.catalogue.page import GAMES_LIMIT, EmptyPage, Page, Pages
 
 _PASSES = 3  # how often a list is read, at most, while it gives less than it announces
-_NEGLIGIBLE = 1_000  # one game in so many may be missing without a second pass: the list changes while it is read
+_NEGLIGIBLE = 1_000  # one game in this many may be missing without a second pass: the list changes while it is read
 _SHARE = 25  # one game in 25 is asked for again, so that one taken off the list meanwhile does not hide another
 _FEWEST = 100  # games a page, on average, of a store that means well
 _STEPS_BACK = 8  # how often the crawl goes back to meet what it had, each time twice as far

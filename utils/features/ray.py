@@ -51,7 +51,7 @@ def compute_by_ray(task: Task, encoder: "Encoder", actors: int | None) -> Stream
 
 
 def import_ray() -> ModuleType:
-    """Return Ray, told to listen on this machine's loopback only if it is started here and not by `ray.init` before."""
+    """Return Ray, set to listen on this machine's loopback only if it is started here and not by `ray.init` before."""
     os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # read on import, and on every system
     try:
         import ray

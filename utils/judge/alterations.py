@@ -16,7 +16,7 @@ def _cut(picture: Image.Image) -> Image.Image:
 
 
 def _turned(picture: Image.Image, levels: int) -> Image.Image:
-    """Return a picture whose hue is turned by so many of 256 levels, saturation and value kept."""
+    """Return a picture whose hue is turned by `levels` of 256, saturation and value kept."""
     hue, saturation, value = picture.convert("HSV").split()
     hue = hue.point(lambda level: (level + levels) % 256)
     return Image.merge("HSV", (hue, saturation, value)).convert("RGB")

@@ -1,4 +1,4 @@
-"""What can be told of pictures without a network: the rows of the table that a network has to beat."""
+"""What can be known of pictures without a network: the rows of the table that a network has to beat."""
 
 from collections.abc import Sequence
 from types import MappingProxyType

@@ -70,7 +70,7 @@ def draw_up(
 
 
 def some_of(items: Sequence, most: int) -> list:
-    """Return at most so many of the items, taken at random but always the same, in their order."""
+    """Return at most `most` of the items in their order, a random choice that is always the same."""
     chosen = np.random.default_rng(0).permutation(len(items))[:most]
     return [items[at] for at in sorted(chosen)]
 

@@ -88,7 +88,7 @@ def micro_average_precision(hits: np.ndarray, cosines: np.ndarray, positives: in
 def hubness(games: Prepared) -> dict[str, float]:
     """Return the share of games that are among no other's first K, and the skew of how often each is.
 
-    Of more than HUB_GAMES games a sample of so many is taken, matched among themselves.
+    Of more than HUB_GAMES games, a sample of that size is matched among itself.
     """
     chosen = np.random.default_rng(0).permutation(len(games))[:HUB_GAMES]
     matches = matching.all_matches(games.only(games.appids[chosen]), K)

@@ -52,10 +52,10 @@ def altered_views(
 
 def _key(identity: Mapping, banners: list[Banner]) -> str:
     """Return what tells these banners, described by this eye, from all others."""
-    told = hashlib.sha256(json.dumps(dict(identity), sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps(dict(identity), sort_keys=True).encode())
     for banner in banners:
-        told.update(hashlib.sha256(banner.jpeg).digest())
-    return told.hexdigest()[:16]
+        digest.update(bytes.fromhex(banner.sha256))
+    return digest.hexdigest()[:16]
 
 
 def _made(

@@ -138,7 +138,7 @@ def _left_out(features: Features, rows: np.ndarray) -> list[int]:
 
 def _fingerprint(features: Features, done: str) -> str:
     """Return what tells these features, prepared like this, from all others."""
-    told = hashlib.sha256(done.encode())
+    digest = hashlib.sha256(done.encode())
     for part in (features.appids, features.vectors):
-        told.update(np.ascontiguousarray(part).data)
-    return told.hexdigest()
+        digest.update(np.ascontiguousarray(part).data)
+    return digest.hexdigest()

@@ -89,29 +89,29 @@ def img2dataset(plan: Plan, addresses: pd.DataFrame, shards: Sequence[int], opti
     addresses.to_parquet(plan.folder / "addresses.parquet", index=False)
     _counted(plan).mkdir(parents=True, exist_ok=True)
     with _log(plan).open("ab") as log:
-        told, telling = os.pipe()
+        reading, writing = os.pipe()
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and words
             [sys.executable, "-c", child.START],
-            stdin=told,
+            stdin=reading,
             stdout=log,
             stderr=log,
             start_new_session=True,
             env=_environment(),
         )
-        os.close(told)
+        os.close(reading)
     try:
         with suppress(BrokenPipeError):  # it has ended already: its last words say why
-            os.write(telling, json.dumps(_told(plan, shards, options)).encode() + b"\n")
+            os.write(writing, json.dumps(_child_options(plan, shards, options)).encode() + b"\n")
         yield Run(plan, process)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        os.close(telling)
+        os.close(writing)
 
 
-def _told(plan: Plan, shards: Sequence[int], options: Options) -> dict:
-    """Return what the process is told."""
+def _child_options(plan: Plan, shards: Sequence[int], options: Options) -> dict:
+    """Return the options that the process reads from its standard input."""
     bounds = {"allowed": options.allowed, "deadline": PATIENCE, "shards": list(shards)}
     return OPTIONS | {
         "url_list": str(plan.folder.absolute() / "addresses.parquet"),
