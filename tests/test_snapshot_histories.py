@@ -17,6 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from downloads import jpeg, update
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import sample
@@ -157,8 +159,10 @@ def lose_a_record(folder, chance):
         chance.choice([file.unlink, lambda: file.write_bytes(b""), lambda: file.write_bytes(b"PAR1" * 9)])()
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_histories_of_the_contract(tmp_path, monkeypatch, seed):
+@settings(max_examples=8, phases=[Phase.reuse, Phase.generate], suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 1 << 30))
+def test_histories_of_the_contract(tmp_path_factory, monkeypatch, seed):
+    folder = tmp_path_factory.mktemp("history")
     module = importlib.import_module("utils.snapshot.update")
     assets_url = "http://127.0.0.1:9/store_item_assets/"
     world = World(seed)
@@ -169,11 +173,11 @@ def test_histories_of_the_contract(tmp_path, monkeypatch, seed):
         for die_after in (world.random.choice([0, 1, None]), None):
             monkeypatch.setattr(module, "img2dataset", contract(world, asked, die_after))
             with contextlib.suppress(snapshot.SnapshotError):
-                report = snapshot.update(world.catalogue(assets_url), tmp_path, assets_url=assets_url, shard_size=3)
+                report = snapshot.update(world.catalogue(assets_url), folder, assets_url=assets_url, shard_size=3)
         if not world.down:
             assert set(asked) == set(model.wanted(world))
-        check(model, world, report, tmp_path)
-        lose_a_record(tmp_path, world.random)
+        check(model, world, report, folder)
+        lose_a_record(folder, world.random)
 
 
 @pytest.mark.slow
