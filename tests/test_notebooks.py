@@ -53,7 +53,7 @@ def test_stored_outputs_are_those_of_one_run_from_top_to_bottom(file):
 @BOTH
 def test_figures_are_there_and_not_flat(file):
     pictures = figures(file)
-    assert len(pictures) >= {DOWNLOAD: 2, MATCH: 9}[file]
+    assert len(pictures) >= {DOWNLOAD: 3, MATCH: 9}[file]
     assert min(picture.std() for picture in pictures) > 10
     assert min(picture.shape[1] for picture in pictures) >= 1000
 

@@ -5,11 +5,12 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from downloads import jpeg, noise, update
+from downloads import fetch, jpeg, noise, update
+from pages import assert_drawn_well, lines
 from PIL import Image, ImageFilter
 
 import sample
-from utils import quality
+from utils import banners, quality, show
 
 
 def rich(seed, patches=(36, 24)):
@@ -20,8 +21,8 @@ def rich(seed, patches=(36, 24)):
 
 
 @pytest.fixture(scope="module")
-def issues(tmp_path_factory):
-    """What is found in a folder of a banner of each kind: issue -> numbers of the games."""
+def looked_at(tmp_path_factory):
+    """What is found in a folder of a banner of each kind, and the folder."""
     folder = tmp_path_factory.mktemp("quality")
     kinds = [
         rich(0),
@@ -38,8 +39,14 @@ def issues(tmp_path_factory):
     with sample.Store(sample.many(len(kinds))) as store:
         for game, kind in zip(store.games, kinds, strict=True):
             store.pictures[game.appid] = jpeg(kind)
-        assert update(store, folder).downloaded == len(kinds)
-    return quality.find_issues(folder)
+        games = fetch(store)
+        assert update(store, folder, games).downloaded == len(kinds)
+    return quality.find_issues(folder, games), folder
+
+
+@pytest.fixture
+def issues(looked_at):
+    return looked_at[0]
 
 
 def numbers(issues, issue):
@@ -76,10 +83,28 @@ def test_the_summary_counts_and_explains_all(issues):
     assert summary["meaning"].str.len().min() > 10
 
 
+def test_the_figure_has_a_row_for_each_kind(looked_at):
+    issues, folder = looked_at
+    figure = show.issues(banners.Album(folder), issues)
+    assert [line for line in lines(figure) if ":" in line] == [
+        f"{issue} ({2 if issue in ('grey', 'exact duplicate', 'near duplicate') else 1}): {meaning}"
+        for issue, meaning in quality.ISSUES.items()
+    ]
+    assert "2 grey" in figure.alt
+    assert_drawn_well(figure)
+
+
+def test_only_the_games_of_the_catalogue_are_looked_at(looked_at):
+    issues, folder = looked_at
+    games = pd.DataFrame({"appid": issues.loc[issues["issue"] == "dark", "appid"]})
+    assert quality.find_issues(folder, games)["issue"].tolist() == ["dark"]
+
+
 def test_a_folder_without_banners_has_no_issues(tmp_path):
-    found = quality.find_issues(tmp_path)
+    found = quality.find_issues(tmp_path, pd.DataFrame({"appid": [10]}))
     assert found.empty
     assert quality.summary(found)["banners"].sum() == 0
+    assert lines(show.issues({}, found)) == ["Nothing stands out in any banner."]
 
 
 def test_a_spreadsheet_runs_no_name(tmp_path):
