@@ -4,7 +4,7 @@
 # make release      pack the features and matches that `make match` left, to share, into out/
 # make check        lint, types and the quick tests
 # make test         all that is checked
-# make test-colab   both notebooks on Colab's versions
+# make test-colab   both notebooks, and all families of networks, on Colab's versions
 # make fuzz         the property tests and damaged files, for FUZZ_MINUTES
 # make judge        how good the matches are: the tables for the sample, or FOLDER=covers, by CHECKPOINT=...
 # make bench        the speed tables

@@ -9,7 +9,7 @@ from pathlib import Path
 from sample.catalogue import fictional, many, retouched
 from sample.faults import Edit
 from sample.games import TAGS, Game, Stock
-from sample.notebook import eye_line, notes, open_store
+from sample.notebook import eye_line, eyes, notes, open_store
 from sample.own import folder
 from sample.store import Request, Store
 from sample.untrained import checkpoint
@@ -24,6 +24,7 @@ __all__ = [
     "Store",
     "checkpoint",
     "eye_line",
+    "eyes",
     "fictional",
     "folder",
     "many",

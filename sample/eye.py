@@ -7,6 +7,7 @@ import importlib.util
 from pathlib import Path
 from typing import NamedTuple
 
+from sample.untrained import SIDES
 from sample.untrained import checkpoint as write_untrained
 from utils import web
 from utils.settings import DEFAULT_CHECKPOINT
@@ -47,6 +48,14 @@ def default_eye(source: str, data: Path) -> Eye:
         ahead = f"finds {TEACHER_HITS:.2f} of real covers' twins, the small BEiT {SMALL_HITS:.2f}"
         return Eye(_TEACHER, f"Checkpoint: {_TEACHER}, because {missing}: it {ahead}; CHECKPOINT chooses another.")
     return _own_eye(data, f"because {missing}; CHECKPOINT chooses another")
+
+
+def other_eyes(data: Path) -> list[str]:
+    """Write into `data`, where they are not there, networks that were never trained; return their folders.
+
+    They are of other families than BEiT: what the sample's study has to compare, where no other network can be had.
+    """
+    return [str(write_untrained(data / f"tiny-{family}", family)) for family in SIDES if family != "beit"]
 
 
 def _own_eye(data: Path, why: str) -> Eye:

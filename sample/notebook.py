@@ -6,7 +6,7 @@ import dataclasses
 import functools
 
 from sample.catalogue import fictional
-from sample.eye import default_eye
+from sample.eye import default_eye, other_eyes
 from sample.games import Stock
 from sample.own import folder
 from sample.store import Store
@@ -38,6 +38,11 @@ def eye_line(chosen: Settings) -> str:
         return ""
     eye = default_eye(chosen.source, chosen.data)
     return eye.reason if chosen.checkpoint in ("", eye.checkpoint) else ""
+
+
+def eyes(chosen: Settings) -> list[str]:
+    """Return other networks for the study of the source `sample` to compare; empty for the other sources."""
+    return other_eyes(chosen.data) if chosen.source == "sample" else []
 
 
 def notes(chosen: Settings) -> list[str]:

@@ -1,4 +1,4 @@
-"""A tiny BEiT that was never trained: for tests of the machinery, where a real checkpoint would take too long."""
+"""Tiny networks that were never trained: for tests of the machinery, and to stand beside a trained one in the study."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from transformers import BeitForImageClassification
+    from transformers import PreTrainedModel
 
+SIDES = {"beit": 224, "clip": 128, "dinov2": 112, "convnextv2": 128}  # family -> pixels of the input's sides
+
+_SMALL = {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 256}
+_READER = _SMALL | {"vocab_size": 16, "bos_token_id": 14, "eos_token_id": 15, "pad_token_id": 0}  # reads no word
 _PROCESSOR = {
     "do_center_crop": False,
     "do_normalize": True,
@@ -21,49 +25,61 @@ _PROCESSOR = {
     "image_processor_type": "BeitImageProcessor",
     "image_std": [0.5, 0.5, 0.5],
     "resample": 2,
-    "size": {"height": 224, "width": 224},
 }
 
 
-def checkpoint(folder: Path) -> Path:
-    """Write a tiny, untrained BEiT of the fine-tuned type into a folder, unless it is there; return the folder.
+def checkpoint(folder: Path, family: str = "beit") -> Path:
+    """Write a tiny, untrained network of a family into a folder, unless it is there; return the folder.
 
-    224 x 224 pixels, patches of 16, 64 dims, 4 blocks, 262,000 parameters that depend on nothing but their names: the
-    same on every machine. Its config has `steam_banners_untrained`. config.json comes last, so what has it is whole.
+    `family` is one of SIDES. The BEiT, of the fine-tuned type, has patches of 16, 64 dims, 4 blocks and 262,000
+    parameters; the others are as small. Weights depend on nothing but their names and shapes: they are the same on
+    every machine. The config has `steam_banners_untrained`. config.json comes last, so what has it is whole.
     """
     folder = Path(folder)
     if (folder / "config.json").is_file():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as beside:
-        _save(_tiny_beit(), beside)
-        Path(beside, "preprocessor_config.json").write_text(json.dumps(_PROCESSOR, indent=2))
+        _save(_tiny(family), beside)
+        processor = _PROCESSOR | {"size": {"height": SIDES[family], "width": SIDES[family]}}
+        Path(beside, "preprocessor_config.json").write_text(json.dumps(processor, indent=2))
         for file in ("preprocessor_config.json", "model.safetensors", "config.json"):
             Path(beside, file).replace(folder / file)
     return folder
 
 
-def _tiny_beit() -> BeitForImageClassification:
+def _tiny(family: str) -> PreTrainedModel:
     import torch
-    from transformers import BeitConfig, BeitForImageClassification
 
-    config = BeitConfig(
-        hidden_size=64,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        intermediate_size=256,
-        use_relative_position_bias=True,
-        num_labels=2,  # ty: ignore[unknown-argument] - kept in the config, as any other
-        steam_banners_untrained=True,  # ty: ignore[unknown-argument]
-    )
     with torch.random.fork_rng():
-        model = BeitForImageClassification(config)
+        model = _random(family)
+    model.config.steam_banners_untrained = True
     for name, parameter in model.named_parameters():
-        parameter.data = torch.from_numpy(_weights(name, tuple(parameter.shape)))
+        parameter.data = torch.as_tensor(_weights(name, tuple(parameter.shape)))
     return model
 
 
-def _save(model: BeitForImageClassification, folder: str) -> None:
+def _random(family: str) -> PreTrainedModel:
+    import transformers
+
+    side = SIDES[family]
+    if family == "clip":
+        towers = {"text_config": _READER, "vision_config": _SMALL | {"image_size": side, "patch_size": 16}}
+        return transformers.CLIPModel(transformers.CLIPConfig(**towers, projection_dim=64))
+    if family == "dinov2":
+        return transformers.Dinov2Model(transformers.Dinov2Config(**_SMALL, image_size=side, patch_size=14))
+    if family == "convnextv2":
+        config = transformers.ConvNextV2Config(hidden_sizes=[16, 32, 64, 128], depths=[1, 1, 3, 1])
+        return transformers.ConvNextV2Model(config)
+    config = transformers.BeitConfig(
+        **_SMALL,
+        use_relative_position_bias=True,
+        num_labels=2,  # ty: ignore[unknown-argument] - kept in the config, as any other
+    )
+    return transformers.BeitForImageClassification(config)
+
+
+def _save(model: PreTrainedModel, folder: str) -> None:
     """`save_pretrained` without its progress bar."""
     from transformers.utils import logging
 
@@ -81,10 +97,10 @@ def _weights(name: str, shape: tuple[int, ...]) -> np.ndarray:
     noise = np.random.default_rng(zlib.crc32(name.encode())).standard_normal(shape, np.float32)
     if "lambda" in name:
         return 0.5 + 0.1 * noise
-    if "layernorm" in name:
+    if "norm" in name:
         return name.endswith("weight") + 0.1 * noise
     if "relative_position_bias" in name:
         return 0.5 * noise
     if name.endswith("weight"):
-        return noise / np.sqrt(noise[0].size)
+        return noise / np.sqrt(noise[0].size, dtype=np.float32)
     return 0.05 * noise

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Both notebooks on Python 3.13 with the packages that Colab has: theirs first, then our requirements on top, as on Colab.
+# Both notebooks, and the tests of all families of networks, on Python 3.13 with the packages that Colab has: theirs
+# first, then our requirements on top, as on Colab.
 # Skips, saying so, where no Python 3.13 is found.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -31,8 +32,10 @@ if [ ! -e $venv/done ] || [ requirements.txt -nt $venv/done ] || [ tests/colab.t
     $pip -r tests/colab.txt
     $pip -r requirements.txt
     $venv/bin/python -m pip check
+    $pip -c constraints.txt pytest pytest-httpserver hypothesis
     touch $venv/done
 fi
 if [ "${1:-}" != "--install-only" ]; then
+    $venv/bin/python -m pytest -q tests/test_families.py tests/test_words.py tests/test_explain_families.py
     STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DATA=$venv/data $venv/bin/python -m tools.run_notebooks $venv/out
 fi

@@ -72,6 +72,20 @@ def test_a_comparison_has_a_row_for_each_and_names_the_untrained(result):
     assert found.short.columns[:3].tolist() == ["recall@10", "low", "high"]
 
 
+def test_the_table_of_eyes_has_what_each_finds_its_speed_and_its_size(result):
+    found, _ = result
+    assert found.eyes.index.tolist() == [
+        ("tiny", "pooled, squash, as they are (untrained)"),
+        ("tiny", "pooled, squash, centred (untrained)"),
+        ("tiny", "mean@2, squash, whitened 0.5 (untrained)"),
+    ]
+    row = found.eyes.iloc[1]
+    low, high = (found.short.iloc[6][end] for end in ("low", "high"))
+    assert row["plain recall@10"] == f"{found.short.iloc[6]['recall@10']:.2f} ({low:.2f} to {high:.2f})"
+    assert re.fullmatch(r" *[\d,]+ a second", row["speed"])
+    assert re.fullmatch(r"\d\.\d M", row["size"])
+
+
 def test_a_comparison_orders_chance_and_colours_as_it_must(result):
     """Each series of these made-up games has colours of its own, and neither hides from a histogram nor a mirror."""
     short = result[0].short
@@ -175,9 +189,9 @@ def test_one_game_is_matched_by_each_eye(result, stocked, untrained):
     ways = [judge.Configuration(untrained), judge.Configuration(untrained, "mean@2", preparation="centred")]
     appid = int(stocked[1]["appid"].iloc[3])
     found = judge.matches_by_eye(ways, out, appid, 4)
-    assert list(found) == [str(way) for way in ways]
+    assert list(found) == [f"{way} (untrained)" for way in ways]
     expected = matching.nearest(matching.prepare(features.load(out / ways[1].folder), "centred"), [appid], 4)
-    np.testing.assert_array_equal(found[str(ways[1])], [expected[0][0], expected[1][0]])
+    np.testing.assert_array_equal(found[f"{ways[1]} (untrained)"], [expected[0][0], expected[1][0]])
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import requests
 from PIL import Image
@@ -153,3 +154,16 @@ def test_a_whole_checkpoint_is_kept_and_a_torn_one_is_replaced(tiny, tmp_path):
     sample.checkpoint(place)
     assert (place / "model.safetensors").read_bytes() == (tiny / "model.safetensors").read_bytes()
     assert (place / "mine.txt").exists()
+
+
+def test_the_study_of_the_sample_has_untrained_eyes_of_other_families(tmp_path):
+    encoder = pytest.importorskip("utils.encoder", reason="torch is not installed")
+    chosen = settings.Settings(source="sample", data=tmp_path)
+    eyes = [encoder.load(folder, device="cpu") for folder in sample.eyes(chosen)]
+    assert [each.family for each in eyes] == ["CLIP", "DINOv2", "ConvNeXtV2"]
+    assert not any(each.identity["trained"] for each in eyes)
+    flat = [np.full((384, 256, 3), level, np.uint8) for level in (0, 200)]
+    for each in eyes:
+        dark, light = each(flat)
+        assert (dark - light).abs().max() > 0.1  # weights that let a picture through
+    assert sample.eyes(settings.Settings(data=tmp_path)) == []

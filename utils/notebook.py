@@ -22,6 +22,8 @@ MADE_UNDER = {
     "query": "One game, and the ten most like it",
     "plane": "Share it",
     "result": "How good are these matches?",
+    "ways": "How good are these matches?",
+    "compared": "Several networks side by side",
 }
 
 

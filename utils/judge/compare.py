@@ -32,6 +32,7 @@ def compare(
     queries: int = 5000,
     pictures: int = 200,
     halves: bool = True,
+    dtype: str | None = None,
 ) -> Result:
     """Judge configurations, of one checkpoint or several, and the baselines by the banners of a folder of snapshots.
 
@@ -39,7 +40,7 @@ def compare(
     most `queries` queries are asked, and of at most `pictures` games altered pictures are shown, taken at random but
     always the same. The best is chosen by the franchises of the development half; the metrics of franchises are those
     of the test half. Without `halves` nothing is chosen and all franchises are tested. Speed is pictures a second from
-    pixels to vectors on this machine, size the millions of parameters.
+    pixels to vectors on this machine, size the millions of parameters. `dtype` is as encoder.load has it.
 
     Raises what features.extract, encoder.load and matching.prepare do.
     """
@@ -50,8 +51,8 @@ def compare(
     for label, games, views in _baselines(pixels, looked):
         rows[label] = judged(games, views, exam) | _cost(np.nan, 0)
     known = {}
-    for configuration, eye, games, views in _configured(configurations, snapshots, out, exam):
-        label = str(configuration) if games.manifest["trained"] else f"{configuration} {UNTRAINED}"
+    for configuration, eye, games, views in _configured(configurations, snapshots, out, exam, dtype):
+        label = _label(configuration, games)
         known[label] = configuration
         rows[label] = judged(games, views, exam) | _cost(views.speed, eye.parameters)
     table = pd.DataFrame.from_dict(rows, orient="index")
@@ -73,8 +74,12 @@ def matches_by_eye(
         stored = features.load(out / each.folder)
         games = matching.prepare(stored, each.preparation, exponent=each.exponent)
         appids, cosines = matching.nearest(games, [appid], k)
-        found[str(each)] = (appids[0], cosines[0])
+        found[_label(each, games)] = (appids[0], cosines[0])
     return found
+
+
+def _label(configuration: Configuration, games: Prepared) -> str:
+    return str(configuration) if games.manifest["trained"] else f"{configuration} {UNTRAINED}"
 
 
 def _cost(speed: float, parameters: float) -> Row:
@@ -94,13 +99,13 @@ def _baselines(pixels: Features, views: Views) -> Iterator[tuple[str, Prepared, 
 
 
 def _configured(
-    configurations: Iterable[Configuration], snapshots: Path, out: Path, exam: Exam
+    configurations: Iterable[Configuration], snapshots: Path, out: Path, exam: Exam, dtype: str | None
 ) -> Iterator[tuple[Configuration, Encoder, Prepared, Views]]:
     """Yield each configuration, its eye, games and views; those that differ in preparation only share the network."""
     for _, group in itertools.groupby(configurations, lambda each: (each.checkpoint, each.folder)):
         alike: Sequence[Configuration] = list(group)
         first = alike[0]
-        eye = encoder.load(first.checkpoint, first.pooling, first.image)
+        eye = encoder.load(first.checkpoint, first.pooling, first.image, dtype=dtype)
         stored = features.extract(snapshots, eye, out / first.folder)
         views = altered_views(eye, eye.identity, exam.shown, exam.album, out / first.folder / _ALTERED)
         for each in alike:

@@ -71,6 +71,18 @@ class Result:
                 table[f"{name} {metric}"] = [_bounded(row, metric) for _, row in self.table[task].iterrows()]
         return table.join(self.table["cost"])
 
+    @property
+    def eyes(self) -> pd.DataFrame:
+        """What tells networks apart, as text: what they find, with 95 % intervals, their speed here and their size.
+
+        A row a configuration, by checkpoint and way; baselines are left out.
+        """
+        table = self.sight[[f"plain {METRICS[0]}", f"plain {METRICS[1]}", f"hue {METRICS[0]}"]].copy()
+        table["speed"] = self.table["cost", "banners/s"].map("{:6,.0f} a second".format, na_action="ignore")
+        table["size"] = self.table["cost", "M parameters"].map("{:.1f} M".format)
+        table.index = table.index.str.split(", ", n=1, expand=True)
+        return table[self.table["cost", "M parameters"].to_numpy() > 0]
+
 
 def _bounded(row: pd.Series, metric: str) -> str:
     return f"{row[metric]:.2f} ({row[f'{metric} low']:.2f} to {row[f'{metric} high']:.2f})"
