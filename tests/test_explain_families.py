@@ -1,5 +1,6 @@
 """Heat maps of every family whose features are a sum over patches or cells, and a sentence for the others."""
 
+import re
 from pathlib import Path
 
 import families
@@ -66,6 +67,7 @@ def test_what_is_no_sum_over_patches_is_refused(folders, pictures, name, pooling
     eye = load(folders[name], pooling)
     with pytest.raises(explain.ExplainError, match=reason):
         explain.why(eye, prepared(eye, pictures), pictures[0], pictures[1])
+    assert re.search(reason, explain.reason(eye, prepared(eye, pictures), pictures[0], pictures[1]))
 
 
 def test_the_hottest_patches_lie_where_the_map_is_highest(folders, pictures):

@@ -103,3 +103,15 @@ def test_the_sentence_says_how_much_and_where(explanation):
 def test_a_map_without_any_difference_is_drawn(explanation):
     flat = np.full((14, 14), 0.004, np.float32)
     assert_drawn_well(show.reasons(replace(explanation, query_map=flat, match_map=flat), plain(9), plain(9)))
+
+
+def test_where_there_is_no_map_a_sentence_stands_in_its_place():
+    sentence = "pooling is 'pooled': the CLS token alone, which lies nowhere in the banner; those with heat maps are mean"
+    figure = show.reasons(sentence, plain((40, 200, 60)), Banner(1, "Portal", jpeg(plain((200, 40, 60)))))
+    assert " ".join(lines(figure)[-3:]).endswith(sentence[-60:])
+    assert sentence in figure.alt
+    assert show.reasons_sentence(sentence) == sentence
+    assert_drawn_well(figure)
+    pixels = read(figure)
+    assert pixels[200, 150].argmax() == 1
+    assert pixels[200, 450].argmax() == 0

@@ -84,6 +84,13 @@ class _Terms:
         return self.patches.sum(0)
 
 
+def reason(
+    encoder: Encoder, prepared: matching.Prepared, query: Banner | np.ndarray, match: Banner | np.ndarray
+) -> Explanation | str:
+    """Return what `why` returns, or in a sentence why features of this pooling have no heat map."""
+    return why(encoder, prepared, query, match) if encoder.feature in _PLACED else _refusal(encoder)
+
+
 def why(
     encoder: Encoder, prepared: matching.Prepared, query: Banner | np.ndarray, match: Banner | np.ndarray
 ) -> Explanation:

@@ -30,13 +30,15 @@ _RIM = 0.08  # share of the map's middle that counts as neither side, in words
 
 
 def reasons(
-    explanation: "Explanation", query: Banner | np.ndarray, match: Banner | np.ndarray, title: str | None = None
+    explanation: "Explanation | str", query: Banner | np.ndarray, match: Banner | np.ndarray, title: str | None = None
 ) -> page.Figure:
     """Return the query, framed, and the match, and between them their heat maps, both in one scale.
 
     Pictures are Banners or uint8 RGB (384, 256, 3). Below them: the cosine, what of it has no place, and whose features
-    these are.
+    these are. A sentence that says why there are no maps stands in their place.
     """
+    if isinstance(explanation, str):
+        return _without_maps(explanation, query, match, title)
     width = page.tile_width(page.WIDTH - 2 * page.MARGIN, 4)
     top = page.top_of(title)
     below = top + width * page.RATIO + 12
@@ -56,8 +58,26 @@ def reasons(
     return page.figure_of(axes)
 
 
-def reasons_sentence(explanation: "Explanation") -> str:
+def _without_maps(
+    sentence: str, query: Banner | np.ndarray, match: Banner | np.ndarray, title: str | None
+) -> page.Figure:
+    width = page.tile_width(page.WIDTH - 2 * page.MARGIN, 4)
+    step = width + page.GAP
+    top = page.top_of(title)
+    below = top + width * page.RATIO + 12
+    axes = page.new_page(below - top + 60, title, f"{_name(query)} and {_name(match)}. {sentence}")
+    left = Place(page.MARGIN, top, width)
+    _put_banner(axes, query, left, below)
+    _put_banner(axes, match, Place(page.MARGIN + step, top, width), below)
+    page.put_frame(axes, left)
+    page.put_text(axes, sentence, (page.MARGIN + 2 * step, top), page.BODY, 2 * width, lines=8)
+    return page.figure_of(axes)
+
+
+def reasons_sentence(explanation: "Explanation | str") -> str:
     """Return in words what the figure shows: how much of the cosine the hottest patches give, and where they lie."""
+    if isinstance(explanation, str):
+        return explanation
     where = []
     shares = []
     for heat in (explanation.query_map, explanation.match_map):
