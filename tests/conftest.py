@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import downloads
-import homes
 import hypothesis
 import pytest
 from pytest_httpserver import HTTPServer
@@ -118,6 +117,8 @@ def downloaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[sample.Stock, 
 @pytest.fixture(scope="session")
 def finished_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a catalogue, a verified snapshot, features and the debris of work in progress; not to be changed."""
+    import homes  # brings torch and transformers: half the time of a test that needs neither
+
     home = tmp_path_factory.mktemp("made") / "sample"
     homes.make_home(home, sample.checkpoint(tmp_path_factory.mktemp("checkpoint")))
     return home

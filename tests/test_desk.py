@@ -5,6 +5,7 @@ import io
 import checkpoints
 import numpy as np
 import pytest
+from front_end import upload
 from PIL import Image
 from small_games import catalogue_of
 
@@ -109,7 +110,7 @@ def test_the_control_compares_uploads_and_follows_the_tag(beit, prepared, album,
     control = desk.open_desk(prepared, beit, album, catalogue=games)
     eight = ({"name": "<b>.jpg", "content": memoryview(album[1].jpeg)}, {"name": "b", "content": album[5].jpeg})
     seven = {"<b>.jpg": {"content": album[1].jpeg}, "b": {"content": album[5].jpeg}}
-    control._on_upload({"new": seven if version == 7 else eight})
+    upload(control.upload, seven if version == 7 else eight)
     assert [verdict.draft.name for verdict in control.verdicts] == ["<b>.jpg", "b"]
     said, picture = control.results.children[:2]
     assert "<b>" not in said.value
@@ -117,5 +118,5 @@ def test_the_control_compares_uploads_and_follows_the_tag(beit, prepared, album,
     assert Image.open(io.BytesIO(picture.value)).format == "JPEG"
     control.tag.value = "Horror"
     assert {verdict.tag for verdict in control.verdicts} == {"Horror"}
-    control._on_upload({"new": ({"name": "x", "content": b"no picture"},)})
+    upload(control.upload, ({"name": "x", "content": b"no picture"},))
     assert control.status.value

@@ -36,7 +36,6 @@ def test_games_that_pass(games, wanted, expected):
 
 def test_tags_the_commonest_first(games):
     assert filters.tags(games) == ["Indie", "Horror", "Puzzle"]
-    assert filters.tags(games, 1) == ["Indie"]
     assert filters.tags(games[:0]) == []
 
 

@@ -164,16 +164,26 @@ def test_preparations_are_what_they_say():
     games = clustered(200)
     raw = games.vectors.astype(np.float64)
     centred = matching.prepare(games, "centred")
-    whitened = matching.prepare(games, "whitened", exponent=1, floor=1e-9)
     order = np.argsort(games.appids)
     expected = (raw - raw.mean(0))[order]
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     np.testing.assert_allclose(centred.vectors, expected, rtol=0, atol=1e-7)
-    axes = (raw - raw.mean(0)) @ whitened.turn
-    np.testing.assert_allclose(axes.T @ axes / len(raw), np.eye(24), atol=1e-6)
     assert centred.manifest["preparation"] == "centred"
-    assert whitened.manifest["preparation"] == "whitened (exponent 1, floor 1e-09)"
     assert games.manifest["preparation"] == "as they are"
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1])
+def test_whitening_divides_each_axis_by_a_power_of_its_eigenvalue_down_to_a_floor(exponent):
+    games = clustered(200)
+    centred = games.vectors.astype(np.float64) - games.vectors.astype(np.float64).mean(0)
+    eigenvalues = np.linalg.eigvalsh(centred.T @ centred / 200)
+    raised = np.maximum(eigenvalues, 0.01 * eigenvalues[-1])
+    assert (raised > eigenvalues).any()
+    assert (raised == eigenvalues).any()
+    whitened = matching.prepare(games, exponent=exponent)
+    turned = centred @ whitened.turn
+    np.testing.assert_allclose(turned.T @ turned / 200, np.diag(eigenvalues / raised**exponent), atol=1e-9)
+    assert whitened.manifest["preparation"] == f"whitened (exponent {exponent:g}, floor 0.01)"
 
 
 def test_whitening_with_fewer_games_than_dimensions_stays_finite():
@@ -393,7 +403,7 @@ def test_damaged_matches_are_computed_again(tmp_path, damage):
             "preparation is 'centered'; allowed are 'as",
         ),
         (lambda games: matching.prepare(matching.prepare(games, "centred")), r"already prepared \(centred\)"),
-        (lambda games: matching.prepare(games, "whitened", floor=0), "floor 0; allowed are"),
+        (lambda games: matching.prepare(games, exponent=-1), "exponent is -1; allowed are 0 to 2"),
         (lambda games: matching.prepare(replace(games, vectors=0 * games.vectors)), "at least two games; 0 of 4"),
         (lambda games: matching.prepare(replace(games, vectors=1 + 0 * games.vectors)), "at least two games; 0 of 4"),
     ],

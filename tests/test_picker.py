@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from front_end import displayed, model_of, press_enter
 from PIL import Image
 from small_games import HOSTILE, NAMES, album_of, catalogue_of, features_of, jpeg
 
@@ -48,7 +49,7 @@ def typed(control, text):
 
 
 def enter(control):
-    control.panel.search._handle_custom_msg({"event": "submit"}, [])
+    press_enter(control.panel.search)
 
 
 def everything(widget):
@@ -156,10 +157,10 @@ def test_banners_lead_to_steam_alone(control, features, album):
     assert "<a " not in elsewhere.panel.card.value + shown(elsewhere)[0][1]
 
 
-def test_names_are_escaped(control):
+def test_names_are_escaped(control, monkeypatch):
     control.panel.number.value = 11
     control.show(100)
-    sent = [control.panel.card.value, control._screen.still(control._query, control.matches)]
+    sent = [control.panel.card.value, displayed(control, monkeypatch)["text/html"]]
     for value in (*sent, *(label for _, label in shown(control))):
         assert "<script" not in value
     assert f"<bdi>{html.escape(HOSTILE)}</bdi>" in control.panel.card.value
@@ -289,7 +290,7 @@ def test_every_widget_has_a_name_and_no_tooltip_is_null(features, album, catalog
         state = widget.get_state()
         tooltip = state.get("tooltip", state.get("description_tooltip"))
         assert tooltip is not None  # browsers would show "null"
-        if widget._model_name != "HTMLModel":
+        if model_of(widget)[0] != "HTML":
             assert widget.description
             assert tooltip
 
@@ -302,19 +303,15 @@ def test_without_an_encoder_there_is_no_box_for_pictures(control):
 def test_plain_widgets_only(features, album, catalogue):
     eye = picker.Eye(features, encoder=SILENT)
     control = picker.pick({"a": eye, "b": eye}, album, catalogue)
-    plain = (
+    names = (
         "Accordion Box Button Checkbox Dropdown FileUpload FloatSlider HTML IntRangeSlider IntSlider Select Text VBox"
     )
-    assert {widget._model_name.removesuffix("Model") for widget in everything(control)} == set(plain.split())
-    assert all(widget._model_module == "@jupyter-widgets/controls" for widget in everything(control))
+    plain = {(name, "@jupyter-widgets/controls") for name in [*names.split(), "VBox"]}
+    assert {model_of(widget) for widget in everything(control)} == plain
 
 
 def test_a_still_stands_where_no_kernel_runs(control, monkeypatch):
-    import IPython.display
-
-    sent = []
-    monkeypatch.setattr(IPython.display, "display", lambda data, **_: sent.append(data))
-    control._ipython_display_()
-    assert sent[0].keys() == {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"}
-    assert sent[0]["text/html"].count("<img") == 4
-    assert 'alt="Portal 2"' in sent[0]["text/html"]
+    sent = displayed(control, monkeypatch)
+    assert sent.keys() == {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"}
+    assert sent["text/html"].count("<img") == 4
+    assert 'alt="Portal 2"' in sent["text/html"]

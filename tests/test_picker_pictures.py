@@ -7,6 +7,7 @@ import checkpoints
 import ipywidgets
 import numpy as np
 import pytest
+from front_end import press_enter, upload
 from PIL import Image
 
 import sample
@@ -72,7 +73,7 @@ def uploads(content):
 
 @pytest.mark.parametrize("version", [7, 8])
 def test_upload(turning, turned, version):
-    turning._on_upload({"new": uploads(turned[2][5].jpeg)[version - 7]})
+    upload(turning.panel.upload, uploads(turned[2][5].jpeg)[version - 7])
     assert turning.appid is None
     assert turning.matches[0][0] == 5
     assert turning.matches[0][1] > 0.99
@@ -86,13 +87,13 @@ def test_upload(turning, turned, version):
     ipywidgets.__version__.startswith("7"), reason="ipywidgets 7 lets nobody but the browser set an upload"
 )
 def test_upload_of_the_installed_ipywidgets(turning, turned):
-    upload = uploads(turned[2][5].jpeg)[1][0] | {"type": "image/jpeg", "size": 1, "last_modified": datetime.now(UTC)}
-    turning.panel.upload.value = (upload,)
+    file = uploads(turned[2][5].jpeg)[1][0] | {"type": "image/jpeg", "size": 1, "last_modified": datetime.now(UTC)}
+    turning.panel.upload.value = (file,)
     assert turning.matches[0][0] == 5
 
 
 def test_an_upload_that_is_no_picture(turning):
-    turning._on_upload({"new": uploads(b"no picture")[1]})
+    upload(turning.panel.upload, uploads(b"no picture")[1])
     assert turning.panel.status.value
     assert "object at" not in turning.panel.status.value
     assert turning.appid == 1
@@ -103,7 +104,7 @@ def test_a_wide_picture_is_said_to_be_cut(turning, turned):
     wide.paste(Image.open(io.BytesIO(turned[2][5].jpeg)).resize((200, 300)), (350, 0))
     content = io.BytesIO()
     wide.save(content, "PNG")
-    turning._on_upload({"new": uploads(content.getvalue())[1]})
+    upload(turning.panel.upload, uploads(content.getvalue())[1])
     assert turning.matches[0][0] == 5  # its middle is that game's banner
     assert "900 x 300 pixels" in turning.panel.status.value
 
@@ -149,12 +150,12 @@ def test_an_appid_that_only_the_store_has(turned):
         control = picker.pick(picker.Eye(features, beit), album, default=1, k=3, store=settings)
         control.panel.search.value = str(appid)
         assert "Press Enter to fetch it" in control.panel.status.value
-        control.panel.search._handle_custom_msg({"event": "submit"}, [])
+        press_enter(control.panel.search)
         assert control.appid == appid
         assert store.games[0].name in control.panel.card.value
         assert "just fetched" in control.panel.status.value
         assert len(control.matches) == 3
         control.panel.search.value = "999999999"
-        control.panel.search._handle_custom_msg({"event": "submit"}, [])
+        press_enter(control.panel.search)
         assert "no game with the appid 999999999" in control.panel.status.value
         assert control.appid == appid

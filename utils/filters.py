@@ -32,11 +32,10 @@ def passing(catalogue: pd.DataFrame, wanted: Filter) -> np.ndarray:
     return catalogue["appid"].to_numpy()[passes]
 
 
-def tags(catalogue: pd.DataFrame, most: int = 100) -> list[str]:
-    """Return the tags of a catalogue, the commonest first."""
-    counts = catalogue["tags"].explode().value_counts()
-    ordered = sorted(counts.index, key=lambda tag: (-counts[tag], tag))
-    return ordered[:most]
+def tags(catalogue: pd.DataFrame) -> list[str]:
+    """Return the hundred commonest tags of a catalogue, the commonest first, then by name."""
+    counts = catalogue["tags"].explode().value_counts().sort_index()
+    return counts.sort_values(ascending=False, kind="stable").index[:100].tolist()
 
 
 def release_years(catalogue: pd.DataFrame) -> np.ndarray:

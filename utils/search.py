@@ -30,11 +30,12 @@ _ROMAN |= {"xi": "11", "xii": "12", "xiii": "13", "xiv": "14", "xv": "15", "xvi"
 _SPELLED = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9"}
 _NUMBERS = _ROMAN | _SPELLED
 _OPTIONAL = {"a", "and", "of", "the"}
-_PARTS = re.compile(r"\d+|\D+")
+_DIGITS = re.compile(r"\d+")
 _LONGEST = 100  # characters of what was typed that are looked at
 
 _SHORTEST_PART = 4  # letters of a part of a name; of three, nonsense would fit
-_ONE_ERROR, _TWO_ERRORS = 4, 8  # letters from which one error, or two, are forgiven
+_ONE_ERROR = 4  # letters from which one error is forgiven
+_TWO_ERRORS = 8
 
 
 class Index:
@@ -45,24 +46,27 @@ class Index:
         order = range(len(names)) if reviews is None else np.argsort(-np.asarray(reviews), kind="stable")
         self.names = {int(appids[at]): str(names[at]) for at in order}
         self._appids = list(self.names)
-        folded = [search_key(name) for name in self.names.values()]
-        self._keys = [_numbered(key) for key in folded]
-        self._compact = [key.replace(" ", "") for key in self._keys]
-        self._initials = [
-            f"{_initials(numbered)} {_initials(key)}" for numbered, key in zip(self._keys, folded, strict=True)
-        ]
+        self._keys: list[str] = []
+        self._compact: list[str] = []
+        self._initials: list[str] = []
+        for name in self.names.values():
+            folded = search_key(name)
+            key = _numbered(folded)
+            self._keys.append(key)
+            self._compact.append(key.replace(" ", ""))
+            self._initials.append(f"{_initials(key)} {_initials(folded)}")
         self._rows = _rows_by_word(self._keys)
         self._words = sorted(self._rows)
 
     def find(self, text: str, limit: int = 12) -> list[int]:
         """Return the appids of at most `limit` games for what somebody typed, the best first; all where it is empty."""
         key = search_key(text[:_LONGEST])
-        parted = " ".join(part.strip() for part in _PARTS.findall(key))
+        parted = " ".join(_DIGITS.sub(r" \g<0> ", key).split())
         found = self._ranked(key) or (self._ranked(parted) if parted != key else [])
         appids = [self._appids[row] for row in found[:limit]]
         itself = int(text) if text.strip().isdecimal() and len(text) < _LONGEST else -1
         if itself in self.names:
-            appids = [itself, *(appid for appid in appids if appid != itself)]
+            appids = list(dict.fromkeys([itself, *appids]))
         return appids[:limit]
 
     def _ranked(self, folded: str) -> list[int]:
@@ -96,7 +100,7 @@ class Index:
         """Return row -> 3 for the names that hold a part, spaces aside."""
         if len(part) < _SHORTEST_PART and part.isascii():
             return {}
-        return {row: 3 for row, name in enumerate(self._compact) if part in name}
+        return dict.fromkeys(_rows_with(part, self._compact), 3)
 
     def _fits(self, word: str, *, with_errors: bool) -> dict[int, int]:
         """Return row -> how well a word fits it; the better of several ways is written last."""
@@ -104,7 +108,7 @@ class Index:
         held = self._holding(word)
         fits |= held
         if len(word) > 1:
-            fits |= {row: 2 for row, initials in enumerate(self._initials) if word in initials}
+            fits |= dict.fromkeys(_rows_with(word, self._initials), 2)
         for other in self._beginning(word):
             fits |= dict.fromkeys(self._rows[other], 1)
         whole = [row for row in held if self._compact[row] == word]
@@ -134,6 +138,10 @@ def _numbered(key: str) -> str:
 def _initials(key: str) -> str:
     """Return the first letter of each word, and numbers whole."""
     return "".join(word if word.isdecimal() or word in _ROMAN else word[0] for word in key.split())
+
+
+def _rows_with(part: str, texts: Sequence[str]) -> list[int]:
+    return [row for row, text in enumerate(texts) if part in text]
 
 
 def _rows_by_word(keys: Sequence[str]) -> dict[str, list[int]]:

@@ -8,7 +8,7 @@ from utils.matching.duplicates import near_duplicates
 from utils.matching.kept import Matches
 from utils.matching.kept import load as load_matches
 from utils.matching.outside import StandOut, nearest_of_any, nearest_to_words, query_vector, stand_out
-from utils.matching.preparation import MatchError, Prepared, prepare
+from utils.matching.preparation import MatchError, Prepared, prepare, prepared
 from utils.matching.questions import all_matches, by_others, most_unique, nearest
 from utils.settings import PREPARATIONS
 
@@ -27,6 +27,7 @@ __all__ = [
     "nearest_of_any",
     "nearest_to_words",
     "prepare",
+    "prepared",
     "query_vector",
     "stand_out",
 ]

@@ -11,6 +11,7 @@ from utils.features import Features
 from utils.settings import PREPARATIONS
 
 _ROWS = 4096  # vectors held in float64 at a time
+_FLOOR = 0.01  # of the largest eigenvalue: axes with less hold noise, which whitening would blow up
 _ROUNDING = 1e-6  # a vector that centring makes this much shorter was the mean, give or take rounding
 
 
@@ -45,32 +46,29 @@ class Prepared(Features):
         return replace(self, appids=self.appids[kept], names=names, vectors=self.vectors[kept], manifest=manifest)
 
 
-def prepare(features: Features, how: str = "whitened", *, exponent: float = 0.5, floor: float = 0.01) -> Prepared:
+def prepare(features: Features, how: str = "whitened", *, exponent: float = 0.5) -> Prepared:
     """Return features made ready for matching, with what was done to them as the manifest's "preparation".
 
     `how` is "as they are" (brought to length 1 only), "centred" (the mean of all games subtracted first, as SSCD does,
     https://arxiv.org/abs/2202.10261) or "whitened" (centred, then each principal axis divided by its eigenvalue to the
-    power exponent / 2, eigenvalues below `floor` of the largest raised to that; fitted on all the games given). Games
-    whose vector is zero, not finite, or nothing but the mean point nowhere: they are left out, with a warning that
-    names them and in the manifest under "left_out". All is computed in float64.
+    power exponent / 2, eigenvalues below a hundredth of the largest raised to that; fitted on all the games given).
+    Games whose vector is zero, not finite, or nothing but the mean point nowhere: they are left out, with a warning
+    that names them and in the manifest under "left_out". All is computed in float64.
 
-    Raises MatchError for a preparation or number that is not allowed, for features that are prepared already, and
+    Raises MatchError for a preparation or exponent that is not allowed, for features that are prepared already, and
     where fewer than two games are left.
     """
-    _check(features, how, exponent, floor)
-    shift, turn = _fit(features.vectors[_usable(features.vectors)], how, exponent, floor)
+    _check(features, how, exponent)
+    shift, turn = _fit(features.vectors[_usable(features.vectors)], how, exponent)
     vectors, pointing = transform(features.vectors, shift, turn)
     order = np.argsort(features.appids, kind="stable")
     kept = order[pointing[order]]
     if len(kept) < 2:
         raise MatchError(f"matching needs at least two games; {len(kept)} of {len(order)} have a vector to match")
     left_out = _left_out(features, order[~pointing[order]])
-    done = f"whitened (exponent {exponent:g}, floor {floor:g})" if how == "whitened" else how
-    manifest = features.manifest | {
-        "preparation": done,
-        "left_out": left_out,
-        "fingerprint": _fingerprint(features, done),
-    }
+    done = f"whitened (exponent {exponent:g}, floor {_FLOOR:g})" if how == "whitened" else how
+    fingerprint = _fingerprint(features, done)
+    manifest = features.manifest | {"preparation": done, "left_out": left_out, "fingerprint": fingerprint}
     return Prepared(features.appids[kept], features.names[kept], vectors[kept], manifest, shift, turn)
 
 
@@ -96,17 +94,17 @@ def transform(vectors: np.ndarray, shift: np.ndarray, turn: np.ndarray | None) -
     return unit, pointing
 
 
-def _check(features: Features, how: str, exponent: float, floor: float) -> None:
+def _check(features: Features, how: str, exponent: float) -> None:
     if how not in PREPARATIONS:
         raise MatchError(f"preparation is {how!r}; allowed are {', '.join(map(repr, PREPARATIONS))}")
     if isinstance(features, Prepared):
         done = features.manifest["preparation"]
         raise MatchError(f"these features are already prepared ({done}); pass those that features.load returns")
-    if not (0 <= exponent <= 2 and 0 < floor <= 1):
-        raise MatchError(f"exponent is {exponent}, floor {floor}; allowed are 0 to 2, and above 0 up to 1")
+    if not 0 <= exponent <= 2:
+        raise MatchError(f"exponent is {exponent}; allowed are 0 to 2")
 
 
-def _fit(vectors: np.ndarray, how: str, exponent: float, floor: float) -> tuple[np.ndarray, np.ndarray | None]:
+def _fit(vectors: np.ndarray, how: str, exponent: float) -> tuple[np.ndarray, np.ndarray | None]:
     """Return what to subtract (dim,) and what to multiply by (dim, dim) or None, float64, learned from (n, dim)."""
     count, dims = vectors.shape
     if how == "as they are" or not count:
@@ -119,7 +117,7 @@ def _fit(vectors: np.ndarray, how: str, exponent: float, floor: float) -> tuple[
         centred = vectors[start : start + _ROWS] - shift
         covariance += centred.T @ centred / count
     eigenvalues, axes = np.linalg.eigh(covariance)
-    raised = np.maximum(eigenvalues, max(floor * eigenvalues[-1], np.finfo(np.float64).tiny))
+    raised = np.maximum(eigenvalues, max(_FLOOR * eigenvalues[-1], np.finfo(np.float64).tiny))
     return shift, axes * raised ** (-exponent / 2)
 
 

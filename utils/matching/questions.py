@@ -14,7 +14,7 @@ from utils.matching import kept
 from utils.matching.kept import Matches, rows_of
 from utils.matching.preparation import MatchError, Prepared, prepared
 from utils.matching.search import top_k
-from utils.matching.tiles import device as fastest_device
+from utils.matching.tiles import device
 from utils.names import compare_key
 
 
@@ -36,7 +36,7 @@ def nearest(features: Features, queries: Sequence[int] | np.ndarray, k: int) -> 
     return games.appids[positions.numpy()], cosines.numpy()
 
 
-def all_matches(features: Features, k: int, folder: Path | None = None, *, device: str | None = None) -> Matches:
+def all_matches(features: Features, k: int, folder: Path | None = None) -> Matches:
     """Return the k nearest games of every game, itself left out; with a folder, keep them there and read them again.
 
     What is kept is taken if it is whole and was made from the same features, prepared alike, with k or more neighbours.
@@ -48,7 +48,7 @@ def all_matches(features: Features, k: int, folder: Path | None = None, *, devic
     before = None if folder is None else kept.load(folder)
     if before and before.manifest["fingerprint"] == games.manifest["fingerprint"] and before.neighbours.shape[1] >= k:
         return replace(before, names=games.names, neighbours=before.neighbours[:, :k], cosines=before.cosines[:, :k])
-    positions, cosines = top_k(torch.from_numpy(games.vectors).to(device or fastest_device()), None, k)
+    positions, cosines = top_k(torch.from_numpy(games.vectors).to(device()), None, k)
     neighbours = games.appids[positions.cpu().numpy()]
     matches = Matches(games.appids, games.names, neighbours, cosines.cpu().numpy(), games.manifest)
     if folder is not None:

@@ -12,7 +12,7 @@ import pandas as pd
 from utils import banners
 from utils.errors import PlainError
 from utils.picker import keys
-from utils.picker.finding import Eye, find
+from utils.picker.finding import Eye, matches_of
 from utils.picker.panel import Panel
 from utils.picker.queries import NoPicture, Query, from_bytes, from_store, from_web, index_of
 from utils.picker.screen import Screen, Shop
@@ -177,9 +177,8 @@ class Picker(widgets.VBox):
         return self._eyes[self.panel.eye.value]
 
     def _offer(self, found: list[int]) -> None:
-        self.panel.shortlist.unobserve(
-            self._on_choose, "index"
-        )  # ipywidgets 7 picks the first of new options by itself
+        # ipywidgets 7 picks the first of new options by itself: nobody chose that
+        self.panel.shortlist.unobserve(self._on_choose, "index")
         self._screen.offer(found)
         self.panel.shortlist.observe(self._on_choose, "index")
 
@@ -191,7 +190,7 @@ class Picker(widgets.VBox):
     def _look(self, query: Query) -> None:
         """Find and show the matches of a query."""
         wishes = self.panel.wishes()
-        self.matches = find(self._eye, query, wishes, self._catalogue)
+        self.matches = matches_of(self._eye, query, wishes, self._catalogue)
         if self._query and self._query != query:
             self._history.append(self._query)
         self._query = query

@@ -35,9 +35,9 @@ class Eye:
         plain: "Features | None" = None,
         threshold: float = 0.95,
     ) -> None:
-        self.features = _prepared(features)
+        self.features = matching.prepared(features)
         self.encoder = encoder
-        self.plain = None if plain is None else _prepared(plain)
+        self.plain = None if plain is None else matching.prepared(plain)
         self.threshold = threshold
 
     @property
@@ -65,7 +65,7 @@ class Wishes:
         return self.mirrored or self.upside_down or self.mirrored_copies
 
 
-def find(eye: Eye, query: Query, wishes: Wishes, catalogue: pd.DataFrame | None) -> list[tuple[int, float]]:
+def matches_of(eye: Eye, query: Query, wishes: Wishes, catalogue: pd.DataFrame | None) -> list[tuple[int, float]]:
     """Return appid and cosine of the first k matches that pass: more are asked for until enough pass or none are left.
 
     Raises NoPicture where the eye cannot look at the query.
@@ -153,7 +153,3 @@ class _Search:
 def _first(found: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     appids, cosines = found
     return appids[0], cosines[0]
-
-
-def _prepared(features: "Features") -> matching.Prepared:
-    return features if isinstance(features, matching.Prepared) else matching.prepare(features, "as they are")

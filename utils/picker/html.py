@@ -61,9 +61,9 @@ def quoted(text: str, size: tuple[int, int]) -> str:
     return f'<div style="{style};font-size:120%;overflow-wrap:anywhere">“<bdi>{escape(text)}</bdi>”</div>'
 
 
-def thumbnail(banner: Banner | None, size: tuple[int, int] = TILE) -> str:
-    """Return a banner's data: address, or nothing where it is missing or broken."""
+def thumbnail(banner: Banner | None) -> str:
+    """Return a match's banner as a data: address, or nothing where it is missing or broken."""
     try:
-        return data_address(banner.jpeg, size) if banner else ""
+        return data_address(banner.jpeg, TILE) if banner else ""
     except (OSError, ValueError):  # a broken picture: its place stays grey
         return ""

@@ -16,11 +16,9 @@ ANY_TAG = "any"
 
 _ROWS = 8  # of the short list
 _MOST = 40  # matches that can be asked for
-_TOOLTIP = (
-    "tooltip" if "tooltip" in widgets.Text.class_trait_names() else "description_tooltip"
-)  # ipywidgets 8, 7; a button's is always tooltip
 _LABEL = 17  # characters on the button below a match
-
+# On ipywidgets 8, and 7; a button's is always "tooltip".
+_TOOLTIP = "tooltip" if "tooltip" in widgets.Text.class_trait_names() else "description_tooltip"
 
 W = TypeVar("W", bound=widgets.Widget)
 

@@ -1,6 +1,5 @@
 """The notebooks' settings and what each may be; the only room that reads the environment."""
 
-from utils.errors import PlainError  # until every room imports it from there
 from utils.settings.allowed import (
     DTYPES,
     IMAGES,
@@ -28,7 +27,6 @@ __all__ = [
     "PREPARATIONS",
     "SOURCES",
     "STORE_PAGE",
-    "PlainError",
     "Settings",
     "SettingsError",
     "features_name",
