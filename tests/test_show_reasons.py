@@ -106,7 +106,7 @@ def test_a_map_without_any_difference_is_drawn(explanation):
 
 
 def test_where_there_is_no_map_a_sentence_stands_in_its_place():
-    sentence = "pooling is 'pooled': the CLS token alone, which lies nowhere in the banner; those with heat maps are mean"
+    sentence = "POOLING 'pooled' has no heat map: it is the CLS token alone, which lies nowhere in the banner"
     figure = show.reasons(sentence, plain((40, 200, 60)), Banner(1, "Portal", jpeg(plain((200, 40, 60)))))
     assert " ".join(lines(figure)[-3:]).endswith(sentence[-60:])
     assert sentence in figure.alt

@@ -135,10 +135,11 @@ def _check(encoder: Encoder, prepared: matching.Prepared) -> None:
 def _refusal(encoder: Encoder) -> str:
     """Say why a feature has no heat map, and which of its family have one."""
     if encoder.feature == "head":
-        reason = f"{encoder.family}'s own feature goes through a trained head, which is no sum over patches"
+        cause = f"{encoder.family}'s own feature goes through a trained head, which is no sum over patches"
     else:
-        reason = "the CLS token alone, which lies nowhere in the banner"
-    return f"pooling is {encoder.pooling!r}: {reason}; those with heat maps are {', '.join(encoder.heat_maps)}"
+        cause = "it is the CLS token alone, which lies nowhere in the banner"
+    with_maps = ", ".join(encoder.heat_maps)
+    return f"POOLING {encoder.pooling!r} has no heat map: {cause}; those that have one here are {with_maps}"
 
 
 def _terms(encoder: Encoder, prepared: matching.Prepared, tokens: Tensor) -> list[_Terms]:
