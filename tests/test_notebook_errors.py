@@ -9,7 +9,11 @@ from utils import notebook; notebook.plain_errors()
 ---
 print(album)
 ---
-print(something_else)
+def show(): return [each for each in albums]
+show()
+---
+from utils import names
+exec("broken", names.__dict__)
 ---
 raise KeyboardInterrupt
 """
@@ -23,14 +27,16 @@ def errors():
     return [output.traceback for cell in made.cells[1:] for output in cell.outputs if output.output_type == "error"]
 
 
-def test_a_cell_out_of_order_says_which_comes_first(errors):
-    assert errors[0] == ["OutOfOrder: run the cell under “The banners” first: it makes `album`"]
+@pytest.mark.parametrize(("cell", "name"), [(0, "album"), (1, "albums")])
+def test_a_name_that_no_cell_has_made_is_one_line(errors, cell, name):
+    said = f"OutOfOrder: no cell has made `{name}` yet; run the cells above this one, or correct the name"
+    assert errors[cell] == [said]
 
 
-def test_another_name_is_python_s_own_error(errors):
-    assert len(errors[1]) > 1
-    assert "something_else" in "".join(errors[1])
+def test_a_name_missing_in_a_module_is_python_s_own_error(errors):
+    assert len(errors[2]) > 1
+    assert "broken" in "".join(errors[2])
 
 
 def test_a_stopped_cell_says_how_to_go_on(errors):
-    assert errors[2] == ["Stopped: what is finished is kept; run this cell again to go on"]
+    assert errors[3] == ["Stopped: what is finished is kept; run this cell again to go on"]
