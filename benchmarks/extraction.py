@@ -174,7 +174,7 @@ def _pipeline(eye: encoder.Encoder, checkpoint: Path, name: str, jpegs: list[byt
 
 
 def _measure(stages: dict[str, Stage], repeats: int, seconds: float) -> dict[str, list[float]]:
-    """Return the pictures a second of each stage and round, after one that is not counted, which warms the limit too."""
+    """Return the pictures a second of each stage and round, after one uncounted run that warms the limit, too."""
     rates: dict[str, list[float]] = {name: [] for name in stages}
     _run_once({name: stage for name, stage in stages.items() if name != "limit"})
     deadline = time.perf_counter() + seconds
