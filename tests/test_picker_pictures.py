@@ -4,11 +4,14 @@ import io
 from datetime import UTC, datetime
 
 import checkpoints
+import families
 import ipywidgets
 import numpy as np
 import pytest
+import tokenizers_small
 from front_end import press_enter, upload
 from PIL import Image
+from torch.nn.functional import cosine_similarity
 
 import sample
 from utils import encoder, matching, picker
@@ -159,3 +162,20 @@ def test_an_appid_that_only_the_store_has(turned):
         press_enter(control.panel.search)
         assert "no game with the appid 999999999" in control.panel.status.value
         assert control.appid == appid
+
+
+def test_a_network_that_reads_finds_banners_by_words(turned, tmp_path):
+    clip = encoder.load(tokenizers_small.write_clip(families.write(tmp_path / "clip", "clip")), dtype="float32")
+    album = turned[2]
+    vectors = clip([banner.rgb for banner in album.values()])
+    manifest = clip.identity | {"preparation": "as they are"}
+    stored = Features(np.arange(1, 6), turned[1].names, vectors.half().numpy(), manifest)
+    eye = picker.Eye(matching.prepare(stored, "centred"), clip, plain=stored)
+    control = picker.pick(eye, album, default=1, k=3)
+    assert control.panel.words.layout.display is None
+    assert control.panel.silence.value == ""
+    control.panel.words.value = "a dragon"
+    assert "a dragon" in control.panel.card.value
+    cosines = cosine_similarity(vectors, clip.words(["a dragon"]))
+    assert [appid for appid, _ in control.matches] == (1 + cosines.argsort(descending=True))[:3].tolist()
+    assert control.matches[0][1] == pytest.approx(float(cosines.max()), abs=1e-3)
