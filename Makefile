@@ -44,6 +44,7 @@ DOWNLOAD = download_steam_webdataset
 MATCH = match_steam_banners_with_BEiT
 EXECUTE = $(BIN)/jupyter nbconvert --log-level=ERROR --to notebook --execute --ExecutePreprocessor.timeout=-1 \
 	--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False
+SPEED = extraction matching picker snapshots shards gallery
 QUICK = not slow and not notebook and not browser and not kill
 
 .PHONY: match play serve release check test test-colab fuzz judge bench notebooks checkpoint
@@ -85,7 +86,8 @@ judge: .venv/for-match
 		$${folder:+"$$folder"} $${checkpoint:+--checkpoint "$$checkpoint"}
 
 bench: .venv/for-benchmarks
-	@for script in benchmarks/*.py; do echo "== $$script"; PYTHONPATH=. $(BIN)/python $$script || exit 1; done
+	@for name in $(SPEED); do \
+		echo "== $$name"; TQDM_DISABLE=1 PYTHONPATH=. $(BIN)/python -W ignore benchmarks/$$name.py || exit 1; done
 
 notebooks: .venv/for-match
 	rm -rf data/sample

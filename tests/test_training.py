@@ -11,6 +11,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from training import alter, student
+from training.curve import joined
 from training.evaluate import hue_turned, retrieval
 from training.export import export
 from training.feed import Pool, batch
@@ -130,12 +131,14 @@ def test_the_shares_of_the_patches_sum_to_the_feature(work):
     assert torch.allclose(shares.mean(1), pooled, atol=1e-5)
 
 
-def test_a_grown_student_keeps_each_bias_for_its_step(work):
+def test_a_student_of_another_side_keeps_each_bias_for_its_step(work):
     net = begin(PLAN, Pool(work / "pool")).net
-    larger = student.enlarged(net, 64)
-    small = student.bias_tables(net)[0][:-3].reshape(3, 3, -1)
+    larger = student.resized(net, 64)
+    small = student.bias_tables(net)[0]
     large = student.bias_tables(larger)[0][:-3].reshape(7, 7, -1)
-    assert torch.equal(large[2:5, 2:5], small)
+    assert torch.equal(large[2:5, 2:5], small[:-3].reshape(3, 3, -1))
+    assert torch.equal(large[0, 3], large[2, 3])
+    assert torch.equal(student.bias_tables(student.resized(larger, 32))[0], small)
 
 
 def test_steps_lower_the_loss(work):
@@ -182,6 +185,17 @@ def _train_until(work, last):
         train(work, PLAN, "killed")
 
 
+def test_a_second_round_goes_on_from_the_averaged_weights_of_the_first(work):
+    plan = replace(PLAN, views=16, every=16)
+    first = train(work, plan, "one")
+    second = train(work, replace(plan, rate=0.0, seed=2), "two", after=first)
+    kept = dict(second.net.named_parameters())
+    for name, value in first.averaged.named_parameters():
+        assert name.endswith("bias_table") or torch.equal(value, kept[name])
+    rows = joined([work / "one.csv", work / "two.csv"])
+    assert [int(row["views"]) for row in rows] == [16, 32]
+
+
 def test_what_is_exported_is_an_encoder(work, tmp_path):
     run = begin(PLAN, Pool(work / "pool"))
     export(run.averaged, 48, tmp_path / "eye")
@@ -189,7 +203,7 @@ def test_what_is_exported_is_an_encoder(work, tmp_path):
     picture = torch.randint(0, 255, (1, 48, 48, 3), dtype=torch.uint8)
     pixels = picture.permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.no_grad():
-        ours = student.enlarged(run.averaged, 48).beit(pixels).pooler_output
+        ours = student.resized(run.averaged, 48).beit(pixels).pooler_output
     assert "48" in (tmp_path / "eye" / "preprocessor_config.json").read_text()
     assert eye.dims == WIDTH
     assert torch.isfinite(ours).all()

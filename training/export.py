@@ -16,7 +16,7 @@ from training import student
 from training.card import card
 from training.feed import Pool
 from training.run import load
-from training.schedule import Schedule
+from training.schedule import SECOND
 
 
 def processor(side: int) -> dict[str, object]:
@@ -35,7 +35,7 @@ def processor(side: int) -> dict[str, object]:
 
 def headless(net: BeitForImageClassification, side: int) -> BeitForImageClassification:
     """The network for pictures of `side` pixels in float16; it was taught features, no labels, so it has no head."""
-    larger = student.enlarged(net, side)
+    larger = student.resized(net, side)
     larger.config.num_labels = 0
     bare = BeitForImageClassification(larger.config)
     bare.beit.load_state_dict(larger.beit.state_dict())
@@ -52,11 +52,10 @@ def export(net: BeitForImageClassification, side: int, folder: Path) -> None:
 
 
 def main(work: Path, folder: Path) -> None:
-    plan = Schedule()
     torch.set_num_threads(1)
-    run = load(plan, Pool(work / "pool"), work / "run.pt")
-    export(run.averaged, plan.side, folder)
-    (folder / "README.md").write_text(card(work, plan), encoding="utf-8")
+    run = load(SECOND, Pool(work / "pool"), work / "second.pt")
+    export(run.averaged, SECOND.side, folder)
+    (folder / "README.md").write_text(card(work, SECOND), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,22 +7,25 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
 
 _WHITENED = 0.3
-_PATCHES = 1.0
+_PATCHES = 0.5
+_SIZES = 1.0
 _SIMILARITIES = 1.0
 
 
 def loss(pooled: Tensor, shares: Tensor, target: Tensor, cells: Tensor, whitening: Tensor) -> Tensor:
-    """Sum of four terms, for n pictures of k patches.
+    """Sum of five terms, for n pictures of k patches.
 
     - `pooled`, `target` (n, width): one minus their cosine, plain and half whitened by `whitening`;
     - `shares`, `cells` (n, k, width): one minus their cosine, patches weighted by the norm of the teacher's cell;
+    - the same, each over the norm of its picture's feature: what is left unexplained, so that sizes count as well;
     - mean square of the difference between the batch's cosines in student and teacher.
     """
     plain = 1 - agreement(pooled, target)
     whitened = 1 - agreement(pooled @ whitening, target @ whitening)
     patches = _patch_loss(shares, cells)
     similarities = (_cosines(pooled) - _cosines(target)).square().mean()
-    return plain + _WHITENED * whitened + _PATCHES * patches + _SIMILARITIES * similarities
+    sizes = _unexplained(shares / _norm(pooled), cells / _norm(target))
+    return plain + _WHITENED * whitened + _PATCHES * patches + _SIZES * sizes + _SIMILARITIES * similarities
 
 
 def agreement(pooled: Tensor, target: Tensor) -> Tensor:
@@ -34,6 +37,16 @@ def _patch_loss(shares: Tensor, cells: Tensor) -> Tensor:
     weights = cells.norm(dim=-1)
     cosines = cosine_similarity(shares, cells, dim=-1)
     return 1 - (weights * cosines).sum() / weights.sum().clamp(min=1e-6)
+
+
+def _norm(features: Tensor) -> Tensor:
+    return features.norm(dim=-1)[:, None, None]
+
+
+def _unexplained(shares: Tensor, cells: Tensor) -> Tensor:
+    """The part of the cells' squares that the shares leave unexplained, averaged over pictures."""
+    missed = (shares - cells).square().sum((1, 2))
+    return (missed / cells.square().sum((1, 2)).clamp(min=1e-6)).mean()
 
 
 def _cosines(features: Tensor) -> Tensor:

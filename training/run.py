@@ -44,10 +44,16 @@ def _patches(views: Tensor) -> Tensor:
 
 
 def grow(run: Run, plan: Schedule) -> Run:
-    """The same networks for larger pictures; the optimisers begin again."""
-    net = student.enlarged(run.net, plan.side)
-    averaged = student.enlarged(run.averaged, plan.side)
+    """The same networks for pictures of the full side; the optimisers begin again."""
+    net = student.resized(run.net, plan.side)
+    averaged = student.resized(run.averaged, plan.side)
     return Run(net, averaged, optimisers(net, plan.rate, muon=plan.muon), run.step, run.seconds)
+
+
+def go_on(run: Run, plan: Schedule) -> Run:
+    """A fresh run that begins with the averaged weights of another, at the small side of its own schedule."""
+    net = student.resized(run.averaged, plan.side_at(0))
+    return Run(net, copy.deepcopy(net), optimisers(net, plan.rate, muon=plan.muon))
 
 
 def step(run: Run, plan: Schedule, pool: Pool, whitening: Tensor) -> float:

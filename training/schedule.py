@@ -1,4 +1,4 @@
-"""The schedule of a training: everything that decides it, but the pool."""
+"""The schedules of the training's two rounds: everything that decides them, but the pool."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Schedule:
     warm_up: int = 150  # steps
     average: float = 0.996  # of the weights, a step
     least: float = 0.55  # of each side seen through a window
-    whole_from: float = 0.8  # of the schedule: from here on most views are seen whole
+    whole_from: float = 0.8  # of the schedule: from here on ...
+    whole_late: float = 0.8  # ... this part of the views is seen whole, 0.25 before
     muon: bool = True
     seed: int = 1
     every: int = 8_000  # views between two looks at the held-out ones
@@ -37,10 +38,16 @@ class Schedule:
         return self.small if step < self.grown_at else self.side
 
     def whole_at(self, step: int) -> float:
-        return 0.8 if step >= self.whole_from * self.steps else 0.25
+        return self.whole_late if step >= self.whole_from * self.steps else 0.25
 
     def rate_at(self, step: int) -> float:
         """Warm-up, then a cosine to zero; warmed up once more where the pictures grow."""
         since = step - self.grown_at if step >= self.grown_at else step
         warm = min(1.0, (since + 1) / self.warm_up)
         return self.rate * warm * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+
+
+FIRST = Schedule()
+SECOND = Schedule(
+    views=236_000, small_until=0.77, side=160, rate=1.5e-3, whole_from=0.85, whole_late=0.5, seed=2, every=12_000
+)

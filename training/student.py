@@ -82,27 +82,27 @@ def _look_at_neighbours(table: Tensor, grid: int) -> None:
 
 
 @torch.no_grad()
-def enlarged(net: BeitForImageClassification, side: int) -> BeitForImageClassification:
-    """The same network for larger pictures: bias tables keep their steps in patches, new edges repeat the old ones."""
+def resized(net: BeitForImageClassification, side: int) -> BeitForImageClassification:
+    """The same network for pictures of another side: bias tables keep their steps in patches, new edges repeat old."""
     settings = copy.deepcopy(net.config)
     settings.image_size = side
-    larger = BeitForImageClassification(settings)
-    larger.set_attn_implementation("eager")
+    other = BeitForImageClassification(settings)
+    other.set_attn_implementation("eager")
     old = net.state_dict()
-    for name, value in larger.state_dict().items():
+    for name, value in other.state_dict().items():
         source = old[name]
         if name.endswith("relative_position_bias_table"):
-            source = _padded(source, side_of(net) // PATCH, side // PATCH)
+            source = _resized_table(source, side_of(net) // PATCH, side // PATCH)
         value.copy_(source)
-    return larger
+    return other
 
 
-def _padded(table: Tensor, grid: int, larger: int) -> Tensor:
-    heads = table.shape[1]
-    square = table[:-3].T.reshape(1, heads, 2 * grid - 1, 2 * grid - 1)
-    edge = larger - grid
-    grown = nn.functional.pad(square, (edge, edge, edge, edge), mode="replicate")
-    return torch.cat([grown.reshape(heads, -1).T, table[-3:]])
+def _resized_table(table: Tensor, grid: int, wanted: int) -> Tensor:
+    """Each step of the wanted grid takes the bias of the old grid's nearest step; the last three rows have none."""
+    steps = torch.arange(2 * wanted - 1) - (wanted - 1)
+    nearest = steps.clamp(1 - grid, grid - 1) + (grid - 1)
+    places = nearest[:, None] * (2 * grid - 1) + nearest
+    return torch.cat([table[places.flatten()], table[-3:]])
 
 
 def side_of(net: BeitForImageClassification) -> int:

@@ -1,4 +1,4 @@
-"""Train the student on the pool: one schedule by views, resumable, with its curve in a CSV.
+"""Train the student on the pool: two rounds, resumable, each with its curve in a CSV.
 
 python -m training.train WORK
 """
@@ -17,8 +17,8 @@ from transformers import BeitForImageClassification
 from training.feed import Batch, Pool, held_out
 from training.losses import agreement
 from training.pool import load_projection
-from training.run import Run, begin, grow, load, save, step
-from training.schedule import Schedule
+from training.run import Run, begin, go_on, grow, load, save, step
+from training.schedule import FIRST, SECOND, Schedule
 from training.student import side_of
 
 _log = logging.getLogger(__name__)
@@ -31,11 +31,19 @@ def agrees(net: BeitForImageClassification, seen: Batch) -> float:
     return float(agreement(torch.cat(parts), seen.target))
 
 
-def train(work: Path, plan: Schedule, name: str = "run") -> Run:
-    """Run the schedule to its end, or take it up where it was left; the curve is appended to `<name>.csv`."""
+def train(work: Path, plan: Schedule, name: str, after: Run | None = None) -> Run:
+    """Run the schedule to its end, or take it up where it was left; the curve is appended to `<name>.csv`.
+
+    A fresh run goes on from the averaged weights of the run `after`, if there is one.
+    """
     pool = Pool(work / "pool")
     path = work / f"{name}.pt"
-    run = load(plan, pool, path) if path.exists() else begin(plan, pool)
+    if path.exists():
+        run = load(plan, pool, path)
+    elif after:
+        run = go_on(after, plan)
+    else:
+        run = begin(plan, pool)
     whitening = torch.from_numpy(load_projection(work / "projection.npz").half_whitening).float()
     started = time.monotonic() - run.seconds
     losses = []
@@ -84,4 +92,5 @@ def append(row: dict[str, float | str], path: Path) -> None:
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
-    train(Path(sys.argv[1]), Schedule())
+    work = Path(sys.argv[1])
+    train(work, SECOND, "second", after=train(work, FIRST, "first"))
