@@ -49,5 +49,5 @@ class Schedule:
 
 FIRST = Schedule()
 SECOND = Schedule(
-    views=236_000, small_until=0.77, side=160, rate=1.5e-3, whole_from=0.85, whole_late=0.5, seed=2, every=12_000
+    views=172_000, small_until=0.76, side=160, rate=1.5e-3, whole_from=0.85, whole_late=0.5, seed=2, every=12_000
 )
