@@ -91,10 +91,10 @@ def test_every_order_of_the_settings_is_asked_for_as_the_service_calls_it(store)
 def test_more_like_this():
     with sample.Store() as store:
         game = store.games[3]
-        alike = catalogue.more_like_this(game.appid, 5, **addresses(store))
+        alike = catalogue.more_like_this(game.appid, 5, api_url=store.api_url)
         shared = [len(set(game.tags).intersection(tags)) for tags in alike["tags"]]
         with pytest.raises(ValueError, match="'x' is no appid"):
-            catalogue.more_like_this("x", **addresses(store))
+            catalogue.more_like_this("x", 5, api_url=store.api_url)
     assert 0 < len(alike) <= 5
     assert game.appid not in alike["appid"].tolist()
     assert shared == sorted(shared, reverse=True)

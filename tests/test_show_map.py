@@ -60,9 +60,20 @@ def test_map_window_and_mark(album):
     assert changed[0].max() < 350
 
 
-def test_pca_is_the_singular_value_decompositions():
+def features(vectors, fingerprint="made up"):
+    appids = np.arange(len(vectors)) * 10
+    return SimpleNamespace(appids=appids, vectors=vectors, manifest={"fingerprint": fingerprint})
+
+
+@pytest.fixture
+def no_umap(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+
+
+@pytest.mark.usefixtures("no_umap")
+def test_pca_is_the_singular_value_decompositions(tmp_path):
     vectors = np.random.default_rng(0).normal(size=(500, 16)) * np.linspace(3, 1, 16) + 5
-    coordinates = show.plane(SimpleNamespace(vectors=vectors.astype(np.float16)))
+    coordinates = show.plane(features(vectors.astype(np.float16)), tmp_path)
     left, values, _ = np.linalg.svd(vectors - vectors.mean(0), full_matrices=False)
     expected = left[:, :2] * values[:2]
     assert coordinates.shape == (500, 2)
@@ -72,29 +83,33 @@ def test_pca_is_the_singular_value_decompositions():
         assert coordinates[:, axis].std() == pytest.approx(expected[:, axis].std(), rel=1e-3)
 
 
-def test_pca_does_not_turn_with_the_order():
+@pytest.mark.usefixtures("no_umap")
+def test_pca_does_not_turn_with_the_order(tmp_path):
     vectors = np.random.default_rng(0).normal(size=(100, 8)) * np.linspace(3, 1, 8)
-    forwards = show.plane(SimpleNamespace(vectors=vectors))
-    backwards = show.plane(SimpleNamespace(vectors=vectors[::-1]))
+    forwards = show.plane(features(vectors), tmp_path / "forwards")
+    backwards = show.plane(features(vectors[::-1]), tmp_path / "backwards")
     np.testing.assert_allclose(backwards[::-1], forwards, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("method", "module", "library"), [("tsne", "sklearn", "scikit-learn"), ("umap", "umap", "umap-learn")]
-)
-def test_other_maps_where_the_library_is(method, module, library):
-    """Two groups stay apart, or the error says what to install."""
-    vectors = np.random.default_rng(0).normal(size=(80, 8)) + np.repeat([[0], [20]], 40, 0) * np.eye(8)[0] + 1
-    features = SimpleNamespace(vectors=vectors)
-    if not importlib.util.find_spec(module):
-        with pytest.raises(show.MapError, match=f"pip install {library}"):
-            show.plane(features, method)
-        return
-    places = show.plane(features, method)
-    middles = places[:40].mean(0), places[40:].mean(0)
-    assert np.linalg.norm(middles[0] - middles[1]) > 2 * places[:40].std(0).max()
+@pytest.mark.usefixtures("no_umap")
+def test_coordinates_are_kept_for_the_same_features_alone(tmp_path):
+    """What is kept is taken without a look at the vectors, unless it is of other features, damaged or not there."""
+    vectors = np.random.default_rng(0).normal(size=(50, 8)) * np.linspace(3, 1, 8)
+    first = show.plane(features(vectors), tmp_path)
+    np.testing.assert_array_equal(show.plane(features(vectors[::-1]), tmp_path), first)
+    others = show.plane(features(vectors[::-1], "others"), tmp_path)
+    assert abs(others - first).max() > 1
+    file = tmp_path / "plane.parquet"
+    file.write_bytes(file.read_bytes()[:100])
+    np.testing.assert_array_equal(show.plane(features(vectors), tmp_path), first)
 
 
-def test_unknown_map():
-    with pytest.raises(show.MapError, match="'mds'; allowed are 'pca', 'umap', 'tsne'"):
-        show.plane(SimpleNamespace(vectors=np.eye(3)), "mds")
+@pytest.mark.skipif(not importlib.util.find_spec("umap"), reason="umap-learn is not installed")
+@pytest.mark.parametrize("games", [4, 80])
+def test_umap_keeps_groups_apart(tmp_path, games):
+    half = games // 2
+    vectors = np.random.default_rng(0).normal(size=(2 * half, 8)) + np.repeat([[0], [20]], half, 0) * np.eye(8)[0] + 1
+    places = show.plane(features(vectors.astype(np.float32)), tmp_path)
+    assert places.shape == (2 * half, 2)
+    middles = places[:half].mean(0), places[half:].mean(0)
+    assert np.linalg.norm(middles[0] - middles[1]) > 2 * places[:half].std(0).max()

@@ -95,16 +95,14 @@ def fetch_most_played(*, api_url: str | None = None) -> pd.DataFrame:
     return chart.drop_duplicates("appid").sort_values("rank", ignore_index=True)
 
 
-def more_like_this(
-    appid: int, n: int = 10, *, api_url: str | None = None, assets_url: str | None = None
-) -> pd.DataFrame:
+def more_like_this(appid: int, n: int, *, api_url: str | None = None) -> pd.DataFrame:
     """Return the `n` games that the store itself calls like this one, by tags and buyers, most alike first.
 
     A table with the columns of `COLUMNS`; games for adults only are left out. Raises StoreError as `fetch_catalogue`
     does, and ValueError for what is no appid.
     """
     item = {"appid": _appid(appid)}
-    store = open_store(api_url, assets_url)
+    store = open_store(api_url)
     question: Fields = {"item_id": item, "count": n, "context": CONTEXT, "data_request": DATA}
     answer = store.ask("IStoreQueryService/MoreLikeThis", question)
     found = Found(store, adult=False)

@@ -5,18 +5,18 @@ for those who cannot see it. `album` is any mapping from appid to Banner, `banne
 that are drawn are read from it.
 """
 
-from utils.show.eyes import eyes
+from utils.show.eyes import alike, eyes
 from utils.show.grids import banners, duplicates, matches, queries, unique
 from utils.show.issues import issues
 from utils.show.page import Figure
-from utils.show.plane import MapError, plane
+from utils.show.plane import plane
 from utils.show.reasons import reasons, reasons_sentence
 from utils.show.report import report
 from utils.show.store_map import store_map
 
 __all__ = [
     "Figure",
-    "MapError",
+    "alike",
     "banners",
     "duplicates",
     "eyes",

@@ -1,35 +1,52 @@
-"""Where each game stands on a map: two coordinates from its features."""
+"""Where each game stands on a map: two coordinates from its features, computed once and kept."""
 
+import importlib.util
+import json
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from utils.errors import PlainError
+from utils import files
 
 if TYPE_CHECKING:
-    from utils.features import Features
+    from utils.matching import Prepared
 
+FILE = "plane.parquet"
+
+_FEWEST = 16  # games for UMAP, which looks at fifteen neighbours of each
 _TILE = 4096  # rows whose products are computed at a time
 
 
-class MapError(PlainError, ValueError):
-    """A map that cannot be drawn; the message says why and what to do."""
-
-
-def plane(features: "Features", method: str = "pca") -> np.ndarray:
+def plane(features: "Prepared", folder: Path) -> np.ndarray:
     """Return coordinates (n, 2) float32 that put games with similar features (n, dim) near each other.
 
-    method: "pca" (the two axes of largest variance), or "umap" or "tsne" where umap-learn or scikit-learn is installed.
-    Raises MapError for another method, and without the library.
+    By UMAP where umap-learn is installed, which for 100,000 games takes some minutes, else by PCA: the two axes of
+    largest variance. They are kept in a folder, and taken from there for the same features and the same method.
     """
-    if method not in _METHODS:
-        raise MapError(f"method is {method!r}; allowed are {', '.join(map(repr, _METHODS))}")
+    method = "umap" if importlib.util.find_spec("umap") and len(features.vectors) >= _FEWEST else "pca"
+    made = {"fingerprint": features.manifest["fingerprint"], "method": method}
+    kept = _kept(folder / FILE, made)
+    if kept is None:
+        kept = (_umap if method == "umap" else _pca)(features.vectors).astype(np.float32)
+        columns = {"appid": features.appids, "x": kept[:, 0], "y": kept[:, 1]}
+        with files.writing(folder / FILE) as part:
+            pq.write_table(pa.table(columns, metadata={"made": json.dumps(made)}), part, write_page_checksum=True)
+    return kept
+
+
+def _kept(file: Path, made: dict[str, str]) -> np.ndarray | None:
+    """Return the coordinates in a file, or None where there are none, others, or a damaged file."""
     try:
-        return _METHODS[method](features.vectors).astype(np.float32)
-    except ModuleNotFoundError as error:
-        library = {"umap": "umap-learn", "sklearn": "scikit-learn"}.get(error.name or "", error.name)
-        raise MapError(f"method {method!r} needs a library that is not installed: pip install {library}") from None
+        table = pq.read_table(file, page_checksum_verification=True)
+        if json.loads(table.schema.metadata[b"made"]) != made:
+            return None
+        return np.column_stack([table["x"].to_numpy(), table["y"].to_numpy()])
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
+        return None
 
 
 def _pca(vectors: np.ndarray) -> np.ndarray:
@@ -50,12 +67,3 @@ def _umap(vectors: np.ndarray) -> np.ndarray:
     from umap import UMAP  # ty: ignore[import-not-found] - an optional library
 
     return UMAP(metric="cosine", random_state=0, n_jobs=1).fit_transform(vectors.astype(np.float32))
-
-
-def _tsne(vectors: np.ndarray) -> np.ndarray:
-    from sklearn.manifold import TSNE
-
-    return TSNE(metric="cosine", random_state=0).fit_transform(vectors.astype(np.float32))
-
-
-_METHODS = {"pca": _pca, "umap": _umap, "tsne": _tsne}
