@@ -240,6 +240,17 @@ def test_identity_tells_encoders_apart(folders, tmp_path):
     assert encoder.load(moved, device="cpu").identity["trained"] is False
 
 
+def test_a_mirrored_encoder_sees_mirror_images(folders, pictures):
+    eye = encoder.load(next(iter(folders.values())), device="cpu", dtype="float32")
+    turned = eye.mirrored()
+    assert turned.identity["image"] == "squash, mirrored"
+    prepared = np.stack([eye.preparation(picture[:, ::-1]) for picture in pictures])
+    np.testing.assert_array_equal(np.stack([turned.preparation(picture) for picture in pictures]), prepared)
+    features = eye([np.ascontiguousarray(picture[:, ::-1]) for picture in pictures])
+    torch.testing.assert_close(turned(pictures), features)
+    torch.testing.assert_close(turned.to("cpu")(pictures), features)
+
+
 def test_a_copy_on_another_device_is_the_same(folders, pictures):
     one = encoder.load(folders["tuned", "today"], device="cpu", dtype="float32")
     copy = pickle.loads(pickle.dumps(one.to("cpu")))  # noqa: S301, as Ray sends it

@@ -411,3 +411,18 @@ def test_damaged_matches_are_computed_again(tmp_path, damage):
 def test_what_cannot_be_answered_is_said(ask, said):
     with pytest.raises(matching.MatchError, match=said):
         ask(features(np.eye(4)))
+
+
+def test_the_matches_of_all_mirror_images_are_those_of_each():
+    games = matching.prepare(clustered(60), "whitened")
+    shuffled = np.random.default_rng(1).permutation(60)
+    mirrored = features(clustered(60, seed=2).vectors[shuffled], games.appids[shuffled])
+    found = matching.mirrored_matches(games, mirrored, 5)
+    assert found.neighbours.shape == (60, 5)
+    for place, appid in enumerate(games.appids):
+        vector = mirrored.vectors[mirrored.appids == appid]
+        appids, cosines = matching.nearest_of_any(games, vector, 5, without=appid)
+        assert found.of(appid)[0].tolist() == appids.tolist()
+        np.testing.assert_array_equal(found.cosines[place], cosines)
+    with pytest.raises(matching.MatchError, match="is not among the 59 games"):
+        matching.mirrored_matches(games, features(mirrored.vectors[1:], mirrored.appids[1:]), 5)

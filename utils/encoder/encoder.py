@@ -136,6 +136,12 @@ class Encoder:
         )
         return Encoder(copied, self.preparation, self.identity, torch.device(device), self.dtype)
 
+    def mirrored(self) -> "Encoder":
+        """Return this Encoder looking at each picture's mirror image; the weights are shared, not copied."""
+        preparation = replace(self.preparation, mirrored=True)
+        identity = self.identity | {"image": f"{self.preparation.image}, mirrored"}
+        return Encoder(self._network, preparation, identity, self.device, self.dtype)
+
     def compile(self) -> "Encoder":
         """Have torch.compile make the forward pass faster, and return self; worth it for many thousand pictures.
 

@@ -36,6 +36,7 @@ class Preparation:
     scale: float  # what a level of 0..255 is multiplied with
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    mirrored: bool = False  # whether left and right are swapped first
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -48,7 +49,8 @@ class Preparation:
 
     def __call__(self, rgb: np.ndarray) -> np.ndarray:
         """Return a banner, uint8 (384, 256, 3), resized and cut: uint8 (height, width, 3)."""
-        picture = Image.fromarray(rgb).resize(self.cover[::-1], Image.Resampling(self.resample))
+        turned = rgb[:, ::-1] if self.mirrored else rgb
+        picture = Image.fromarray(turned).resize(self.cover[::-1], Image.Resampling(self.resample))
         top, left = self._corner
         return np.asarray(picture)[top : top + self.shape[0], left : left + self.shape[1]]
 

@@ -9,7 +9,7 @@ from utils.matching.kept import Matches
 from utils.matching.kept import load as load_matches
 from utils.matching.outside import StandOut, nearest_of_any, nearest_to_words, query_vector, stand_out
 from utils.matching.preparation import MatchError, Prepared, prepare, prepared
-from utils.matching.questions import all_matches, by_others, most_unique, nearest
+from utils.matching.questions import all_matches, by_others, mirrored_matches, most_unique, nearest
 from utils.settings import PREPARATIONS
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "all_matches",
     "by_others",
     "load_matches",
+    "mirrored_matches",
     "most_unique",
     "near_duplicates",
     "nearest",

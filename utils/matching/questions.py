@@ -56,6 +56,23 @@ def all_matches(features: Features, k: int, folder: Path | None = None) -> Match
     return matches
 
 
+def mirrored_matches(games: Prepared, mirrored: Features, k: int) -> Matches:
+    """Return the k nearest games of every game's mirror image, itself left out.
+
+    mirrored: what features.extract gives with `Encoder.mirrored()`. Raises MatchError for k below 1, and for a game
+    whose mirror image is not there.
+    """
+    k = _allowed(k, len(games) - 1)
+    order = np.argsort(mirrored.appids)
+    rows = order[rows_of(mirrored.appids[order], games.appids)]
+    units, _ = games.units(mirrored.vectors[rows])
+    own = torch.arange(len(games), device=device())
+    vectors = torch.from_numpy(games.vectors).to(device())
+    positions, cosines = top_k(vectors, torch.from_numpy(units).to(device()), k, without=own)
+    neighbours = games.appids[positions.cpu().numpy()]
+    return Matches(games.appids, games.names, neighbours, cosines.cpu().numpy(), games.manifest)
+
+
 def most_unique(games: Features | Matches, n: int | None = None) -> pd.DataFrame:
     """Return the n games (all by default) whose nearest neighbour is furthest, the most unique first.
 
