@@ -5,7 +5,7 @@ WORKDIR /home/app/steam-beit
 COPY --chown=app . .
 USER app
 RUN pip install --user --no-cache-dir torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu
-RUN pip install --user --no-cache-dir -c constraints.txt -r requirements.txt fastapi uvicorn httptools uvloop
+RUN pip install --user --no-cache-dir -c constraints.txt -r requirements.txt fastapi fastapi-offline uvicorn httptools uvloop
 RUN STEAM_BANNERS_SOURCE=sample python -m tools.run_notebooks out
 ENV STEAM_BANNERS_SOURCE=sample
 CMD ["python", "-m", "utils.export.api", "--host", "0.0.0.0", "--port", "7860"]

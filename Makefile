@@ -113,7 +113,7 @@ checkpoint: .venv/for-training
 	@touch $@
 
 .venv/for-serving: constraints.txt .venv/for-match
-	@$(PIP) fastapi uvicorn httptools uvloop
+	@$(PIP) fastapi fastapi-offline uvicorn httptools uvloop
 	@touch $@
 
 .venv/for-training: training/requirements.txt .venv/for-match

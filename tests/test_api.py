@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 
+import browser
 import checkpoints
 import httpx
 import numpy as np
@@ -83,6 +84,13 @@ def test_the_matches_of_a_game(client, served):
         assert [match["game"]["appid"] for match in answer["matches"]] == near.tolist()
         assert [match["cosine"] for match in answer["matches"]] == pytest.approx(cosines.tolist(), abs=1e-4)
     assert len(appids(client.get(f"/api/games/{game.appid}/matches", params={"n": 3}))) == 3
+
+
+def test_the_shortcut_answers_what_the_route_does(client, served):
+    """The same bytes without parameters as with the defaults spelled out."""
+    for game in served.site.games[:5]:
+        address = f"/api/games/{game.appid}/matches"
+        assert client.get(address).content == client.get(address, params={"n": 10}).content
 
 
 def test_filters(client, served):
@@ -177,11 +185,29 @@ def test_the_gallery_and_the_openapi_page_are_there(client):
     assert client.get("/../../etc/passwd").status_code == 404
 
 
+@pytest.mark.browser
+def test_the_openapi_page_works_offline_and_under_its_policy(client, tmp_path):
+    """No address but ours is asked for, and the browser's console is silent: the policy refused nothing."""
+    asked = []
+    said = []
+    with browser.opened(tmp_path) as page:
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.goto(f"{client.base_url}/docs")
+        page.locator(".opblock").first.wait_for()
+        page.locator(".opblock", has_text="/matches").first.click()
+        page.get_by_text("The matches of one game's banner").first.wait_for()
+    assert [url for url in asked if not url.startswith((str(client.base_url), "data:"))] == []
+    assert said == []
+
+
 def test_other_pages_may_ask_only_if_named(client, served):
     asked = {"Origin": "https://a.test"}
+    address = f"/api/games/{served.site.games[0].appid}/matches"
     assert "access-control-allow-origin" not in client.get("/api/about", headers=asked).headers
     with serving(api.create(served, origins=("https://a.test",))) as open_client:
         allowed = open_client.get("/api/about", headers=asked).headers
+        assert "access-control-allow-origin" in open_client.get(address, headers=asked).headers
     assert allowed["access-control-allow-origin"] == "https://a.test"
 
 

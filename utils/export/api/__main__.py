@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import threading
 
 import uvicorn
 
@@ -22,8 +23,10 @@ def main() -> None:
         served = api.load(settings.read(), sees=not asked.only_matches)
     except PlainError as error:
         sys.exit(str(error))
+    threading.Thread(target=lambda: served.index, daemon=True).start()  # the first search need not wait for it
     print(f"Serving {len(served.site.games):,} games: http://{asked.host}:{asked.port}/docs", flush=True)  # noqa: T201
-    uvicorn.run(api.create(served, origins=tuple(asked.origin)), host=asked.host, port=asked.port, log_level="warning")
+    app = api.create(served, origins=tuple(asked.origin))
+    uvicorn.run(app, host=asked.host, port=asked.port, log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,10 @@ from starlette.concurrency import run_in_threadpool
 
 from utils import banners
 from utils.export.api import answers, problems
+from utils.export.api.docs import add_docs
 from utils.export.api.filters import Filters, Limit
 from utils.export.api.served import Served
+from utils.export.api.shortcut import Shortcut
 from utils.export.api.sight import TURNS, Near, Sight
 from utils.export.site import Game
 
@@ -27,8 +29,12 @@ View = Annotated[
 
 def create(served: Served, *, origins: tuple[str, ...] = ()) -> FastAPI:
     """Return the app over finished matches; `origins`: other pages that may ask (CORS), none by default."""
-    app = FastAPI(title="Games that look alike", version="1", responses=problems.RESPONSES)
+    app = FastAPI(
+        title="Games that look alike", version="1", responses=problems.RESPONSES, docs_url=None, redoc_url=None
+    )
     problems.handle(app)
+    add_docs(app)
+    app.add_middleware(Shortcut, served=served)
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET", "POST"])
     _add_games(app, served)
@@ -80,7 +86,7 @@ def _add_matches(app: FastAPI, served: Served) -> None:
         """The matches of one game's banner, as it is or turned; 404 where the game is not here."""
         query = _known(served, appid)
         if view == "as-it-is" and not asked.leaves_some_out and asked.n <= served.site.matches.neighbours.shape[1]:
-            near = _kept(served, appid)
+            near = served.kept(appid, asked.n)
         else:
             near = await run_in_threadpool(_computed, served, query, view, asked)
         return _answer(served, query, near, asked)
@@ -107,18 +113,13 @@ def _known(served: Served, appid: int) -> Game:
     return served.site.games[row]
 
 
-def _kept(served: Served, appid: int) -> Near:
-    neighbours, cosines = served.site.matches.of(appid)
-    return list(zip(neighbours.tolist(), cosines.tolist(), strict=True))
-
-
 def _computed(served: Served, query: Game, view: str, asked: Filters) -> Near:
     """Return the matches of a turned banner, or enough of those of a banner as it is to filter."""
     if served.sight and view in TURNS:
         return served.sight.of_turned(query.appid, view, _wide(asked))
     if view in TURNS:
         raise HTTPException(409, "only matches are served here, no banners, so none can be turned")
-    return served.sight.of_game(query.appid, _wide(asked)) if served.sight else _kept(served, query.appid)
+    return served.sight.of_game(query.appid, _wide(asked)) if served.sight else served.kept(query.appid)
 
 
 def _wide(asked: Filters) -> int:
@@ -136,11 +137,7 @@ async def _bounded(request: Request) -> bytes:
 
 def _answer(served: Served, query: Game | None, near: Near, asked: Filters) -> Response:
     tag = asked.tag_number(served.site)
-    here = [(served.row_of[appid], cosine) for appid, cosine in near]
-    passed = [(row, cosine) for row, cosine in here if asked.passes(served.site.games[row], query, tag)]
-    found = [
-        f'{{"cosine":{cosine:.4f},"game":{served.game_json(served.site.games[row].appid)}}}'
-        for row, cosine in passed[: asked.n]
-    ]
-    whole = f'{{"query":{served.game_json(query.appid) if query else "null"},"matches":[{",".join(found)}]}}'
-    return Response(whole, media_type="application/json")
+    games = served.site.games
+    passed = [(appid, cosine) for appid, cosine in near if asked.passes(games[served.row_of[appid]], query, tag)]
+    found = served.matches_json(query.appid if query else None, passed[: asked.n])
+    return Response(found, media_type="application/json")

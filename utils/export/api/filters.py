@@ -7,6 +7,7 @@ from fastapi import HTTPException, Query
 from utils.export.site import Game, Site
 
 MOST_MATCHES = 100
+DEFAULT = 10  # matches, where n is not given
 
 Limit = Annotated[int, Query(ge=1, le=MOST_MATCHES, description="How many at most")]
 Tag = Annotated[str | None, Query(max_length=60, description="One of the games' tags")]
@@ -19,7 +20,7 @@ class Filters:
     """Which matches are answered."""
 
     def __init__(
-        self, n: Limit = 10, tag: Tag = None, since: Year = 0, score: Score = -1, others: Others = False
+        self, n: Limit = DEFAULT, tag: Tag = None, since: Year = 0, score: Score = -1, others: Others = False
     ) -> None:
         self.n = n
         self.tag = tag

@@ -7,7 +7,7 @@ from pathlib import Path
 from utils import catalogue, encoder, features, matching
 from utils.banners import Album
 from utils.export.api import answers
-from utils.export.api.sight import Sight
+from utils.export.api.sight import Near, Sight
 from utils.export.errors import ExportError
 from utils.export.site import Site, site, store_pictures
 from utils.matching import Matches
@@ -43,6 +43,18 @@ class Served:
         if appid not in self._texts:
             self._texts[appid] = self.answer(appid).model_dump_json()
         return self._texts[appid]
+
+    def matches_json(self, query: int | None, near: Near) -> str:
+        """Return the matches of a game, or of a picture or words (None), as JSON: answers.Matches."""
+        found = [f'{{"cosine":{cosine:.4f},"game":{self.game_json(appid)}}}' for appid, cosine in near]
+        asked = "null" if query is None else self.game_json(query)
+        return f'{{"query":{asked},"matches":[{",".join(found)}]}}'
+
+    def kept(self, appid: int, n: int | None = None) -> Near:
+        """Return a game's first n matches, by default all that are kept."""
+        row = self.row_of[appid]
+        matches = self.site.matches
+        return list(zip(matches.neighbours[row, :n].tolist(), matches.cosines[row, :n].tolist(), strict=True))
 
     def answer(self, appid: int) -> answers.Game:
         """Return a game that is here as the API answers it."""
