@@ -35,6 +35,8 @@ def read_rows(folder: Path) -> tuple[list[Row], list[str]]:
 def _text(file: Path, folder: Path) -> str:
     if not file.resolve().is_relative_to(folder.resolve()):
         raise ValueError("it is a link that leads out of the folder")
+    if not file.is_file():  # a pipe would be waited for
+        raise ValueError("it is no plain file")
     size = file.stat().st_size
     if size > _MOST_BYTES:
         raise ValueError(f"it has {size:,} bytes; allowed are {_MOST_BYTES:,}")

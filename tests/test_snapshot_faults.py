@@ -109,6 +109,30 @@ def test_an_outage_of_the_store_gives_nothing_up(tmp_path):
         assert update(store, tmp_path).downloaded == 6
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("trouble", ["no answer", "status 503"])
+def test_a_store_that_is_down_ends_the_download_in_time(tmp_path, monkeypatch, raw_host, trouble):
+    """A store that accepts connections and says nothing would cost two minutes a picture: days for the whole store."""
+    monkeypatch.setattr(leash, "PATIENCE", 0.3)
+    monkeypatch.setattr(leash, "IN_VAIN", 5)
+    stock = sample.many(60)
+    with sample.Store(stock) as store:
+        games = fetch(store)
+        store.trouble("store_item_assets", 503, seconds=0, skip=20)
+        address = raw_host(lambda _: time.sleep(60)) if trouble == "no answer" else store.assets_url
+        games["banner_url"] = games["banner_url"].str.replace(store.assets_url, address)
+        with pytest.raises(snapshot.SnapshotError, match="the store seems to be down: 5 pictures in a row"):
+            snapshot.update(games, tmp_path, assets_url=address, shard_size=10, processes=1, threads=2)
+        kept = len(snapshot.verified(tmp_path))
+        assert kept == (0 if trouble == "no answer" else 2)
+        assert store.count("store_item_assets") < 60
+        store.calm()
+        store.requests.clear()
+        monkeypatch.undo()
+        assert update(store, tmp_path).downloaded == 60
+        assert len(set(asked(store))) == 60 - 10 * kept
+
+
 @pytest.mark.parametrize("said", ["IncompleteRead(40404 bytes read)", "127.0.0.1:41004 broke off", "port 4104"])
 def test_a_number_in_a_message_is_no_status(said):
     assert snapshot.found.of_error(said).passing

@@ -116,6 +116,7 @@ class Ran:
     """A run that has ended."""
 
     ended = True
+    in_vain = False
 
     def __init__(self, plan):
         self.plan = plan

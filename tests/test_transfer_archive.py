@@ -103,6 +103,8 @@ def test_no_archive_there(tmp_path):
         transfer.fetch(tmp_path / "nowhere.tar", tmp_path / "home")
     with pytest.raises(transfer.TransferError, match="no archive at"):
         transfer.fetch(tmp_path, tmp_path / "home")
+    with pytest.raises(transfer.TransferError, match="this machine has no such user"):
+        transfer.fetch("~nobody-of-that-name/a.tar", tmp_path / "home")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full, the disk that is always full")

@@ -5,11 +5,16 @@ import hashlib
 import io
 import resource
 import shutil
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from homes import changed_manifest, read_members, refused, write_members
+from homes import EYE, changed_manifest, read_members, refused, with_sums, write_members
 
 from utils import transfer
 
@@ -88,6 +93,59 @@ def test_a_header_of_five_gigabytes(archive, tmp_path, kind):
     with refused(["header"], tmp_path / "home"):
         transfer.fetch(tmp_path / "a.tar", tmp_path / "home")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+
+
+RUN = 20_000_000  # entries of a list, all the same, that take some bytes in parquet
+FETCH = """
+import resource, sys
+from pathlib import Path
+from utils import features, transfer
+from utils.transfer import memory
+
+memory.MOST = 60 << 20
+for place in map(Path, sys.argv[1:]):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    limit = resource.getrlimit(resource.RLIMIT_DATA)
+    try:
+        transfer.fetch(place, place.with_suffix(""))
+    except transfer.BadArchive:
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == limit
+"""
+
+
+def unfolding(lists, rows):
+    """Return a parquet file of some kilobytes whose lists, runs of one value, take hundreds of megabytes."""
+    offsets = np.minimum(np.arange(rows + 1) * RUN, RUN)
+    table = lists(pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(np.zeros(RUN, np.int8))))
+    content = io.BytesIO()
+    with pq.ParquetWriter(content, table.schema, compression="zstd") as writer:
+        for _ in range(8):
+            writer.write_table(table)
+    assert content.tell() < 100_000
+    return content.getvalue()
+
+
+@pytest.mark.slow
+def test_a_small_parquet_that_unfolds_to_gigabytes(archive, tmp_path):
+    members = read_members(archive)
+    games = pq.read_table(io.BytesIO(next(body for member, body in members if member.name == "catalogue.parquet")))
+    tags = games.schema.get_field_index("tags")
+    plain = unfolding(lambda runs: pa.table({"x": runs}), 1)
+    cases = {
+        "catalogue.parquet": unfolding(lambda runs: games.set_column(tags, "tags", runs), len(games)),
+        "snapshots/0001/plan.parquet": plain,
+        "snapshots/0001/verified/00000.parquet": plain,
+        f"features/{EYE}/metadata/metadata_00000.parquet": plain,
+    }
+    places = []
+    for number, (path, bomb) in enumerate(cases.items()):
+        changed = [(copy.copy(member), bomb if member.name == path else body) for member, body in members]
+        places.append(write_members(tmp_path / f"{number}.tar", with_sums(changed)))
+    ran = subprocess.run([sys.executable, "-c", FETCH, *places], capture_output=True, text=True, check=True)
+    grown = [int(line) for line in ran.stdout.split()]
+    assert len(grown) == len(cases), ran.stderr
+    assert max(grown) < 130_000  # KiB
 
 
 def test_members_and_manifest_must_be_the_same(archive, tmp_path):

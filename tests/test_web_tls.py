@@ -8,7 +8,7 @@ import trustme
 from hosts import OK, dripping, endless, one_line
 
 from utils import web
-from utils.web import wire
+from utils.web import connecting
 
 LIMIT = 100_000  # bytes
 
@@ -40,7 +40,7 @@ def trusted(authority, monkeypatch):
     """Make the client trust our own authority."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    monkeypatch.setattr(wire, "_tls", lambda: context)
+    monkeypatch.setattr(connecting, "tls", lambda: context)
 
 
 def get(address, **options):

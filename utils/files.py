@@ -16,6 +16,10 @@ class DiskFull(PlainError, OSError):
     """The disk has no room left; what was finished before is kept."""
 
 
+class CannotWrite(PlainError, OSError):
+    """A place where the system lets nothing be written: a file where a folder is meant, a loop of links, no rights."""
+
+
 class Busy(PlainError):
     """Another process is changing the same folder."""
 
@@ -86,3 +90,17 @@ def full_disk_named(place: Path) -> Iterator[None]:
             raise
         remedy = "make room and run again: what is finished is kept"
         raise DiskFull(f"the disk of {place} is full; {remedy}") from None
+
+
+@contextmanager
+def plain_errors(place: Path) -> Iterator[None]:
+    """Raise DiskFull or CannotWrite, in one line, where the system refuses what the block does with a place."""
+    try:
+        with full_disk_named(place):
+            yield
+    except PlainError:
+        raise
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        where = error.filename or place
+        raise CannotWrite(f"{where} is in the way ({why}); move it, or choose another folder than {place}") from None

@@ -26,7 +26,7 @@ class Folder:
 
         Its name is listed first, so that an export that was interrupted is known as ours.
         """
-        place = self.path / name
+        place = self._place(name)
         if name not in self._ours:
             if place.exists():
                 raise ExportError(f"{place} is not of an earlier export; move it, or choose another folder")
@@ -39,11 +39,18 @@ class Folder:
         part.write_bytes(content)
         part.replace(place)
 
+    def _place(self, name: str) -> Path:
+        """Return where a file lies; raises ExportError where a link leads out of the folder, to what is not ours."""
+        place = self.path / name
+        if not place.parent.resolve().is_relative_to(self.path.resolve()):
+            raise ExportError(f"{place.parent} is a link out of the folder; remove it, or choose another folder")
+        return place
+
     def finish(self) -> None:
         """Remove what an earlier export wrote and this one did not, and list what this one wrote."""
         stale = self._ours - self._written.keys()
         for name in stale:
-            (self.path / name).unlink(missing_ok=True)
+            self._place(name).unlink(missing_ok=True)
         for folder in sorted({(self.path / name).parent for name in stale}, reverse=True):
             if folder != self.path and folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
@@ -54,16 +61,18 @@ class Folder:
 def writing(path: Path) -> Iterator[Folder]:
     """Yield the folder to write to; what an earlier export left is removed only when all is written.
 
-    Raises ExportError where `path` is a file, or holds a file list that is not ours.
+    Raises ExportError where `path` is a file, or holds a file list that is not ours; files.CannotWrite and
+    files.DiskFull.
     """
     if path.exists() and not path.is_dir():
         raise ExportError(f"{path} is a file; choose or make a folder")
-    path.mkdir(parents=True, exist_ok=True)
-    folder = Folder(path)
-    if not (path / LIST).is_file():
-        files.write(path / LIST, f"{LIST}\n".encode())
-    yield folder
-    folder.finish()
+    with files.plain_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+        folder = Folder(path)
+        if not (path / LIST).is_file():
+            files.write(path / LIST, f"{LIST}\n".encode())
+        yield folder
+        folder.finish()
 
 
 def _listed(path: Path) -> list[str]:

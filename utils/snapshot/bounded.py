@@ -35,13 +35,16 @@ _TRIES = 2
 _AS_IT_IS = 1_000_000  # bytes of a file that is handed on; a larger one is shrunk first, as many wait in memory
 _MOST_REWRITTEN = 16_000_000  # pixels of a picture that is decoded here
 _DECODING = threading.Lock()  # one picture at a time takes memory
+_STREAK = [0]  # pictures in a row that this process asked for in vain
+_COUNTING = threading.Lock()
 
 
 class BoundedDownloader(downloader.Downloader):
     """img2dataset's downloader with our `fetch`.
 
     bounds: `shards`, the numbers of those to download; `allowed`, what addresses must begin with; `deadline`, seconds
-    for a picture; `counted`, a folder where each process counts the pictures it has asked for.
+    for a picture; `counted`, a folder where each process counts the pictures it has asked for; `in_vain`, how many of
+    them may fail in a row; `down`, a file that says that more did.
     """
 
     def __init__(self, bounds: Mapping[str, Any], **options: Any) -> None:  # noqa: ANN401 - img2dataset's own
@@ -68,10 +71,12 @@ def fetch(
 ) -> tuple[int, io.BytesIO | None, str | None]:
     """Return a picture's key with its file, or with the reason why there is none, as img2dataset's function does."""
     key, address = row
+    in_vain = False
     try:
         answer = web.get(
             address, limit=MOST_BYTES, deadline=bounds["deadline"], allowed=bounds["allowed"], tries=_TRIES
         )
+        in_vain = web.may_pass(answer.status)
         if answer.status != HTTPStatus.OK:
             return key, None, f"status {answer.status}"
         if disallowed_header_directives and downloader.is_disallowed(
@@ -84,9 +89,10 @@ def fetch(
     except pictures.Refused as error:
         return key, None, f"damaged: {error}"
     except web.WebError as error:
+        in_vain = error.retryable
         return key, None, str(error)
     finally:
-        _count(Path(bounds["counted"]))
+        _count(bounds, in_vain=in_vain)
 
 
 def for_opencv(content: bytes) -> bytes:
@@ -108,7 +114,11 @@ def for_opencv(content: bytes) -> bytes:
     return rewritten.getvalue()
 
 
-def _count(folder: Path) -> None:
-    """Add a byte to this process's file in a folder, for the progress bar."""
-    with suppress(OSError), (folder / str(os.getpid())).open("ab") as counted:
-        counted.write(b".")
+def _count(bounds: Mapping[str, Any], *, in_vain: bool) -> None:
+    """Add a byte to this process's file, for the progress bar, and say when too many pictures in a row failed."""
+    with _COUNTING, suppress(OSError):
+        with Path(bounds["counted"], str(os.getpid())).open("ab") as counted:
+            counted.write(b".")
+        _STREAK[0] = _STREAK[0] + 1 if in_vain else 0
+        if _STREAK[0] >= bounds["in_vain"]:
+            Path(bounds["down"]).touch()

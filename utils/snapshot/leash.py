@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from utils.snapshot.plan import Plan
 WIDTH = 256  # pixels of a stored banner
 HEIGHT = 384
 PATIENCE = 60.0  # seconds within which a picture must be whole
+IN_VAIN = 100  # pictures in a row that a process gets no answer for, or that of a server in trouble, before it is over
 DISTRIBUTORS = ("multiprocessing", "ray")
 
 OPTIONS = {  # img2dataset's, in every run
@@ -72,8 +74,15 @@ class Run:
             return sum(file.stat().st_size for file in _counted(self.plan).iterdir())
         return 0
 
+    @property
+    def in_vain(self) -> bool:
+        """Whether the store seems to be down."""
+        return _down(self.plan).exists()
+
     def last_words(self) -> str:
         """Return how it ended and the last line that it wrote."""
+        if self.in_vain:
+            return f"the store seems to be down: {IN_VAIN} pictures in a row got no answer, or that it is in trouble"
         log = _log(self.plan)
         lines = log.read_text(errors="replace").strip().splitlines() or ["nothing"]
         ended = f"ended with code {self.process.returncode}" if self.ended else "downloads nothing more"
@@ -87,7 +96,9 @@ def img2dataset(plan: Plan, addresses: pd.DataFrame, shards: Sequence[int], opti
     addresses: appid, name, picture and url of each planned game, in the plan's order.
     """
     addresses.to_parquet(plan.folder / "addresses.parquet", index=False)
-    _counted(plan).mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(_counted(plan), ignore_errors=True)
+    _down(plan).unlink(missing_ok=True)
+    _counted(plan).mkdir(parents=True)
     with _log(plan).open("ab") as log:
         reading, writing = os.pipe()
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and words
@@ -112,7 +123,8 @@ def img2dataset(plan: Plan, addresses: pd.DataFrame, shards: Sequence[int], opti
 
 def _child_options(plan: Plan, shards: Sequence[int], options: Options) -> dict:
     """Return the options that the process reads from its standard input."""
-    bounds = {"allowed": options.allowed, "deadline": PATIENCE, "shards": list(shards)}
+    bounds = {"allowed": options.allowed, "deadline": PATIENCE, "shards": list(shards), "in_vain": IN_VAIN}
+    places = {"counted": str(_counted(plan).absolute()), "down": str(_down(plan).absolute())}
     return OPTIONS | {
         "url_list": str(plan.folder.absolute() / "addresses.parquet"),
         "output_folder": str(plan.folder.absolute() / "shards"),
@@ -120,7 +132,7 @@ def _child_options(plan: Plan, shards: Sequence[int], options: Options) -> dict:
         "processes_count": min(options.processes, len(shards)),
         "thread_count": options.threads,
         "distributor": options.distributor,
-        "bounds": bounds | {"counted": str(_counted(plan).absolute())},
+        "bounds": bounds | places,
     }
 
 
@@ -134,6 +146,10 @@ def _environment() -> dict[str, str]:
 
 def _counted(plan: Plan) -> Path:
     return plan.folder / "shards" / "_tmp" / "asked"
+
+
+def _down(plan: Plan) -> Path:
+    return plan.folder / "shards" / "_tmp" / "down"
 
 
 def _log(plan: Plan) -> Path:

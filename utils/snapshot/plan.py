@@ -92,7 +92,7 @@ def read_plans(folder: Path) -> tuple[list[Plan], list[str]]:
     notes = []
     for place in sorted(Path(folder).glob("[0-9][0-9][0-9][0-9]")):
         file = place / "plan.json"
-        plan = _read(file) or _recovered(file)
+        plan = (_read(file) if file.is_file() else None) or _recovered(file)  # a pipe would be waited for
         if plan:
             plans.append(plan)
         elif file.exists():

@@ -112,8 +112,11 @@ def verify(plan: Plan, number: int) -> pa.Table | None:
     and its tar has a JPEG for each row that says so.
     """
     tar = plan.part(number, ".tar")
+    stats = plan.part(number, "_stats.json")
+    if not stats.is_file():
+        return None
     try:
-        count = json.loads(plan.part(number, "_stats.json").read_text())["count"]
+        count = json.loads(stats.read_text())["count"]
         if tar.stat().st_size > plan.size(number) * _BANNER_BYTES:
             return None
         table = pq.read_table(plan.part(number, ".parquet")).sort_by("key")

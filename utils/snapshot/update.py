@@ -45,14 +45,15 @@ def update(
     "multiprocessing", or "ray" where that is installed. `check` hashes every shard already there and fetches damaged
     ones again; without it, sizes and times of change are compared.
 
-    Raises SnapshotError if the disk or img2dataset fails, files.Busy if another update runs, Stopped on Ctrl-C.
+    Raises SnapshotError if img2dataset fails or the store is down, files.DiskFull, files.CannotWrite, files.Busy if
+    another update runs, Stopped on Ctrl-C.
     """
     _check(catalogue)
     folder = Path(folder)
     allowed = picture_addresses(assets_url)
     options = Options(allowed, processes or min(os.cpu_count() or 1, 8), threads, distributor)
     try:
-        with files.locked(folder), files.full_disk_named(folder):
+        with files.plain_errors(folder), files.locked(folder):
             for plan in read_plans(folder)[0]:
                 _finish(plan, catalogue, options, check=check)
             plan = _plan(catalogue, folder, shard_size, allowed)
@@ -114,7 +115,7 @@ def _finish(plan: Plan, catalogue: pd.DataFrame, options: Options, *, check: boo
 
 
 def _follow(run: Run, lacking: set[int], bar: tqdm) -> None:
-    """Take each shard off `lacking` once it is verified, until img2dataset ends or nothing moves."""
+    """Take each shard off `lacking` once it is verified, until img2dataset ends, or nothing moves or comes."""
     began = bar.n
     counts: Counter[str] = Counter()
     moved = time.monotonic()
@@ -131,7 +132,7 @@ def _follow(run: Run, lacking: set[int], bar: tqdm) -> None:
                 lacking.discard(number)
                 counts.update(record["status"].to_pylist())
                 bar.set_postfix(counts)
-        if ended:
+        if ended or run.in_vain:
             return
         time.sleep(_PAUSE)
 

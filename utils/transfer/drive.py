@@ -12,7 +12,7 @@ from pathlib import Path
 from utils import files
 from utils.errors import PlainError
 from utils.settings import Settings
-from utils.transfer import rooms
+from utils.transfer import memory, rooms
 from utils.transfer.copying import (
     copy_finished,
     copy_groups,
@@ -120,7 +120,8 @@ def _restore(there: Path, home: Path) -> tuple[int, int]:
         require_place(place)
     if not any(_is_absent(group, home) for group in rooms.finished(there)):
         return 0, 0
-    in_order, damaged = rooms.whole(there)
+    with memory.bounded():
+        in_order, damaged = rooms.whole(there)
     others = _others(in_order, there, home)
     new = [group for group in in_order if _is_absent(group, home) and not group[-1].startswith(others)]
     with files.locked(home / "snapshots"):

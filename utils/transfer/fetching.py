@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 from tqdm.auto import tqdm
 
 from utils import files, web
-from utils.transfer import rooms
+from utils.transfer import memory, rooms
 from utils.transfer.contents import BLOCK, MANIFEST_LIMIT, Bounded, Member, read_manifest, reading
 from utils.transfer.copying import copied, differs, plain_errors, require_same_plans, withdraw
 from utils.transfer.errors import BadArchive, TransferError
@@ -37,7 +37,14 @@ def fetch(source: str | Path, home: Path) -> None:
         if _SCHEME.match(str(source)):
             _fetch_from(str(source), home)
         else:
-            _unpack(Path(source).expanduser(), home, str(source))
+            _unpack(_local(source), home, str(source))
+
+
+def _local(source: str | Path) -> Path:
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:
+        raise TransferError(f"there is no archive at {source}: this machine has no such user") from None
 
 
 def _fetch_from(address: str, home: Path) -> None:
@@ -131,7 +138,8 @@ def _write(content: BinaryIO, member: Member, place: Path) -> None:
 
 def _read_by_the_rooms(staging: Path, members: dict[str, Member]) -> list[rooms.Group]:
     """Return the groups of an unpacked archive; raises BadArchive for a file that no room takes for its own."""
-    groups = rooms.finished(staging, check=True)
+    with memory.bounded():
+        groups = rooms.finished(staging, check=True)
     known = {path for group in groups for path in group}
     if strangers := sorted(members.keys() - known):
         raise BadArchive(f"the member {strangers[0]!r} is not finished work of ours, or not in order")

@@ -4,7 +4,7 @@ from utils.web.addresses import checked
 from utils.web.asking import Answer, Body, get, opened
 from utils.web.downloading import download, require_ok
 from utils.web.errors import RefusedAddress, TooLarge, TooSlow, Unreachable, WebError
-from utils.web.retrying import tried
+from utils.web.retrying import may_pass, tried
 
 __all__ = [
     "Answer",
@@ -17,6 +17,7 @@ __all__ = [
     "checked",
     "download",
     "get",
+    "may_pass",
     "opened",
     "require_ok",
     "tried",

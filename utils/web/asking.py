@@ -9,8 +9,9 @@ from urllib.parse import SplitResult
 
 from utils.web import addresses
 from utils.web.errors import RefusedAddress, TooLarge, WebError
+from utils.web.leash import Leash
 from utils.web.retrying import TRIES, may_pass, retry_after, tried
-from utils.web.wire import Leash, ask, naming
+from utils.web.wire import ask, naming
 
 USER_AGENT = "steam-BEiT (+https://github.com/woctezuma/steam-BEiT)"
 

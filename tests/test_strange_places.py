@@ -1,0 +1,91 @@
+"""Folders that hold what nobody would expect there: one line that names it, and nothing outside is touched."""
+
+import os
+import shutil
+
+import pandas as pd
+import pytest
+
+from sample import own
+from utils import files, snapshot
+from utils.errors import PlainError
+from utils.export import folder as gallery
+from utils.snapshot.plan import read_plans
+from utils.snapshot.shards import verify
+
+GAMES = pd.DataFrame({"appid": [10], "name": ["A game"], "banner_url": ["http://127.0.0.1:9/a/1.jpg?t=1"]})
+
+
+def export(place):
+    with gallery.writing(place) as opened:
+        opened.write("index.html", b"x")
+        opened.write("thumbs/1.jpg", b"y")
+
+
+def list_of(place, names):
+    place.mkdir(exist_ok=True)
+    (place / gallery.LIST).write_text("".join(f"{name}\n" for name in [gallery.LIST, *names]))
+
+
+GALLERIES = {
+    "a loop of links": lambda place: place.symlink_to(place),
+    "the list is a folder": lambda place: (place / gallery.LIST).mkdir(parents=True),
+    "a folder of pictures is a file": lambda place: (place.mkdir(), (place / "thumbs").write_text("mine")),
+    "our page became a folder": lambda place: (list_of(place, ["index.html"]), (place / "index.html").mkdir()),
+    "an old page became a folder": lambda place: (list_of(place, ["old.html"]), (place / "old.html").mkdir()),
+    "an old folder became a file": lambda place: (list_of(place, ["a/b.html"]), (place / "a").write_text("mine")),
+    "a half-written page is a folder": lambda place: (place / "index.html.part").mkdir(parents=True),
+}
+
+
+@pytest.mark.parametrize("kind", GALLERIES)
+def test_a_gallery_in_a_strange_folder(tmp_path, kind):
+    GALLERIES[kind](tmp_path / "gallery")
+    with pytest.raises(PlainError, match="gallery") as caught:
+        export(tmp_path / "gallery")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_gallery_neither_writes_nor_removes_through_a_link_out_of_it(tmp_path):
+    outside = tmp_path / "holiday"
+    outside.mkdir()
+    (outside / "1.jpg").write_text("mine")
+    (outside / "2.jpg").write_text("mine")
+    list_of(tmp_path / "gallery", ["thumbs/1.jpg", "thumbs/2.jpg"])
+    (tmp_path / "gallery" / "thumbs").symlink_to(outside)
+    with pytest.raises(gallery.ExportError, match="is a link out of the folder"):
+        export(tmp_path / "gallery")
+    assert sorted(file.read_text() for file in outside.iterdir()) == ["mine", "mine"]
+
+
+SNAPSHOTS = {
+    "a file": lambda place: place.write_text("mine"),
+    "a loop of links": lambda place: place.symlink_to(place),
+    "its lock is a folder": lambda place: (place / ".lock").mkdir(parents=True),
+    "the next snapshot is a file": lambda place: (place.mkdir(), (place / "0001.part").write_text("mine")),
+}
+
+
+@pytest.mark.parametrize("kind", SNAPSHOTS)
+def test_banners_in_a_strange_folder(tmp_path, kind):
+    SNAPSHOTS[kind](tmp_path / "snapshots")
+    with pytest.raises(files.CannotWrite, match="snapshots") as caught:
+        snapshot.update(GAMES, tmp_path / "snapshots", assets_url="http://127.0.0.1:9/a/")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_csv_that_is_a_pipe_is_not_waited_for(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    os.mkfifo(tmp_path / "list.csv")
+    assert own.folder(tmp_path).notes == ["list.csv is not read: it is no plain file"]
+
+
+@pytest.mark.parametrize("name", ["plan.json", "shards/00000_stats.json"])
+def test_a_pipe_among_the_banners_is_not_waited_for(downloaded, tmp_path, name):
+    folder = shutil.copytree(downloaded[1], tmp_path / "snapshots")
+    (folder / "0001" / "verified" / "00000.parquet").unlink()
+    (folder / "0001" / name).unlink()
+    os.mkfifo(folder / "0001" / name)
+    assert snapshot.report(GAMES, folder).asked == 1
+    plans, _ = read_plans(folder)
+    assert all(verify(plan, 0) is None for plan in plans)
