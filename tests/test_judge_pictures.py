@@ -1,9 +1,12 @@
 """judge's baselines and altered pictures."""
 
+import io
+
 import imagehash
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
 
 from utils import judge
 
@@ -31,3 +34,74 @@ def test_altered_copies_are_banners_that_changed(name):
     assert (altered.shape, altered.dtype) == (rgb.shape, np.uint8)
     assert 1 < np.abs(altered.astype(int) - rgb).mean() < 80
     np.testing.assert_array_equal(altered, judge.alter(rgb, name))
+
+
+def corners(rgb):
+    """Return where in `places()` the upper left and the lower right corner of a picture come from: x, y, x, y."""
+    return np.concatenate([rgb[0, 0, :2], rgb[-1, -1, :2]]).astype(float)
+
+
+def places():
+    """A picture that says where each pixel is: red is x, green is y / 2."""
+    y, x = np.mgrid[:384, :256]
+    return np.stack([x, y / 2, np.zeros_like(x)], axis=2).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("mirrored", (255, 0, 0, 191)),
+        ("cut", (26, 29, 230, 163)),  # 0.8 of the width, 0.7 of the height
+        ("crop", (26, 19, 229, 172)),  # four fifths of each side
+        ("ratio", (43, 0, 213, 191)),  # the middle two thirds of the width
+    ],
+)
+def test_a_moved_copy_shows_the_part_that_it_should(name, expected):
+    np.testing.assert_allclose(corners(judge.alter(places(), name)), expected, atol=1.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "colour", "expected"),
+    [
+        ("hue", (200, 0, 0), (0, 200, 22)),  # 127 degrees on
+        ("hue", (120, 120, 120), (120, 120, 120)),
+        ("colour", (200, 0, 0), (240, 180, 0)),  # 45 degrees on, and brighter by a fifth
+        ("grey", (200, 0, 0), (60, 60, 60)),  # what red adds to luma: 0.299
+    ],
+)
+def test_a_recoloured_copy_has_the_colour_that_it_should(name, colour, expected):
+    altered = judge.alter(np.zeros((384, 256, 3), np.uint8) + np.array(colour, np.uint8), name)
+    np.testing.assert_allclose(altered.reshape(-1, 3), np.broadcast_to(expected, (384 * 256, 3)), atol=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "colour"),
+    [
+        ("badge", np.s_[:57, 150:], (0x4C, 0x6B, 0x22)),
+        ("text", np.s_[160:225], (0x1B, 0x28, 0x38)),
+    ],
+)
+def test_a_badge_and_a_line_of_text_hide_what_they_should_and_no_more(name, where, colour):
+    altered = judge.alter(places(), name).copy()
+    shown = altered[where]
+    assert (shown == colour).all(2).mean() > 0.5
+    assert (shown.min(2) > 200).mean() > 0.02  # white letters
+    shown[...] = places()[where]
+    np.testing.assert_array_equal(altered, places())
+
+
+def test_a_blurred_and_a_recompressed_copy_are_as_bad_as_they_should_be():
+    rgb = np.random.default_rng(0).integers(0, 256, (384, 256, 3), dtype=np.uint8)
+    blurred = ndimage.gaussian_filter(rgb.astype(float), (4, 4, 0))
+    inside = np.s_[20:-20, 20:-20]
+    np.testing.assert_allclose(judge.alter(rgb, "blur")[inside], blurred[inside], atol=4)
+    content = io.BytesIO()
+    Image.fromarray(rgb).save(content, "JPEG", quality=10)
+    np.testing.assert_array_equal(judge.alter(rgb, "JPEG"), np.asarray(Image.open(content)))
+
+
+def test_a_histogram_says_the_root_of_each_colours_share():
+    half = np.zeros((384, 256, 3), np.uint8)
+    half[:96] = (10, 250, 130)  # a quarter: 0 * 16 + 3 * 4 + 2
+    found = judge.Pixels()([half])[0, judge.BASELINES["colour histogram, 64 bins"].columns]
+    assert found[[0, 14]].tolist() == pytest.approx([0.75**0.5, 0.5])

@@ -58,8 +58,8 @@ class Explanation:
         """The part of the cosine that comes from pairs of patches."""
         return self.cosine - self.unplaced
 
-    def hottest(self, share: float = 0.1) -> list[tuple[int, int, int, int]]:
-        """Return where the patches of the query lie that add most, a share of all, hottest first.
+    def hottest(self, share: float = 0.1) -> np.ndarray:
+        """Return where the patches of the query lie that add most, a share of all, hottest first: int64 (n, 4).
 
         Each is left, top, right, bottom in whole pixels of the 256x384 banner, right and bottom excluded.
         """
@@ -68,8 +68,8 @@ class Explanation:
         across = np.linspace(left, right, columns + 1).round().astype(int)
         down = np.linspace(top, bottom, rows + 1).round().astype(int)
         order = np.argsort(-self.query_map, axis=None)[: max(1, round(share * rows * columns))]
-        places = [divmod(int(number), columns) for number in order]
-        return [(int(across[c]), int(down[r]), int(across[c + 1]), int(down[r + 1])) for r, c in places]
+        row, column = np.divmod(order, columns)
+        return np.stack([across[column], down[row], across[column + 1], down[row + 1]], axis=1)
 
 
 @dataclass(frozen=True)
@@ -121,13 +121,14 @@ def why(
 def _check(encoder: Encoder, prepared: matching.Prepared) -> None:
     if not isinstance(prepared, matching.Prepared):
         raise ExplainError("the features are not ready for matching: matching.prepare(features) makes them so")
-    differ = [name for name in _SHARED if prepared.manifest.get(name) != encoder.identity.get(name)]
-    if differ:
-        found = ", ".join(f"{name} {prepared.manifest.get(name)}" for name in differ)
-        asked = ", ".join(f"{name} {encoder.identity.get(name)}" for name in differ)
-        raise ExplainError(
-            f"the features are of {found}, but the encoder is of {asked}; load the encoder as the features were made"
-        )
+    for name in _SHARED:
+        found = prepared.manifest.get(name)
+        asked = encoder.identity.get(name)
+        if found != asked:
+            raise ExplainError(
+                f"the features are of {name} {found}, but the encoder is of {name} {asked}; "
+                "load the encoder as the features were made"
+            )
     if encoder.feature not in _PLACED:
         raise ExplainError(_refusal(encoder))
 
@@ -142,7 +143,7 @@ def _refusal(encoder: Encoder) -> str:
     return f"POOLING {encoder.pooling!r} has no heat map: {cause}; those that have one here are {with_maps}"
 
 
-def _terms(encoder: Encoder, prepared: matching.Prepared, tokens: Tensor) -> list[_Terms]:
+def _terms(encoder: Encoder, prepared: matching.Prepared, tokens: Tensor) -> tuple[_Terms, _Terms]:
     """Return the prepared features of two pictures as sums, of their tokens (2, leading + n, hidden)."""
     kept = encoder.pool(tokens).half().double()  # (2, dim), as features are on disk
     tokens = _normed(tokens.double(), encoder.norm, encoder.leading)
@@ -153,7 +154,7 @@ def _terms(encoder: Encoder, prepared: matching.Prepared, tokens: Tensor) -> lis
     turn = torch.eye(encoder.dims, dtype=torch.float64) if prepared.turn is None else torch.from_numpy(prepared.turn)
     cls = ((tokens[:, :1, :first] - shift[..., :first]) @ turn[:first])[:, 0]
     placed = (patches - shift[..., first:]) @ turn[first:] / patches.shape[1]
-    return [_unit(*each) for each in zip(placed, cls, strict=True)]
+    return _unit(placed[0], cls[0]), _unit(placed[1], cls[1])
 
 
 def _unit(patches: Tensor, cls: Tensor) -> _Terms:

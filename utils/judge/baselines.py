@@ -55,8 +55,9 @@ class Pixels:
 
 def _colours(pictures: Tensor) -> Tensor:
     """Return the square roots of the shares of 4 x 4 x 4 colours, whose cosine is Bhattacharyya's coefficient."""
-    colours = ((pictures // 64).long() * torch.tensor([16, 4, 1])).sum(-1).flatten(1)
-    return torch.stack([colour.bincount(minlength=64) for colour in colours]).div(colours.shape[1]).sqrt()
+    colours = ((pictures // 64).long() * torch.tensor([16, 4, 1])).sum(-1).flatten(1)  # (n, pixels)
+    shares = torch.zeros(len(colours), 64).scatter_add_(1, colours, torch.ones(colours.shape)) / colours.shape[1]
+    return shares.sqrt()
 
 
 def _hashes(pictures: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Configurations and baselines side by side, on the same banners and queries."""
 
 import itertools
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -90,12 +91,11 @@ def _baselines(pixels: Features, views: Views) -> Iterator[tuple[str, Prepared, 
     """Yield the name of each baseline, its games and its views; chance is a random vector for every picture."""
     rng = np.random.default_rng(0)
     chance = replace(pixels, vectors=rng.normal(size=(len(pixels), _CHANCE)).astype(np.float16))
-    noise = {name: rng.normal(size=(len(vectors), _CHANCE)) for name, vectors in views.vectors.items()}
-    yield "chance", matching.prepare(chance, "as they are"), replace(views, vectors=noise)
+    noise = views.changed(lambda vectors: rng.normal(size=(len(vectors), _CHANCE)))
+    yield "chance", matching.prepare(chance, "as they are"), noise
     for name, (columns, how) in BASELINES.items():
         games = matching.prepare(replace(pixels, vectors=pixels.vectors[:, columns]), how)
-        seen = {alteration: vectors[:, columns] for alteration, vectors in views.vectors.items()}
-        yield name, games, replace(views, vectors=seen)
+        yield name, games, views.changed(operator.itemgetter(np.s_[:, columns]))
 
 
 def _configured(

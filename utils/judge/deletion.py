@@ -19,9 +19,9 @@ from utils.judge.exam import some_of
 from utils.matching import Prepared
 
 SHARE = 0.1  # of the patches that are hidden
+DRAWS = 4  # of random patches, for each pair
 
 Describe = Callable[[Sequence[np.ndarray]], Tensor]  # pictures uint8 (n, 384, 256, 3) -> float32 (n, dim)
-_Boxes = list[tuple[int, int, int, int]]
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Deletion:
         """How many times as far it falls for the hottest patches as for random ones."""
         return float(self.hottest.mean() / self.random.mean())
 
-    def interval(self, draws: int = 1000) -> tuple[float, float]:
-        """Return the middle 95 % of the ratio over bootstrap samples of the pairs."""
-        drawn = np.random.default_rng(0).integers(len(self.random), size=(draws, len(self.random)))
+    def interval(self) -> tuple[float, float]:
+        """Return the middle 95 % of the ratio over 1,000 bootstrap samples of the pairs."""
+        drawn = np.random.default_rng(0).integers(len(self.random), size=(1_000, len(self.random)))
         ratios = self.hottest[drawn].mean(1) / self.random[drawn].mean(1)
         low, high = np.percentile(ratios, [2.5, 97.5])
         return float(low), float(high)
@@ -49,7 +49,7 @@ class Deletion:
 
 
 def deletion(
-    eye: Encoder, games: Prepared, album: Mapping[int, Banner], outside: Describe, *, pairs: int = 120, draws: int = 4
+    eye: Encoder, games: Prepared, album: Mapping[int, Banner], outside: Describe, *, pairs: int = 120
 ) -> Deletion:
     """Judge an eye's heat maps on at most `pairs` games and their nearest neighbours by what `outside` then sees.
 
@@ -65,24 +65,24 @@ def deletion(
     hottest = np.empty(len(asked))
     random = np.empty(len(asked))
     for place, appid in enumerate(tqdm(asked.tolist(), desc="Deletion test", unit=" pair")):
-        shown = _hidden(eye, games, album[appid], album[int(nearest[place])], draws)
+        shown = _hidden(eye, games, album[appid], album[int(nearest[place])])
         after = _cosines(outside(shown).double().numpy() - centre, matches[place])
         hottest[place] = before[place] - after[0]
         random[place] = before[place] - after[1:].mean()
     return Deletion(hottest, random)
 
 
-def _hidden(eye: Encoder, games: Prepared, query: Banner, match: Banner, draws: int) -> list[np.ndarray]:
-    """Return the query with its hottest patches hidden, and as often as `draws` says with random ones."""
+def _hidden(eye: Encoder, games: Prepared, query: Banner, match: Banner) -> list[np.ndarray]:
+    """Return the query with its hottest patches hidden, and DRAWS times with random ones."""
     boxes = explain.why(eye, games, query, match).hottest(1.0)
     count = max(1, round(SHARE * len(boxes)))
     rng = np.random.default_rng(query.appid)
-    chosen = [list(range(count))]
-    chosen += [rng.permutation(len(boxes))[:count].tolist() for _ in range(draws)]
-    return [_without(query.rgb, [boxes[place] for place in places]) for places in chosen]
+    shown = [_without(query.rgb, boxes[:count])]
+    return shown + [_without(query.rgb, boxes[rng.permutation(len(boxes))[:count]]) for _ in range(DRAWS)]
 
 
-def _without(rgb: np.ndarray, boxes: _Boxes) -> np.ndarray:
+def _without(rgb: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Return a picture with boxes, whole pixels (n, 4), in its mean colour."""
     shown = rgb.copy()
     colour = rgb.mean((0, 1)).round().astype(np.uint8)
     for left, top, right, bottom in boxes:

@@ -33,8 +33,10 @@ class Exam:
     @property
     def shown(self) -> dict[str, list[int]]:
         """Whose altered banners are shown: alteration -> appids."""
-        asked = {name: [query.appid for query in self.queries[name]] for name in QUERIES}
-        return asked | dict.fromkeys(COPIES, self.originals)
+        shown = {}
+        for name in QUERIES:
+            shown[name] = [query.appid for query in self.queries[name]]
+        return shown | dict.fromkeys(COPIES, self.originals)
 
     @property
     def about(self) -> str:
@@ -53,8 +55,9 @@ def draw_up(
     """Return what is asked of games whose baselines' features are given; `halves` as `compare` has it."""
     look = BASELINES[HASH]
     hashes = matching.prepare(replace(pixels, vectors=pixels.vectors[:, look.columns]), look.preparation)
-    copies = [group[1:] for group in matching.near_duplicates(hashes, 1 - 2 * NEAR / 64)]
-    distinct = np.setdiff1d(hashes.appids, np.concatenate([*copies, []]))
+    distinct = hashes.appids
+    for group in matching.near_duplicates(hashes, 1 - 2 * NEAR / 64):
+        distinct = np.setdiff1d(distinct, group[1:])
     kin = among(franchises(catalogue), hashes.appids)
     tested = half(kin, "test") if halves else kin
     every = {
@@ -64,8 +67,10 @@ def draw_up(
         **dict.fromkeys(QUERIES, tested),
         "developers": among(developers(catalogue), hashes.appids),
     }
-    asked = {task: some_of(all_asked, pictures if task in QUERIES else queries) for task, all_asked in every.items()}
-    totals = {task: len(all_asked) for task, all_asked in every.items()}
+    asked = {}
+    for task, all_asked in every.items():
+        asked[task] = some_of(all_asked, pictures if task in QUERIES else queries)
+    totals = dict(zip(every, map(len, every.values()), strict=True))
     return Exam(asked, totals, distinct, some_of(distinct.tolist(), pictures), album)
 
 

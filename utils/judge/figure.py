@@ -44,14 +44,14 @@ def figure(result: Result) -> Figure:
     _put_marks(right, rows["copies accuracy@1"], "o", ACCENT)
     _dress(left, f"The same franchise among the first {K}")
     _dress(right, "Copies found")
-    left.set_yticks(lines, [_two_lines(name) for name in rows.index], color=INK, fontsize=0.8 * _TYPE)
+    left.set_yticks(lines, rows.index.map(_two_lines), color=INK, fontsize=0.8 * _TYPE)
     page.legend(loc="outside lower left", ncols=3, frameon=False, labelcolor=MUTED, fontsize=0.85 * _TYPE)
     return page
 
 
 def _put_marks(axes: Axes, values: pd.Series, marker: str, colour: str) -> None:
     lines = np.arange(len(values))[::-1]
-    faces = ["none" if name.endswith(UNTRAINED) else colour for name in values.index]
+    faces = np.where(values.index.str.endswith(UNTRAINED), "none", colour)
     axes.scatter(values, lines, _SIZE, marker=marker, facecolors=faces, edgecolors=colour, linewidths=2, zorder=3)
 
 

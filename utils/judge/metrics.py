@@ -14,6 +14,7 @@ K = 10  # how far down a ranking counts
 METRICS = (f"recall@{K}", "hit@1", f"mAP@{K}", f"nDCG@{K}")
 BOUNDED = METRICS[:2]  # those that averages come with an interval of
 HUB_GAMES = 20_000  # games among which it is counted how often each is shown
+DRAWS = 1_000  # samples of a bootstrap
 
 _NOBODY = -1  # in place of an appid, where a ranking ends before place K
 
@@ -40,9 +41,10 @@ def scores(ranked: np.ndarray, queries: Sequence[Query]) -> pd.DataFrame:
     and 1 / log2(place + 1) as discount (Järvelin and Kekäläinen 2002).
     """
     hits = np.zeros((len(queries), K), bool)
+    most = np.zeros(len(queries), int)
     for place, query in enumerate(queries):
         hits[place] = np.isin(ranked[place], list(query.relevant))
-    most = np.array([min(K, len(query.relevant)) for query in queries], dtype=int)
+        most[place] = min(K, len(query.relevant))
     discounts = 1 / np.log2(np.arange(2, K + 2))
     precisions = hits.cumsum(1) / np.arange(1, K + 1)
     table = {
@@ -54,20 +56,25 @@ def scores(ranked: np.ndarray, queries: Sequence[Query]) -> pd.DataFrame:
     return pd.DataFrame(table).assign(group=[query.group for query in queries])
 
 
-def averages(table: pd.DataFrame, draws: int = 1000) -> dict[str, float]:
+def averages(table: pd.DataFrame) -> dict[str, float]:
     """Return METRICS averaged within each group and then over groups, and 95 % intervals of those of BOUNDED.
 
-    The interval, as "recall@10 low" and "recall@10 high", is a bootstrap over groups: of `draws` samples of as many
-    groups, the middle 95 % of means.
+    The interval, as "recall@10 low" and "recall@10 high", is a bootstrap over groups: of DRAWS samples of as many
+    groups, the middle 95 % of means. Without groups all are NaN.
     """
-    bounds = [f"{metric} {end}" for metric in BOUNDED for end in ("low", "high")]
     groups = table.groupby("group")[list(METRICS)].mean()
-    if groups.empty:
-        return dict.fromkeys((*METRICS, *bounds), np.nan)
-    drawn = np.random.default_rng(0).integers(len(groups), size=(draws, len(groups)))
-    means = groups[list(BOUNDED)].to_numpy()[drawn].mean(1)  # (draws, metrics)
-    ends = np.percentile(means, [2.5, 97.5], axis=0).T.ravel().tolist()
-    return groups.mean().to_dict() | dict(zip(bounds, ends, strict=True))
+    found = groups.mean().to_dict()
+    for metric in BOUNDED:
+        found[f"{metric} low"], found[f"{metric} high"] = _interval(groups[metric].to_numpy())
+    return found
+
+
+def _interval(values: np.ndarray) -> tuple[float, float]:
+    if not len(values):
+        return np.nan, np.nan
+    drawn = np.random.default_rng(0).integers(len(values), size=(DRAWS, len(values)))
+    low, high = np.percentile(values[drawn].mean(1), [2.5, 97.5])
+    return float(low), float(high)
 
 
 def micro_average_precision(hits: np.ndarray, cosines: np.ndarray, positives: int) -> float:

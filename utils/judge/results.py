@@ -28,6 +28,9 @@ _SHORT = {  # column of the table -> what Result.short calls it
 }
 
 
+_ASKED = {"franchises": "plain"} | dict(zip(QUERIES, QUERIES, strict=True))  # task -> what Result.sight calls it
+
+
 @dataclass(frozen=True)
 class Configuration:
     """One way from banners to matches."""
@@ -64,11 +67,10 @@ class Result:
     @property
     def sight(self) -> pd.DataFrame:
         """Hit@1 and recall@10 of plain and altered queries as text, each with its 95 % interval; speed and size."""
-        columns = {"plain": "franchises"} | {name: name for name in QUERIES}
         table = pd.DataFrame(index=self.table.index)
-        for name, task in columns.items():
+        for task, name in _ASKED.items():
             for metric in METRICS[1::-1]:
-                table[f"{name} {metric}"] = [_bounded(row, metric) for _, row in self.table[task].iterrows()]
+                table[f"{name} {metric}"] = self.table[task].apply(_bounded, axis=1, args=(metric,))
         return table.join(self.table["cost"])
 
     @property

@@ -14,7 +14,7 @@ PEOPLE = 4  # developers: a franchise with more, and with one for every two of i
 
 _HALVES = ("development", "test")
 
-Members = dict[str, frozenset[int]]  # a name's key -> the appids of its games
+Members = dict[str, set[int]]  # a name's key -> the appids of its games
 
 
 class Query(NamedTuple):
@@ -62,8 +62,12 @@ def developers(catalogue: pd.DataFrame) -> list[Query]:
 def among(queries: Iterable[Query], appids: Iterable[int]) -> list[Query]:
     """Return the queries that can be asked where only some games are shown: those with a relevant game among them."""
     shown = frozenset(appids)
-    kept = (query._replace(relevant=query.relevant & shown) for query in queries if query.appid in shown)
-    return [query for query in kept if query.relevant]
+    kept = []
+    for query in queries:
+        relevant = query.relevant & shown
+        if relevant and query.appid in shown:
+            kept.append(query._replace(relevant=relevant))
+    return kept
 
 
 def half(queries: Iterable[Query], name: str) -> list[Query]:
@@ -94,7 +98,7 @@ def _members(catalogue: pd.DataFrame, column: str) -> Members:
     for appid, names in zip(catalogue["appid"].tolist(), catalogue[column], strict=True):
         for key in filter(None, map(compare_key, names)):
             members[key].add(appid)
-    return {name: frozenset(games) for name, games in members.items()}
+    return members
 
 
 def _inverted(members: Members) -> dict[int, list[str]]:
@@ -111,4 +115,4 @@ def _smallest(members: Members, names: list[str]) -> str:
 
 
 def _together(members: Members, names: Iterable[str]) -> frozenset[int]:
-    return frozenset().union(*(members[name] for name in names))
+    return frozenset().union(*map(members.__getitem__, names))

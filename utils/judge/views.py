@@ -5,7 +5,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,10 @@ class Views:
     def speed(self) -> float:
         """Pictures a second."""
         return sum(map(len, self.vectors.values())) / self.seconds
+
+    def changed(self, change: Callable[[np.ndarray], np.ndarray]) -> "Views":
+        """Return these views with other vectors."""
+        return replace(self, vectors={name: change(vectors) for name, vectors in self.vectors.items()})
 
 
 def altered_views(
