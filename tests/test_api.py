@@ -2,12 +2,14 @@
 
 import contextlib
 import io
+import shutil
 import socket
 import threading
 import time
 
 import browser
 import checkpoints
+import downloads
 import httpx
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ import uvicorn
 from PIL import Image
 
 import sample
-from utils import banners, catalogue, encoder, export, matching
+from utils import banners, catalogue, encoder, export, matching, settings
 from utils.export import api
 from utils.export.api.app import MOST_BYTES
 from utils.export.site import site, store_pictures
@@ -217,3 +219,24 @@ def test_without_an_eye_only_matches_are_served(served):
         assert len(appids(client.get(f"/api/games/{served.site.games[0].appid}/matches"))) == 10
         assert client.post("/api/matches", content=b"x").status_code == 404
         assert client.get("/api/about").json()["sees_pictures"] is False
+
+
+def test_what_the_notebook_left_is_loaded(downloaded, tmp_path):
+    """Away from Steam no game has a store page, and the pictures are those beside the gallery."""
+    stock, snapshots = downloaded
+    chosen = settings.read(SOURCE="sample", DATA=str(tmp_path))
+    with sample.Store(stock) as store:
+        games = downloads.fetch(store)
+    catalogue.save(games, chosen.catalogue_file)
+    shutil.copytree(snapshots, chosen.snapshots)
+    with pytest.raises(export.ExportError, match="run the match notebook first"):
+        api.load(chosen, sees=False)
+    vectors = np.random.default_rng(0).normal(size=(len(games), 8)).astype(np.float16)
+    features = Features(games["appid"].to_numpy(), games["name"].to_numpy(), vectors, {"checkpoint": "made up"})
+    matches = matching.all_matches(matching.prepare(features, "centred"), 5, chosen.matches_folder)
+    served = api.load(chosen, sees=False)
+    game = served.answer(int(matches.appids[7]))
+    assert game.name == matches.names[7]
+    assert game.picture == f"pictures/{game.appid}.jpg"
+    assert game.store_page is None
+    assert [appid for appid, _ in served.kept(game.appid)] == matches.neighbours[7].tolist()

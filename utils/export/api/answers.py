@@ -8,7 +8,7 @@ class Game(BaseModel):
 
     appid: int
     name: str
-    picture: str | None = Field(description="The banner's address at the store")
+    picture: str | None = Field(description="The banner's address, at the store or under this one")
     year: int = Field(description="Of its release; 0 where unknown")
     score: int = Field(description="Percent of positive reviews; -1 without reviews")
     tags: list[str]

@@ -9,7 +9,7 @@ from utils.banners import Album
 from utils.export.api import answers
 from utils.export.api.sight import Near, Sight
 from utils.export.errors import ExportError
-from utils.export.site import Site, site, store_pictures
+from utils.export.site import Site, copied_pictures, site, store_pictures
 from utils.matching import Matches
 from utils.search import Index
 from utils.settings import Settings
@@ -76,11 +76,17 @@ def load(chosen: Settings, *, sees: bool = True) -> Served:
 
     Raises ExportError where there are no matches yet, and what loading the features and the checkpoint raises.
     """
+    gallery = chosen.gallery if (chosen.gallery / "index.html").is_file() else None
+    return Served(_site(chosen), _sight(chosen) if sees else None, gallery)
+
+
+def _site(chosen: Settings) -> Site:
+    """Return the matches' games; away from Steam they have no store page, and their pictures are the gallery's."""
     games = catalogue.load(chosen.catalogue_file)
     matches = _matches(chosen)
-    shown = site(matches, games, store_pictures(matches, games))
-    gallery = chosen.gallery if (chosen.gallery / "index.html").is_file() else None
-    return Served(shown, _sight(chosen) if sees else None, gallery)
+    if chosen.source == "steam":
+        return site(matches, games, store_pictures(matches, games))
+    return site(matches, games, copied_pictures(matches, Album(chosen.snapshots)), store_page=None)
 
 
 def _sight(chosen: Settings) -> Sight:
