@@ -91,11 +91,32 @@ def test_a_foreign_file_of_weights_is_refused(tmp_path, write, reason):
         ({"num_attention_heads": 5}, "cannot be used|cannot be read|does not fit"),
         ({"hidden_size": "32"}, "cannot be used"),
         ({"hidden_size": None}, "cannot be used"),
+        ({"model_type": ["beit"]}, r"model_type is \['beit'\]; allowed are"),
     ],
 )
 def test_a_config_is_bounded_before_anything_is_built(tmp_path, values, reason):
     folder = edited(checkpoints.write(tmp_path / "one", image_size=64), **values)
     assert re.search(reason, refusal(folder))
+
+
+@pytest.mark.parametrize("stray", [{"return_dict": False}, {"vision_config": {"auto_map": {}}}, {"text_config": {}}])
+def test_stray_entries_of_a_config_change_nothing(tmp_path, stray):
+    folder = edited(checkpoints.write(tmp_path / "one", image_size=64), **stray)
+    assert encoder.load(folder).family == "BEiT"
+
+
+def test_a_deviation_too_small_to_divide_by_is_refused(tmp_path):
+    folder = checkpoints.write(tmp_path / "one", image_size=64)
+    file = folder / "preprocessor_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"image_std": [1e-320] * 3}))
+    assert "allowed are numbers from 0.0001" in refusal(folder)
+
+
+@pytest.mark.parametrize("name", ["a" * 5_000, "a/" * 2_500, "/dev/zero", "\0", "a/b\n"])
+def test_a_name_that_is_no_folder_and_none_of_the_hub(name):
+    said = refusal(name)
+    assert "is neither a folder here nor a checkpoint on the hub" in said
+    assert len(said) < 1_200
 
 
 def test_a_patch_of_one_pixel_does_not_fill_the_memory(tmp_path):

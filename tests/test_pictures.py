@@ -8,6 +8,7 @@ import struct
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -104,3 +105,17 @@ def test_flipped_and_cut_files_are_pictures_or_refused(kind):
     reasons = {said(damaged(whole, seeded)) for _ in range(60)}
     assert len(reasons) > 1
     assert not [reason for reason in reasons if "\n" in reason or "<" in reason]
+
+
+@pytest.mark.parametrize(
+    "nothing", [np.zeros((0, 0, 3), "uint8"), np.zeros((0, 5, 3), "uint8"), Image.new("RGB", (0, 0))]
+)
+def test_a_picture_without_pixels_is_refused(nothing):
+    with pytest.raises(pictures.Refused, match="pixels"):
+        pictures.content(nothing)
+
+
+def test_a_path_that_is_too_long_is_one_short_line():
+    with pytest.raises(pictures.Refused, match="File name too long") as caught:
+        pictures.content("x" * 5_000)
+    assert len(str(caught.value)) < 400

@@ -16,6 +16,7 @@ from PIL.ExifTags import Base
 
 from utils import web
 from utils.errors import PlainError
+from utils.names import shortened, visible
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # Pillow's names; each is decoded by Pillow itself
 MOST_BYTES = 50_000_000  # of a picture file
@@ -111,10 +112,13 @@ def _from_file(path: Path) -> bytes:
             return file.read(MOST_BYTES + 1)  # a byte too many is refused when it is opened
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise Refused(f"{path} is no file that can be read, nor an http(s) address: {reason}") from None
+        shown = shortened(visible(str(path)), 200)
+        raise Refused(f"{shown} is no file that can be read, nor an http(s) address: {reason}") from None
 
 
 def _tiff(image: Image.Image) -> bytes:
+    if not image.width or not image.height:
+        raise Refused(f"the picture has {image.width} x {image.height} pixels")
     file = io.BytesIO()
     _upright(image).save(file, "TIFF")
     return file.getvalue()

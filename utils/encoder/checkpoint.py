@@ -11,6 +11,7 @@ from huggingface_hub import constants, errors
 
 from utils import files
 from utils.errors import PlainError
+from utils.names import shortened
 
 CHECKPOINTS = {  # name on the hub -> revision; "main" where no whole commit hash is known to us
     "microsoft/beit-base-patch16-224-pt22k": "49128b46539bd7dfad519b5e1014b050edabd9f6",
@@ -54,11 +55,18 @@ def locate(checkpoint: str | Path) -> tuple[Path, str]:
     Raises CheckpointError and HubUnreachable.
     """
     folder = Path(checkpoint)
-    if str(checkpoint) and folder.is_dir():
+    if str(checkpoint) and _is_folder(folder):
         return folder, f"sha256:{_folder_hash(folder)}"
     if not _HUB_NAME.fullmatch(str(checkpoint)):
         raise CheckpointError(_unknown(checkpoint))
     return _download(str(checkpoint), CHECKPOINTS.get(str(checkpoint), "main"))
+
+
+def _is_folder(place: Path) -> bool:
+    try:
+        return place.is_dir()
+    except OSError:  # no name that the system takes
+        return False
 
 
 def weights_file(folder: Path) -> Path:
@@ -172,4 +180,5 @@ def _fetch_tokenizer(name: str, folder: Path) -> None:
 
 
 def _unknown(checkpoint: str | Path) -> str:
-    return f"{str(checkpoint)!r} is neither a folder here nor a checkpoint on the hub; known: {', '.join(CHECKPOINTS)}"
+    shown = shortened(repr(str(checkpoint)), 100)
+    return f"{shown} is neither a folder here nor a checkpoint on the hub; known: {', '.join(CHECKPOINTS)}"

@@ -142,7 +142,8 @@ def build(
 
 
 def _tower_config(config: PreTrainedConfig) -> PreTrainedConfig:
-    return getattr(config, "vision_config", config)
+    tower = getattr(config, "vision_config", config)
+    return tower if isinstance(tower, PreTrainedConfig) else config  # a stray entry of a config.json is a dict
 
 
 def _check_pooling(family: Family, style: str, block: int | None) -> None:

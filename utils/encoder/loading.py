@@ -84,7 +84,7 @@ def _from_files(checkpoint: str | Path, pooling: Pooling, image: str) -> _Made:
 
 def _network(folder: Path, config: dict, pooling: Pooling, image: str) -> tuple[Network, Preparation]:
     kind = config.get("model_type")
-    if kind != "beit" and kind not in FAMILIES:
+    if not isinstance(kind, str) or (kind != "beit" and kind not in FAMILIES):
         known = ", ".join(["beit", *FAMILIES])
         raise CheckpointError(f"{folder.name}'s model_type is {kind!r}; allowed are {known}")
     family = BEIT if kind == "beit" else FAMILIES[kind]

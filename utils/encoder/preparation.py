@@ -22,6 +22,7 @@ from utils.encoder.checkpoint import CheckpointError
 from utils.snapshot import HEIGHT, WIDTH
 
 _LARGEST_SIDE = 1_024  # pixels of an input
+_SMALLEST_STD = 1e-4  # where levels are 0 to 1; less makes numbers that float32 does not hold
 _NUMBERS = ("size", "resample", "image_mean", "image_std")
 
 
@@ -141,6 +142,6 @@ def _finite(number: float) -> float:
 
 
 def _positive(numbers: tuple[float, float, float]) -> tuple[float, float, float]:
-    if min(numbers) <= 0:
-        raise ValueError(f"image_std is {list(numbers)}; allowed are positive numbers")
+    if min(numbers) < _SMALLEST_STD:
+        raise ValueError(f"image_std is {list(numbers)}; allowed are numbers from {_SMALLEST_STD}")
     return numbers

@@ -21,7 +21,15 @@ Model = Any  # a model of transformers: its parts are attributes that no type ch
 
 _LARGEST_NUMBER = 2_000_000  # in a config; the longest vocabulary known has 256,000 words
 _MOST_LAYERS = 256
-_OURS = ("quantization_config", "auto_map", "attn_implementation", "_attn_implementation", "dtype", "torch_dtype")
+_OURS = (
+    "quantization_config",
+    "auto_map",
+    "attn_implementation",
+    "_attn_implementation",
+    "dtype",
+    "torch_dtype",
+    "return_dict",
+)
 _ATTENTION = (None, "eager", "sdpa", "flash_attention_2")  # others are code from the hub
 _OBJECT = re.compile(r"<[\w.]+( object)? at 0x[0-9a-f]+>|<_io\.\w+[^>]*>")
 _HEADS = re.compile(r"(classifier|pooler)\.")  # what a checkpoint may have beyond the model: heads that are not used
