@@ -64,6 +64,15 @@ def test_averages_are_over_groups_with_a_bootstrap_interval():
     assert np.isnan(list(judge.averages(table[:0]).values())).all()
 
 
+def test_the_interval_of_many_groups_is_that_of_a_normal_mean():
+    values = np.random.default_rng(1).random(400)
+    table = pd.DataFrame({"group": np.arange(400).astype(str)} | dict.fromkeys(judge.METRICS, values))
+    found = judge.averages(table)
+    away = 1.96 * values.std() / 400**0.5
+    expected = [values.mean() - away, values.mean() + away]
+    assert [found["recall@10 low"], found["recall@10 high"]] == pytest.approx(expected, abs=0.15 * away)
+
+
 @pytest.mark.parametrize("decimals", [1, 12])
 @pytest.mark.parametrize("lost", [0, 5])
 def test_micro_average_precision_is_that_of_torchmetrics(decimals, lost):

@@ -64,6 +64,7 @@ def test_a_moved_copy_shows_the_part_that_it_should(name, expected):
     ("name", "colour", "expected"),
     [
         ("hue", (200, 0, 0), (0, 200, 22)),  # 127 degrees on
+        ("hue", (200, 0, 100), (84, 200, 0)),  # past the end of the circle, which has 256 steps
         ("hue", (120, 120, 120), (120, 120, 120)),
         ("colour", (200, 0, 0), (240, 180, 0)),  # 45 degrees on, and brighter by a fifth
         ("grey", (200, 0, 0), (60, 60, 60)),  # what red adds to luma: 0.299
@@ -103,5 +104,6 @@ def test_a_blurred_and_a_recompressed_copy_are_as_bad_as_they_should_be():
 def test_a_histogram_says_the_root_of_each_colours_share():
     half = np.zeros((384, 256, 3), np.uint8)
     half[:96] = (10, 250, 130)  # a quarter: 0 * 16 + 3 * 4 + 2
+    half[96:192] = (64, 128, 192)  # a quarter, each at the lower end of its bin: 1 * 16 + 2 * 4 + 3
     found = judge.Pixels()([half])[0, judge.BASELINES["colour histogram, 64 bins"].columns]
-    assert found[[0, 14]].tolist() == pytest.approx([0.75**0.5, 0.5])
+    assert found[[0, 14, 27]].tolist() == pytest.approx([0.5**0.5, 0.5, 0.5])

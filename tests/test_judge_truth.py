@@ -28,7 +28,8 @@ def test_franchises_that_name_a_publisher_are_dropped():
     studios = [(appid, ["Studios"], [f"Team {appid}"], []) for appid in range(10, 15)]
     large = [(appid, ["Everything"], ["One"], []) for appid in range(100, 151)]
     series = [(appid, ["Long series"], [f"Team {appid % 5}"], []) for appid in range(200, 211)]
-    kept = judge.franchises(games(*house, *studios, *large, *series))
+    hands = [(appid, ["Many hands"], [f"Team {appid % 5}"], []) for appid in range(300, 310)]
+    kept = judge.franchises(games(*house, *studios, *large, *series, *hands))
     assert {query.group for query in kept} == {"longseries"}
     assert {query.group for query in judge.franchises(games(*studios[:4], *large[:50]))} == {"studios", "everything"}
 

@@ -71,10 +71,10 @@ def _is_folder(place: Path) -> bool:
 
 def weights_file(folder: Path) -> Path:
     """Return the file of weights to read; raises CheckpointError where there is none."""
-    for name in WEIGHTS:
-        if (folder / name).is_file():
-            return folder / name
-    raise CheckpointError(f"{folder} has no weights; looked for {' and '.join(WEIGHTS)}")
+    name = _present(folder, WEIGHTS)
+    if not name:
+        raise CheckpointError(f"{folder} has no weights; looked for {' and '.join(WEIGHTS)}")
+    return folder / name
 
 
 def read_config(folder: Path) -> dict:
@@ -112,12 +112,15 @@ def _read(file: Path) -> dict:
 def _folder_hash(folder: Path) -> str:
     """Return a hash of all that makes the features of a local checkpoint."""
     digest = hashlib.sha256()
-    processors = [name for name in PROCESSORS if (folder / name).is_file()]
-    weights = [name for name in WEIGHTS if (folder / name).is_file()]
-    for name in (CONFIG, *processors[:1], *weights[:1]):
-        if (folder / name).is_file():
+    for choices in ((CONFIG,), PROCESSORS, WEIGHTS):
+        if name := _present(folder, choices):
             digest.update(bytes.fromhex(files.sha256(folder / name)))
     return digest.hexdigest()[:16]
+
+
+def _present(folder: Path, choices: tuple[str, ...]) -> str | None:
+    """Return the first of some names that a folder has a file of."""
+    return next((name for name in choices if (folder / name).is_file()), None)
 
 
 # ----------------------------------------------------------------------------------------------------------- the hub
@@ -152,7 +155,7 @@ def _fetched(name: str, file: str, revision: str) -> Path:
 
 def _first_of(name: str, choices: tuple[str, ...], folder: Path) -> None:
     """Fetch the first file that the hub has among some, unless one is here; `folder` is named by the commit."""
-    if any((folder / choice).is_file() for choice in choices):
+    if _present(folder, choices):
         return
     for choice in choices:
         try:
@@ -168,7 +171,7 @@ def _first_of(name: str, choices: tuple[str, ...], folder: Path) -> None:
 
 def _fetch_tokenizer(name: str, folder: Path) -> None:
     """Fetch what a tokenizer is made of, where the checkpoint reads words."""
-    if "text_config" not in read_config(folder) or any((folder / file).is_file() for file in TOKENIZER):
+    if "text_config" not in read_config(folder) or _present(folder, TOKENIZER):
         return
     for file in TOKENIZER:
         try:

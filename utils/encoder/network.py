@@ -9,6 +9,8 @@ from torch.nn import functional
 from utils.encoder.checkpoint import CheckpointError
 from utils.encoder.words import Reader
 
+_MOST_PATCHES = 8_192
+
 
 @dataclass(frozen=True)
 class Norm:
@@ -77,13 +79,13 @@ def fix_method(module: nn.Module, name: str, value: Tensor) -> None:
     module.__dict__[name] = fixed  # found before the class's own method
 
 
-def grid_of(shape: tuple[int, int], stride: int, most: int = 8_192) -> tuple[int, int]:
+def grid_of(shape: tuple[int, int], stride: int) -> tuple[int, int]:
     """Return rows and columns of patches in an input; raises CheckpointError for more than memory bears."""
     rows = shape[0] // stride
     columns = shape[1] // stride
-    if rows * columns > most:
+    if rows * columns > _MOST_PATCHES:
         raise CheckpointError(
-            f"an input of {shape[1]} x {shape[0]} pixels has {rows * columns:,} patches, over {most:,}"
+            f"an input of {shape[1]} x {shape[0]} pixels has {rows * columns:,} patches, over {_MOST_PATCHES:,}"
         )
     return rows, columns
 

@@ -57,7 +57,7 @@ def extract(
     if todo:
         check_identity(identity, manifest.about, out)
         known = _known(stored.values())
-        total = sum(len(shard.appids) for shard in todo.values())
+        total = _count(todo)
         workers = workers_for(encoder.device, total) if workers is None else workers
         task = Task(todo, frozenset(known), batch_size or encoder.batch_size, workers)
         stream = compute(task, encoder) if engine == "local" else compute_by_ray(task, encoder, actors)
@@ -82,12 +82,15 @@ def load(out: Path) -> Features:
     if lacking or not numbers:
         raise FeaturesMissing(f"{out} lacks {lacking} of {len(numbers)} shards; features.extract computes them")
     parts = [owned_part(out, number, manifest) for number in numbers]
-    appids = np.concatenate([part.appids for part in parts])
+    columns = Part._make(zip(*parts, strict=True))  # of each field, those of all parts
+    appids = np.concatenate(columns.appids)
     newest = np.zeros(len(appids), bool)
     newest[len(appids) - 1 - np.unique(appids[::-1], return_index=True)[1]] = True
-    names = np.concatenate([part.names for part in parts])
-    vectors = np.concatenate([part.vectors for part in parts])
-    refused = {appid: why for part in parts for appid, why in part.refused}
+    names = np.concatenate(columns.names)
+    vectors = np.concatenate(columns.vectors)
+    refused: dict[int, str] = {}
+    for part in parts:
+        refused.update(part.refused)
     return Features(appids[newest], names[newest], vectors[newest], manifest.about | {"refused": refused})
 
 
@@ -115,6 +118,10 @@ def _recovered(out: Path, identity: dict) -> Manifest:
     ours = {number: part.key for number, part in sound_parts(out, identity).items() if part.key}
     keys = [ours.get(number) or Key("", "", str(number)) for number in range(max(ours, default=-1) + 1)]
     return Manifest(identity | {"preparation": "as they are"}, keys, frozenset(ours))
+
+
+def _count(shards: dict[int, Shard]) -> int:
+    return sum(len(shard.appids) for shard in shards.values())
 
 
 def _finished(part: Part | None, key: Key, shard: Shard) -> bool:
@@ -155,15 +162,13 @@ def _assembled(computed: Computed, known: dict[str, np.ndarray], dims: int) -> P
         vectors[fresh] = np.concatenate(computed.vectors)
     for place in np.flatnonzero(~fresh):
         vectors[place] = known[computed.rows[place].jpeg_sha256]
-    appids = np.array([row.appid for row in computed.rows], np.int64)
-    names = np.array([row.name for row in computed.rows], object)
-    digests = [row.jpeg_sha256 for row in computed.rows]
-    return Part(appids, names, digests, vectors, computed.refused)
+    appids, names, digests = zip(*computed.rows, strict=True) if computed.rows else ((), (), ())
+    return Part(np.array(appids, np.int64), np.array(names, object), list(digests), vectors, computed.refused)
 
 
 def _bar(shards: dict[int, Shard], total: int, encoder: "Encoder") -> tqdm:
     device = encoder.device.type.upper()
     if encoder.device.type == "cuda":
         device = torch.cuda.get_device_name(encoder.device)
-    everything = sum(len(shard.appids) for shard in shards.values())
+    everything = _count(shards)
     return tqdm(desc=f"Features on {device}", unit=" banners", total=everything, initial=everything - total)

@@ -19,13 +19,11 @@ def finished_files(folder: Path, *, check: bool = False) -> list[tuple[Path, ...
         if check and not _sound_manifest(out):
             continue
         found.append((manifest,))
-        numbers = numbers_in(out)
-        found += [_pair(out, number) for number in numbers if not check or _sound(out, number)]
+        for number in numbers_in(out):
+            if check and not _sound(out, number):
+                continue
+            found.append((vectors_file(out, number), rows_file(out, number)))
     return found
-
-
-def _pair(out: Path, number: int) -> tuple[Path, Path]:
-    return vectors_file(out, number), rows_file(out, number)
 
 
 def _sound_manifest(out: Path) -> bool:

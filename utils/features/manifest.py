@@ -47,23 +47,26 @@ def read_manifest(out: Path) -> Manifest:
         content = json.loads(file.read_bytes())
         written = content.pop("checksum", None)  # the first edition wrote none
         sound = written is None or written == _checksum(content)
-        shards = content.pop("shards")
-        keys = [Key(str(each["snapshot"]), str(each["shard"]), str(each["plan"])) for each in shards]
-        here = frozenset(number for number, each in enumerate(shards) if not each.get("gone"))
+        keys = []
+        here = set()
+        for number, each in enumerate(content.pop("shards")):
+            keys.append(Key(str(each["snapshot"]), str(each["shard"]), str(each["plan"])))
+            if not each.get("gone"):
+                here.add(number)
         sound = sound and isinstance(content["dims"], int) and isinstance(content["dtype"], str)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         sound = False
     if not sound:
         raise FeaturesDamaged(f"{file} is not what was written; {_REMEDY}")
-    return Manifest(content, keys, here)
+    return Manifest(content, keys, frozenset(here))
 
 
 def write_manifest(out: Path, manifest: Manifest) -> None:
     """Write the manifest whole or not at all, unless it stands there already."""
-    shards = [key._asdict() for key in manifest.keys]
-    for number, each in enumerate(shards):
-        if number not in manifest.here:
-            each["gone"] = True
+    shards = []
+    for number, key in enumerate(manifest.keys):
+        gone = {} if number in manifest.here else {"gone": True}
+        shards.append(key._asdict() | gone)
     content = manifest.about | {"shards": shards}
     text = json.dumps(content | {"checksum": _checksum(content)}, indent=1).encode()
     file = out / "manifest.json"
@@ -74,22 +77,23 @@ def write_manifest(out: Path, manifest: Manifest) -> None:
 def enrolled(manifest: Manifest, keys: Iterable[Key]) -> Manifest:
     """Return a manifest for the shards that are there now; a shard keeps the number that it once had."""
     wanted = list(keys)
-    known = set(manifest.keys)
-    every = manifest.keys + [key for key in wanted if key not in known]
-    there = set(wanted)
-    return Manifest(manifest.about, every, frozenset(number for number, key in enumerate(every) if key in there))
+    every = list(dict.fromkeys([*manifest.keys, *wanted]))
+    numbers = dict(zip(every, range(len(every)), strict=True))
+    return Manifest(manifest.about, every, frozenset(map(numbers.__getitem__, wanted)))
 
 
 def check_identity(identity: dict, about: dict, out: Path) -> None:
     """Raise FeaturesError where the features on disk are not those of an encoder."""
     differ = [name for name, value in identity.items() if about.get(name) != value]
     if differ:
-        found = ", ".join(f"{name} {about.get(name)}" for name in differ)
-        asked = ", ".join(f"{name} {identity[name]}" for name in differ)
         raise FeaturesError(
-            f"{out} holds features of {found}, but the encoder is of {asked}; "
+            f"{out} holds features of {_told(about, differ)}, but the encoder is of {_told(identity, differ)}; "
             f"load it as the features were made, give another `out`, or delete {out} to compute them again"
         )
+
+
+def _told(about: dict, names: list[str]) -> str:
+    return ", ".join(f"{name} {about.get(name)}" for name in names)
 
 
 def _checksum(content: dict) -> str:

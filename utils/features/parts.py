@@ -45,9 +45,12 @@ def rows_file(out: Path, number: int) -> Path:
 
 def numbers_in(out: Path) -> list[int]:
     """Return the numbers of the shards whose two files are there."""
-    stems = sorted(file.stem for file in (out / "metadata").glob("metadata_[0-9][0-9][0-9][0-9][0-9].parquet"))
-    numbers = [int(stem.removeprefix("metadata_")) for stem in stems]
-    return [number for number in numbers if vectors_file(out, number).is_file()]
+    numbers = set()
+    for file in (out / "metadata").glob("metadata_[0-9][0-9][0-9][0-9][0-9].parquet"):
+        number = int(file.stem.removeprefix("metadata_"))
+        if vectors_file(out, number).is_file():
+            numbers.add(number)
+    return sorted(numbers)
 
 
 def write_part(out: Path, number: int, part: Part) -> None:

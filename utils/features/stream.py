@@ -1,6 +1,7 @@
 """Prepared pictures -> vectors: they go through the encoder in batches that are full across shard borders."""
 
 import itertools
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -36,13 +37,13 @@ Stream = Generator[tuple[int, list[tuple[int, Computed]]]]  # how many pictures 
 
 def compute(task: Task, encoder: "Encoder") -> Stream:
     """Compute the features of shards on the encoder's device, in batches that are full across shard borders."""
-    parts = {number: Computed() for number in task.shards}
+    parts: dict[int, Computed] = defaultdict(Computed)
     loader = chunks_of(task, encoder.preparation, pinned=encoder.device.type == "cuda")
     buffer = torch.zeros((task.batch_size, *encoder.preparation.shape, 3), dtype=torch.uint8, device=encoder.device)
     for owners, vectors in _arrived(_batches(loader, parts, buffer), _Embedding(encoder, task.batch_size)):
         start = 0
         for number, run in itertools.groupby(owners):
-            stop = start + sum(1 for _ in run)
+            stop = start + len(list(run))
             parts[number].vectors.append(vectors[start:stop])
             start = stop
         yield len(owners), _take_whole(parts)

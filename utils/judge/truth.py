@@ -85,7 +85,7 @@ def _franchises(catalogue: pd.DataFrame) -> Members:
             first[appid] = compare_key(names[0])
     kept = {}
     for name, games in _members(catalogue, "franchises").items():
-        people = {first[appid] for appid in games & first.keys()}
+        people = set(map(first.__getitem__, games & first.keys()))
         many_hands = len(people) > PEOPLE and 2 * len(people) >= len(games)
         if name not in houses and len(games) <= LARGEST and not many_hands:
             kept[name] = games
