@@ -26,7 +26,8 @@ if [ -z "${python:-}" ]; then
     exit 0
 fi
 
-if [ ! -e $venv/done ] || [ requirements.txt -nt $venv/done ] || [ tests/colab.txt -nt $venv/done ]; then
+if [ ! -e $venv/done ] || [ requirements.txt -nt $venv/done ] || [ tests/colab.txt -nt $venv/done ] ||
+    [ tests/on_colab_versions.sh -nt $venv/done ]; then
     "$python" -m venv $venv
     pip="$venv/bin/python -m pip install --quiet --disable-pip-version-check"
     $pip -r tests/colab.txt
