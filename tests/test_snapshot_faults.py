@@ -133,6 +133,16 @@ def test_a_store_that_is_down_ends_the_download_in_time(tmp_path, monkeypatch, r
         assert len(set(asked(store))) == 60 - 10 * kept
 
 
+def test_failures_that_are_not_in_a_row_end_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(leash, "IN_VAIN", 3)
+    with sample.Store(sample.many(20)) as store:
+        games = fetch(store)
+        for appid in games["appid"][::2]:
+            store.trouble(f"apps/{appid}/", 503, seconds=0)
+        report = update(store, tmp_path, games, processes=1, threads=1)
+    assert (report.downloaded, report.failed) == (10, 10)
+
+
 @pytest.mark.parametrize("said", ["IncompleteRead(40404 bytes read)", "127.0.0.1:41004 broke off", "port 4104"])
 def test_a_number_in_a_message_is_no_status(said):
     assert snapshot.found.of_error(said).passing
