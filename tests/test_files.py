@@ -2,8 +2,10 @@
 
 import errno
 import hashlib
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,3 +55,25 @@ def test_a_second_process_is_asked_to_wait(tmp_path):
         ended = subprocess.run([sys.executable, "-c", program, tmp_path], check=False, capture_output=True, text=True)
     assert ended.returncode
     assert "another update of" in ended.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux says which file is being flushed")
+def test_a_power_cut_leaves_old_or_new(tmp_path, monkeypatch):
+    """The content is on the disk before the name leads to it, and the name before anybody is told that it is there."""
+    done = []
+    fsync = os.fsync
+    replace = os.replace
+
+    def noted_fsync(handle):
+        done.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+        fsync(handle)
+
+    def noted_replace(old, new):
+        done.append(f"{old} -> {new}")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    files.write(tmp_path / "a.json", b"{}")
+    part = tmp_path / "a.json.part"
+    assert done == [str(part), f"{part} -> {tmp_path / 'a.json'}", str(tmp_path)]

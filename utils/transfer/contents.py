@@ -3,7 +3,7 @@
 import json
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -88,3 +88,8 @@ def is_sensible(member: Member) -> bool:
         return False
     named = all(_NAME.fullmatch(name) for name in member.path.split("/")) and len(member.path) <= _PATH_LIMIT
     return named and member.path != MANIFEST and member.bytes >= 0 and 0 <= member.mtime_ns < _TIME_LIMIT
+
+
+def total_bytes(members: Iterable[Member]) -> int:
+    """Return the bytes of some members."""
+    return sum(member.bytes for member in members)

@@ -31,7 +31,7 @@ def copy_finished(home: Path, to: Path) -> int:
     """
     for place in (home, to):
         require_place(place)
-    new = [group for group in rooms.finished(home) if differs(group, home, to)]
+    new = differing(rooms.finished(home), home, to)
     require_same_plans(new, home, to)
     return copy_groups(new, home, to)
 
@@ -46,7 +46,7 @@ def copy_groups(groups: list[Group], home: Path, to: Path, *, quiet: bool = Fals
             for path in group:
                 _copy_file(home / path, to / path)
             bar.update(size(group, home))
-    return sum(len(group) for group in groups)
+    return sum(map(len, groups))
 
 
 def withdraw(groups: list[Group], home: Path) -> None:
@@ -55,7 +55,12 @@ def withdraw(groups: list[Group], home: Path) -> None:
         (home / group[-1]).unlink(missing_ok=True)
 
 
-def differs(group: Group, home: Path, to: Path) -> bool:
+def differing(groups: list[Group], home: Path, to: Path) -> list[Group]:
+    """Return the groups that have to be copied."""
+    return [group for group in groups if _differs(group, home, to)]
+
+
+def _differs(group: Group, home: Path, to: Path) -> bool:
     """Return whether a group has to be copied: one of its files is absent, or the one that makes it count is another.
 
     That one holds the checksums of the others, so they are the same where it is the same and nobody cut them.

@@ -16,7 +16,7 @@ from utils.transfer import memory, rooms
 from utils.transfer.copying import (
     copy_finished,
     copy_groups,
-    differs,
+    differing,
     plain_errors,
     require_place,
     require_same_plans,
@@ -90,7 +90,7 @@ class Watcher(threading.Thread):
             require_place(self._to)  # where Drive is gone, its folder must not be made on this disk
             states = {group: self._state(group) for group in rooms.finished(self.home)}
             changed = [group for group, state in states.items() if self._copied.get(group) != state]
-            new = [group for group in changed if differs(group, self.home, self._to)]
+            new = differing(changed, self.home, self._to)
             require_same_plans(new, self.home, self._to)
             with plain_errors(self._to):
                 withdraw(new, self._to)
@@ -125,15 +125,15 @@ def _restore(there: Path, home: Path) -> tuple[int, int]:
     others = _others(in_order, there, home)
     new = [group for group in in_order if _is_absent(group, home) and not group[-1].startswith(others)]
     with files.locked(home / "snapshots"):
-        return copy_groups(new, there, home), sum(len(group) for group in damaged)
+        return copy_groups(new, there, home), sum(map(len, damaged))
 
 
 def _others(groups: list[rooms.Group], there: Path, home: Path) -> tuple[str, ...]:
     """Return the folders that are described here otherwise than on Drive, whose files would not fit together."""
     here = [group for group in groups if rooms.described(group) and not _is_absent(group, home)]
-    differing = [group for group in here if differs(group, there, home)]
-    require_same_plans(differing, there, home)
-    return tuple(str(rooms.described(group)) for group in differing)
+    others = differing(here, there, home)
+    require_same_plans(others, there, home)
+    return tuple(str(rooms.described(group)) for group in others)
 
 
 def _is_absent(group: rooms.Group, home: Path) -> bool:

@@ -12,8 +12,8 @@ from tqdm.auto import tqdm
 
 from utils import files, web
 from utils.transfer import memory, rooms
-from utils.transfer.contents import BLOCK, MANIFEST_LIMIT, Bounded, Member, read_manifest, reading
-from utils.transfer.copying import copied, differs, plain_errors, require_same_plans, withdraw
+from utils.transfer.contents import BLOCK, MANIFEST_LIMIT, Bounded, Member, read_manifest, reading, total_bytes
+from utils.transfer.copying import copied, differing, plain_errors, require_same_plans, withdraw
 from utils.transfer.errors import BadArchive, TransferError
 
 _DEADLINE = 60.0  # seconds for an answer's beginning
@@ -55,7 +55,7 @@ def _fetch_from(address: str, home: Path) -> None:
     name = hashlib.sha256(address.encode()).hexdigest()[:16]
     archive = home / f"fetched-{name}.tar"
     headers = 4 * BLOCK * (len(members) + 20)
-    limit = MANIFEST_LIMIT + headers + sum(member.bytes for member in members.values())
+    limit = MANIFEST_LIMIT + headers + total_bytes(members.values())
     _remove_other_downloads(home, archive)
     web.download(address, archive, limit=limit, deadline=_DEADLINE)
     try:
@@ -101,7 +101,7 @@ def _unpack(archive: Path, home: Path, where: str) -> None:
                 _require_room(members, home, copies=1)
                 _stage(tar, members, staging)
             groups = _read_by_the_rooms(staging, members)
-        new = [group for group in groups if differs(group, staging, home)]
+        new = differing(groups, staging, home)
         require_same_plans(new, staging, home)
         withdraw(new, home)
         for group in new:
@@ -113,7 +113,7 @@ def _unpack(archive: Path, home: Path, where: str) -> None:
 def _stage(tar: tarfile.TarFile, members: dict[str, Member], staging: Path) -> None:
     """Write an archive's files into a folder; raises BadArchive for a member that is not as listed."""
     missing = members.copy()
-    with tqdm(desc="Unpacking", total=sum(each.bytes for each in members.values()), unit="B", unit_scale=True) as bar:
+    with tqdm(desc="Unpacking", total=total_bytes(members.values()), unit="B", unit_scale=True) as bar:
         while header := tar.next():
             member = missing.pop(header.name, None)
             if not member:
@@ -155,7 +155,7 @@ def _move(group: rooms.Group, staging: Path, home: Path) -> None:
 
 def _require_room(members: dict[str, Member], home: Path, *, copies: int) -> None:
     """Raise TransferError where a disk has no room for an archive, before anything of it is written."""
-    needed = copies * sum(member.bytes for member in members.values())
+    needed = copies * total_bytes(members.values())
     free = shutil.disk_usage(home).free - _SPARE
     if needed > free:
         raise TransferError(f"the archive needs {needed:,} bytes, but the disk of {home} has {max(free, 0):,} free")

@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 
 from utils import files
 from utils.transfer import rooms
-from utils.transfer.contents import FORMAT, MANIFEST, Member, is_sensible
+from utils.transfer.contents import FORMAT, MANIFEST, Member, is_sensible, total_bytes
 from utils.transfer.copying import plain_errors
 from utils.transfer.errors import TransferError
 
@@ -46,7 +46,7 @@ def _member(home: Path, path: str) -> Member:
 
 def _write(archive: Path, home: Path, members: list[Member]) -> None:
     manifest = json.dumps({"format": FORMAT, "files": [asdict(member) for member in members]}, indent=1).encode()
-    bar = tqdm(desc="Packing", total=sum(member.bytes for member in members), unit="B", unit_scale=True)
+    bar = tqdm(desc="Packing", total=total_bytes(members), unit="B", unit_scale=True)
     with bar, tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
         tar.addfile(_header(MANIFEST, len(manifest)), io.BytesIO(manifest))
         for member in members:
