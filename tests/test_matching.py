@@ -122,6 +122,15 @@ def test_nearest_by_appid_agrees_with_all_matches(how):
 
 
 @pytest.mark.usefixtures("small_tiles")
+def test_no_game_is_its_own_neighbour_however_many_are_asked_for():
+    games = matching.prepare(clustered(20))
+    asked = games.appids[:3]
+    found, cosines = matching.nearest(games, asked, 99)
+    assert found.shape == cosines.shape == (3, 19)
+    assert not (found == asked[:, None]).any()
+    assert np.isfinite(cosines).all()
+
+
 def test_among_many_copies_the_lowest_appids_come_first():
     vectors = np.ones((200, 8))
     vectors[::2] = np.arange(8)
@@ -346,9 +355,16 @@ def test_matches_are_kept_and_read_again(tmp_path, monkeypatch):
     assert [file.name for file in (tmp_path / "matches").iterdir()] == ["matches.parquet"]
 
 
-def test_matches_of_other_features_are_not_taken(tmp_path):
+def test_more_neighbours_than_were_kept_are_computed(tmp_path):
+    games = matching.prepare(clustered(50))
+    matching.all_matches(games, 2, tmp_path)
+    assert matching.all_matches(games, 5, tmp_path).neighbours.shape == (50, 5)
+
+
+@pytest.mark.parametrize(("seed", "how"), [(1, "whitened"), (0, "centred")])
+def test_matches_of_other_features_are_not_taken(tmp_path, seed, how):
     one = matching.prepare(clustered(50))
-    other = matching.prepare(clustered(50, seed=1))
+    other = matching.prepare(clustered(50, seed=seed), how)
     matching.all_matches(one, 3, tmp_path)
     found = matching.all_matches(other, 3, tmp_path)
     assert found.appids.tolist() == other.appids.tolist()

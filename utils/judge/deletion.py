@@ -1,4 +1,4 @@
-"""Heat maps judged from outside: does hiding what one eye finds hottest take a match apart for another?
+"""How far heat maps can be trusted: hide the hottest patches, and see how another encoder's cosine falls.
 
 An eye's own cosine proves nothing: hiding what a map sums lowers the sum, and an untrained network passes. So another
 encoder, which knows nothing of the map, sees both banners with patches of the query hidden: the hottest, or as many
