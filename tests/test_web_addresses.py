@@ -85,7 +85,15 @@ def test_nothing_goes_from_https_to_http():
 
 
 @pytest.mark.parametrize(
-    "address", ["http://host/in/../out", "http://host/in/%2e%2e/out", "http://host/inner", "http://hosts/in/"]
+    "address",
+    [
+        "http://host/in/../out",
+        "http://host/in/%2e%2e/out",
+        "http://host/inner",
+        "http://hosts/in/",
+        "http://host:8080/in/",
+        "https://host/in/",
+    ],
 )
 def test_what_lies_outside_is_outside(address):
     assert addresses.checked("http://HOST:80/in/x", ["http://host/in/"])
