@@ -49,7 +49,7 @@ def draw(rows: list[dict[str, str]], figure: Path) -> None:
     axes.set_ylabel("mean cosine with the teacher, held-out pictures")
     axes.set_ylim(0)
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper left")
     page.savefig(figure, dpi=150)
 
 

@@ -10,19 +10,21 @@ it falls when as large a part is hidden at random.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from torch.nn.functional import interpolate
 from transformers import BeitForImageClassification
 
 from training import evaluate
 from training.student import see, side_of
 from training.teacher import fast
 
-Maps = Callable[[list[Image.Image]], np.ndarray]  # covers to (n, 64, dims), whose mean over patches is the feature
+Maps = Callable[[list[Image.Image]], np.ndarray]  # covers to (n, patches, dims), whose mean over patches is the feature
 _GRID = 8
 _HIDDEN = 6  # of 64 patches
 _DRAWS = 4  # of random patches, for each pair
@@ -60,10 +62,13 @@ def pairs_of(groups: np.ndarray) -> list[tuple[int, int]]:
 
 
 def heat(shares: np.ndarray, pairs: list[tuple[int, int]]) -> np.ndarray:
-    """(pairs, 64): each patch's part of the pair's centred dot product."""
+    """(pairs, 64): each patch's part of the pair's centred dot product, on 8 x 8 patches, if it has others."""
     features = shares.mean(1)
     mean = features.mean(0)
-    return np.stack([(shares[query] - mean) @ (features[match] - mean) for query, match in pairs])
+    parts = np.stack([(shares[query] - mean) @ (features[match] - mean) for query, match in pairs])
+    side = math.isqrt(parts.shape[1])
+    planes = torch.from_numpy(parts).reshape(-1, 1, side, side)
+    return interpolate(planes, size=(_GRID, _GRID), mode="bilinear", antialias=True).flatten(1).numpy()
 
 
 def hide(cover: Image.Image, patches: np.ndarray) -> Image.Image:
