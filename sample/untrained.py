@@ -6,7 +6,7 @@ import json
 import tempfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SIDES = {"beit": 224, "clip": 128, "dinov2": 112, "convnextv2": 128}  # family -> pixels of the input's sides
 
-_SMALL = {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 256}
+_SMALL: dict[str, Any] = {"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 256}
 _READER = _SMALL | {"vocab_size": 16, "bos_token_id": 14, "eos_token_id": 15, "pad_token_id": 0}  # reads no word
 _PROCESSOR = {
     "do_center_crop": False,
@@ -64,8 +64,10 @@ def _random(family: str) -> PreTrainedModel:
 
     side = SIDES[family]
     if family == "clip":
-        towers = {"text_config": _READER, "vision_config": _SMALL | {"image_size": side, "patch_size": 16}}
-        return transformers.CLIPModel(transformers.CLIPConfig(**towers, projection_dim=64))
+        seen = _SMALL | {"image_size": side, "patch_size": 16}
+        return transformers.CLIPModel(
+            transformers.CLIPConfig(text_config=_READER, vision_config=seen, projection_dim=64)
+        )
     if family == "dinov2":
         return transformers.Dinov2Model(transformers.Dinov2Config(**_SMALL, image_size=side, patch_size=14))
     if family == "convnextv2":
