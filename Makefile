@@ -66,13 +66,13 @@ check: .venv/for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/ty check --python .venv
-	$(RUN) pytest -q -n auto --dist loadfile -m "$(QUICK)"
+	OMP_NUM_THREADS=1 $(RUN) pytest -q -n auto --dist loadfile -m "$(QUICK)"
 
 test: .venv/for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/ty check --python .venv
-	$(RUN) pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadfile
 
 fuzz: .venv/for-tests
 	@$(RUN) tools.fuzz "$$FUZZ_MINUTES"

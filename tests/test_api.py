@@ -6,6 +6,8 @@ import shutil
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import browser
 import checkpoints
@@ -132,6 +134,45 @@ def test_a_posted_picture_finds_its_game(client, served):
 def test_what_is_no_picture_is_refused(client):
     assert "picture" in problem(client.post("/api/matches", content=b"%!PS-Adobe-3.0 EPSF-3.0\nquit"), 422)
     assert "bytes" in problem(client.post("/api/matches", content=bytes(MOST_BYTES + 1)), 413)
+
+
+def test_a_picture_that_drips_is_given_up(client, monkeypatch):
+    monkeypatch.setattr("utils.export.api.app.DEADLINE", 0.2)
+
+    def drips():
+        for _ in range(20):
+            yield b"."
+            time.sleep(0.05)
+
+    assert "seconds" in problem(client.post("/api/matches", content=drips()), 408)
+
+
+def test_pictures_are_looked_at_one_at_a_time(served):
+    """Eight small files that decode to 36 MB each, at once."""
+    looking = []
+    most = []
+
+    class Watched(api.Sight):
+        def of_picture(self, rgb, k):
+            looking.append(1)
+            most.append(len(looking))
+            time.sleep(0.05)
+            looking.pop()
+            return super().of_picture(rgb, k)
+
+    content = io.BytesIO()
+    Image.new("RGB", (3000, 4000)).save(content, "PNG")
+    watched = replace(served, sight=Watched(**vars(served.sight)))
+    with serving(api.create(watched)) as client, ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: client.post("/api/matches", content=content.getvalue()), range(8)))
+    assert [answer.status_code for answer in answers] == [200] * 8
+    assert max(most) == 1
+
+
+def test_it_is_asked_by_its_own_name(served):
+    with serving(api.create(served, hosts=("127.0.0.1",))) as client:
+        assert client.get("/api/about").status_code == 200
+        assert client.get("/api/about", headers={"host": "rebound.example"}).status_code == 400
 
 
 def test_words_need_an_eye_that_reads(client):

@@ -69,7 +69,9 @@ def by_transformers(folder: Path, kind: str, pooling: str, image: str, pictures:
     return {"cls": cls, "mean": mean, "complex": torch.cat([cls, mean], 1)}[style]
 
 
-@pytest.mark.parametrize("image", settings.IMAGES)
+@pytest.mark.parametrize(
+    "image", ["squash", pytest.param("crop", marks=pytest.mark.slow), pytest.param("whole", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("form", checkpoints.FORMS)
 @pytest.mark.parametrize("kind", checkpoints.KINDS)
 def test_features_are_those_of_transformers(folders, pictures, kind, form, image):
@@ -125,6 +127,7 @@ def test_features_stay_what_they_were(folders, pictures, kind, pooling, image):
     assert features[0, ::11].tolist() == pytest.approx(CANONICAL[kind, pooling, image], abs=2e-4)
 
 
+@pytest.mark.slow
 def test_tokens_norm_and_pool_make_the_features(folders, pictures):
     for kind, pooling, image in combinations():
         one = encoder.load(folders[kind, "today"], pooling, image, device="cpu", dtype="float32")
@@ -209,6 +212,7 @@ def test_half_precision_agrees_on_real_covers(folders, dtype):
     assert functional.cosine_similarity(exact - exact.mean(0), fast - fast.mean(0)).min() > 0.998
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler for the CPU")
 def test_compiled_features_are_the_same(tmp_path, pictures):
     folder = checkpoints.write(tmp_path / "one", image_size=64, num_hidden_layers=1)
@@ -479,6 +483,7 @@ def ask(hub: str, cache: Path, *names: str) -> list:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_checkpoints_come_from_the_hub_at_their_revision(tmp_path):
     pinned = "microsoft/beit-base-patch16-224-pt22k-ft22k"
     old = checkpoints.write(tmp_path / "old", form="2021", image_size=64)

@@ -39,7 +39,9 @@ def features(beit: encoder.Encoder, pictures: np.ndarray) -> Features:
     return Features(appids, appids.astype(str).astype(object), beit(pictures).half().numpy(), manifest)
 
 
-@pytest.mark.parametrize("image", settings.IMAGES)
+@pytest.mark.parametrize(
+    "image", ["squash", pytest.param("crop", marks=pytest.mark.slow), pytest.param("whole", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(("kind", "pooling"), [(kind, each) for kind, some in POOLINGS.items() for each in some])
 def test_both_maps_and_what_has_no_place_sum_to_the_cosine(folders, pictures, kind, pooling, image):
     beit = load(folders[kind], pooling, image)
@@ -117,6 +119,7 @@ def tried(tmp_path_factory) -> tuple[encoder.Encoder, np.ndarray, Features]:
     return beit, shown, features(beit, shown)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", matching.PREPARATIONS)
 def test_the_cosine_is_the_one_of_the_matches(tried, how):
     beit, shown, on_disk = tried
@@ -128,6 +131,7 @@ def test_the_cosine_is_the_one_of_the_matches(tried, how):
             assert found.cosine == pytest.approx(cosines[query, rank], abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [5, 20])
 def test_hiding_the_hottest_patches_costs_more_than_hiding_others(tried, rank):
     """Others: as many at random, and the hottest ones' shape turned by 180 degrees.

@@ -34,7 +34,9 @@ def load(folder: Path, pooling: str = "pooled", image: str = "squash") -> encode
     return encoder.load(folder, pooling, image, device="cpu", dtype="float32")
 
 
-@pytest.mark.parametrize("image", ["squash", "crop", "whole"])
+@pytest.mark.parametrize(
+    "image", ["squash", pytest.param("crop", marks=pytest.mark.slow), pytest.param("whole", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_features_are_those_of_transformers(folders, pictures, name, image):
     for pooling in POOLINGS[name] if image == "whole" else POOLINGS[name][:1]:
@@ -47,6 +49,7 @@ def test_features_are_those_of_transformers(folders, pictures, name, image):
         assert torch.equal(one.pool(one.tokens(pictures)), ours)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_older_files_give_the_same_features(folders, pictures, tmp_path, name):
     old = load(families.write_old(tmp_path / name, name))
@@ -106,6 +109,7 @@ def test_positions_are_worked_out_once(folders, pictures, monkeypatch, name):
     assert torch.equal(copy(pictures), expected)
 
 
+@pytest.mark.slow
 def test_half_precision_stays_near(folders, pictures):
     for name in NAMES:
         exact = load(folders[name])(pictures)

@@ -276,6 +276,7 @@ def extract_slowly(checkpoint: Path, snapshots: Path, out: Path) -> None:
     features.extract(snapshots, one, out, workers=0)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_and_resumed_is_as_undisturbed(snapshots, checkpoint, tmp_path, undisturbed):
     context = multiprocessing.get_context("forkserver")  # a clean process each, with the imports done once
     context.set_forkserver_preload(["utils.encoder", "utils.features"])

@@ -38,6 +38,7 @@ def test_minutes_that_are_none_are_one_line(given):
     assert f"FUZZ_MINUTES is {given!r}; allowed is" in ran.stderr
 
 
+@pytest.mark.slow
 def test_examples_damaged_files_and_failures_are_counted(tmp_path, monkeypatch, capfd):
     (tmp_path / "test_fuzz_files.py").write_text(PROPERTIES)
     (tmp_path / "conftest.py").write_text(PROFILE)

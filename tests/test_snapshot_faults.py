@@ -133,6 +133,7 @@ def test_a_store_that_is_down_ends_the_download_in_time(tmp_path, monkeypatch, r
         assert len(set(asked(store))) == 60 - 10 * kept
 
 
+@pytest.mark.slow
 def test_failures_that_are_not_in_a_row_end_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(leash, "IN_VAIN", 3)
     with sample.Store(sample.many(20)) as store:

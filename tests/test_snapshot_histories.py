@@ -160,6 +160,7 @@ def lose_a_record(folder, chance):
         chance.choice([file.unlink, lambda: file.write_bytes(b""), lambda: file.write_bytes(b"PAR1" * 9)])()
 
 
+@pytest.mark.slow
 @settings(max_examples=8, phases=[Phase.reuse, Phase.generate], suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 1 << 30))
 def test_histories_of_the_contract(tmp_path_factory, monkeypatch, seed):

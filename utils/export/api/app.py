@@ -1,10 +1,12 @@
 """The API's routes. All are GET, but for a picture that is posted as the body; nothing is stored."""
 
+import asyncio
 import random
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 
@@ -18,6 +20,7 @@ from utils.export.api.sight import TURNS, Near, Sight
 from utils.export.site import Game
 
 MOST_BYTES = 20_000_000  # of a posted picture
+DEADLINE = 30.0  # seconds until all of its bytes are there
 WIDER = 10  # times as many candidates where filters leave some out
 
 Text = Annotated[str, Query(min_length=1, max_length=200)]
@@ -27,8 +30,12 @@ View = Annotated[
 ]
 
 
-def create(served: Served, *, origins: tuple[str, ...] = ()) -> FastAPI:
-    """Return the app over finished matches; `origins`: other pages that may ask (CORS), none by default."""
+def create(served: Served, *, origins: tuple[str, ...] = (), hosts: tuple[str, ...] = ()) -> FastAPI:
+    """Return the app over finished matches.
+
+    `origins`: other pages that may ask (CORS), none by default. `hosts`: the names by which it may be asked, any by
+    default; a page whose own name was pointed at this machine (DNS rebinding) asks by another.
+    """
     app = FastAPI(
         title="Games that look alike", version="1", responses=problems.RESPONSES, docs_url=None, redoc_url=None
     )
@@ -37,6 +44,8 @@ def create(served: Served, *, origins: tuple[str, ...] = ()) -> FastAPI:
     app.add_middleware(Shortcut, served=served)
     if origins:
         app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET", "POST"])
+    if hosts:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
     _add_games(app, served)
     _add_matches(app, served)
     if served.sight:
@@ -93,11 +102,14 @@ def _add_matches(app: FastAPI, served: Served) -> None:
 
 
 def _add_own_queries(app: FastAPI, served: Served, sight: Sight) -> None:
+    one_at_a_time = asyncio.Semaphore(1)  # a decoded picture may take hundreds of MB, whatever its bytes
+
     @app.post("/api/matches", response_model=answers.Matches)
     async def of_a_picture(request: Request, asked: Asked) -> Response:
         """The matches of a picture (JPEG, PNG, WebP ...), posted as the body."""
         body = await _bounded(request)
-        near = await run_in_threadpool(lambda: sight.of_picture(banners.decode(body), _wide(asked)))
+        async with one_at_a_time:
+            near = await run_in_threadpool(lambda: sight.of_picture(banners.decode(body), _wide(asked)))
         return _answer(served, None, near, asked)
 
     @app.get("/api/matches", response_model=answers.Matches)
@@ -127,6 +139,14 @@ def _wide(asked: Filters) -> int:
 
 
 async def _bounded(request: Request) -> bytes:
+    try:
+        async with asyncio.timeout(DEADLINE):
+            return await _body(request)
+    except TimeoutError:
+        raise HTTPException(408, f"the picture was not here after {DEADLINE:.0f} seconds") from None
+
+
+async def _body(request: Request) -> bytes:
     body = bytearray()
     async for some in request.stream():
         body += some

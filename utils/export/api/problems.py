@@ -12,7 +12,7 @@ from utils.errors import PlainError
 from utils.export.api.answers import Problem
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "content": {"application/problem+json": {}}} for status in (404, 409, 413, 422)
+    status: {"model": Problem, "content": {"application/problem+json": {}}} for status in (404, 408, 409, 413, 422)
 }
 
 
