@@ -30,8 +30,14 @@ def main() -> None:
     print(f"Serving {len(served.site.games):,} games: http://{asked.host}:{asked.port}/docs", flush=True)  # noqa: T201
     hosts = (LOOPBACK, "localhost") if asked.host == LOOPBACK else ()
     app = api.create(served, origins=tuple(asked.origin), hosts=hosts)
-    server = {"host": asked.host, "port": asked.port, "limit_concurrency": MOST_CONNECTIONS}
-    uvicorn.run(app, **server, log_level="warning", access_log=False)
+    uvicorn.run(
+        app,
+        host=asked.host,
+        port=asked.port,
+        limit_concurrency=MOST_CONNECTIONS,
+        log_level="warning",
+        access_log=False,
+    )
 
 
 if __name__ == "__main__":
