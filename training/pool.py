@@ -48,9 +48,13 @@ class Projection:
 
 
 def orthogonal_to_ones(width: int) -> np.ndarray:
-    """(width, width - 1) orthonormal columns, each of zero sum: a LayerNorm's output lies in their span."""
-    start = np.eye(width) - 1 / width
-    return np.linalg.svd(start)[0][:, : width - 1]
+    """(width, width - 1) orthonormal columns, each of zero sum: a LayerNorm's output lies in their span.
+
+    Helmert's, the same on every machine; a singular value decomposition would choose among equal values by processor.
+    """
+    row, column = np.ogrid[:width, 1:width]
+    below = np.where(row == column, -column, 0)
+    return np.where(row < column, 1, below) / np.sqrt(column * (column + 1))
 
 
 def learn_projection(features: np.ndarray, width: int = WIDTH) -> Projection:

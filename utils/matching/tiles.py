@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 TILE = 4096  # rows and columns of a tile of cosines, 64 MiB in float32
 ROUNDOFF = 2.0**-24  # float32's unit roundoff
 
-_FEW = 10  # tiles that are over before a progress bar could be read
+_QUICK = 2.0  # seconds: what is over by then needs no progress bar
 
 
 def device() -> str:
@@ -35,7 +35,7 @@ def tiles(vectors: Tensor) -> Iterator[tuple[int, int, Tensor]]:
     buffer = vectors.new_empty(min(len(vectors), TILE) ** 2)
     corners = _corners(len(vectors))
     with exact_products(vectors):
-        for top, left in tqdm(corners, desc="All pairs", unit="tile", disable=len(corners) < _FEW):
+        for top, left in tqdm(corners, desc="All pairs", unit="tile", delay=_QUICK):
             rows = vectors[top : top + TILE]
             columns = vectors[left : left + TILE]
             tile = torch.mm(rows, columns.T, out=buffer[: len(rows) * len(columns)].view(len(rows), len(columns)))
