@@ -184,7 +184,7 @@ def in_the_browser(games: int, clicks: int) -> None:
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), Path(place, "pick.ipynb"))
         with browser.jupyterlab(Path(place), Path(place)) as address:
             browser.run_all(page, address, "pick.ipynb")
-            page.get_by_text("More like this").nth(9).wait_for(timeout=300_000)
+            page.get_by_text("More like ").nth(9).wait_for(timeout=300_000)
             page.wait_for_timeout(2_000)
             taken = [page.evaluate(CLICK, number % 10) for number in range(clicks + 3)]
     print()
