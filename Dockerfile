@@ -10,4 +10,4 @@ ENV STEAM_BANNERS_SOURCE=sample
 RUN pip install --user --no-cache-dir torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu \
     && pip install --user --no-cache-dir -c constraints.txt -r requirements.txt fastapi fastapi-offline uvicorn httptools uvloop \
     && python -m tools.run_notebooks out
-CMD ["python", "-m", "utils.export.api", "--host", "0.0.0.0", "--port", "7860"]
+CMD ["python", "-m", "tools.serve", "--host", "0.0.0.0", "--port", "7860"]

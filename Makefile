@@ -57,7 +57,7 @@ play: .venv/for-match
 	$(BIN)/jupyter lab --ip=127.0.0.1 $(MATCH).ipynb
 
 serve: .venv/for-serving
-	@$(RUN) utils.export.api
+	@$(RUN) tools.serve
 
 release: .venv/for-match
 	@$(RUN) tools.release out/release

@@ -24,12 +24,14 @@ def open_store(chosen: Settings) -> Settings:
         return chosen
     store = _store_of(chosen.source)
     store.restock(fictional() if chosen.folder is None or chosen.source == "sample" else folder(chosen.folder))
-    return dataclasses.replace(
-        chosen,
-        checkpoint=chosen.checkpoint or default_eye(chosen.source, chosen.data).checkpoint,
-        api_url=store.api_url,
-        assets_url=store.assets_url,
-    )
+    return dataclasses.replace(with_eye(chosen), api_url=store.api_url, assets_url=store.assets_url)
+
+
+def with_eye(chosen: Settings) -> Settings:
+    """Return settings with the checkpoint that their source gets where none is chosen."""
+    if chosen.source == "steam" or chosen.checkpoint:
+        return chosen
+    return dataclasses.replace(chosen, checkpoint=default_eye(chosen.source, chosen.data).checkpoint)
 
 
 def eye_line(chosen: Settings) -> str:

@@ -2,8 +2,11 @@
 
 import contextlib
 import io
+import os
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +22,7 @@ import uvicorn
 from PIL import Image
 
 import sample
+from sample.notebook import with_eye
 from utils import banners, catalogue, encoder, export, matching, settings
 from utils.export import api
 from utils.export.api.app import MOST_BYTES
@@ -265,7 +269,7 @@ def test_without_an_eye_only_matches_are_served(served):
 def test_what_the_notebook_left_is_loaded(downloaded, tmp_path):
     """Away from Steam no game has a store page, and the pictures are those beside the gallery."""
     stock, snapshots = downloaded
-    chosen = settings.read(SOURCE="sample", DATA=str(tmp_path))
+    chosen = with_eye(settings.read(SOURCE="sample", DATA=str(tmp_path)))
     with sample.Store(stock) as store:
         games = downloads.fetch(store)
     catalogue.save(games, chosen.catalogue_file)
@@ -281,3 +285,19 @@ def test_what_the_notebook_left_is_loaded(downloaded, tmp_path):
     assert game.picture == f"pictures/{game.appid}.jpg"
     assert game.store_page is None
     assert [appid for appid, _ in served.kept(game.appid)] == matches.neighbours[7].tolist()
+    assert asked_of_the_command(tmp_path, "/api/about") == httpx.codes.OK
+
+
+def asked_of_the_command(data, address):
+    """The status of an address of `make serve`, over what lies in a folder of data."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = os.environ | {"STEAM_BANNERS_SOURCE": "sample", "STEAM_BANNERS_DATA": str(data)}
+    command = [sys.executable, "-m", "tools.serve", "--only-matches", f"--port={port}"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        assert "Serving" in server.stdout.readline()
+        answer = httpx.HTTPTransport(retries=8)
+        with httpx.Client(transport=answer, timeout=60) as client:
+            status = client.get(f"http://127.0.0.1:{port}{address}").status_code
+        server.terminate()
+    return status

@@ -3,19 +3,21 @@
 import argparse
 import sys
 import threading
+from collections.abc import Callable
 
 import uvicorn
 
 from utils import settings
 from utils.errors import PlainError
 from utils.export import api
+from utils.settings import Settings
 
 LOOPBACK = "127.0.0.1"
 MOST_CONNECTIONS = 100  # more are answered 503: each may hold a posted picture
 
 
-def main() -> None:
-    """Read the command line and serve until interrupted."""
+def main(choose: Callable[[], Settings] = settings.read) -> None:
+    """Read the command line and serve, until interrupted, what was made with the settings that `choose` returns."""
     parser = argparse.ArgumentParser(prog="python -m utils.export.api", description=__doc__)
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--host", default=LOOPBACK, help="0.0.0.0 lets other machines in: for a container only")
@@ -23,7 +25,7 @@ def main() -> None:
     parser.add_argument("--origin", action="append", default=[], help="a page that may ask from elsewhere (CORS)")
     asked = parser.parse_args()
     try:
-        served = api.load(settings.read(), sees=not asked.only_matches)
+        served = api.load(choose(), sees=not asked.only_matches)
     except PlainError as error:
         sys.exit(str(error))
     threading.Thread(target=lambda: served.index, daemon=True).start()  # the first search need not wait for it
