@@ -83,6 +83,7 @@ def test_what_is_no_whole_picture_is_refused(content):
         banners.decode(content)
 
 
+@pytest.mark.slow
 def test_a_picture_that_would_fill_the_memory_is_refused():
     bomb = file(Image.new("1", (30_000, 30_000)), "PNG")
     assert len(bomb) < 1_000_000

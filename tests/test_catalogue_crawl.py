@@ -78,6 +78,7 @@ def test_empty_pages_in_the_middle_do_not_end_the_list(store, times):
     assert games.attrs["short"] == 0
 
 
+@pytest.mark.slow
 def test_a_list_that_ends_early_says_by_how_much(store):
     store.trouble(LATER, "empty")
     games = fetch(store)
@@ -94,6 +95,7 @@ def test_a_total_that_grows_for_ever_ends(store):
     assert store.count(QUERY) < 20
 
 
+@pytest.mark.slow
 def test_a_list_that_grows_for_ever_ends(store):
     fresh = iter(range(10**6, 10**8))
 

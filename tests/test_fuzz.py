@@ -53,6 +53,7 @@ def test_examples_damaged_files_and_failures_are_counted(tmp_path, monkeypatch, 
     assert held.split()[:3] == ["30", "0", "failed"]
 
 
+@pytest.mark.slow
 def test_a_folder_without_properties_is_one_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit, match="no property was tried"):

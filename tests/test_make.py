@@ -118,6 +118,7 @@ def test_the_closing_hint_repeats_what_was_given_quoted_for_a_shell(monkeypatch,
         assert not (stage / "y").exists()
 
 
+@pytest.mark.slow
 def test_the_package_can_be_installed(tmp_path):
     for name in ("pyproject.toml", "README.md", "LICENSE", "requirements.txt"):
         shutil.copy(ROOT / name, tmp_path)

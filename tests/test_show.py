@@ -157,6 +157,7 @@ def test_figures_are_small():
     assert 100_000 < len(show.banners(album, list(album)).jpeg()) < 400_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", ["", "%matplotlib inline", "import matplotlib.pyplot as plt; plt.plot()"])
 def test_a_notebook_shows_it_once(before):
     """In a real kernel, with and without an inline backend."""

@@ -59,6 +59,7 @@ def test_a_store_that_names_nothing_here_is_said_too(store, prepared, album):
     assert "The store names no game that is here." in lines(figure)
 
 
+@pytest.mark.slow
 def test_several_networks_have_a_row_each():
     album = {appid: banner(appid) for appid in range(1, 8)}
     found = {"one": (np.array([2, 3]), np.array([0.5, 0.4])), "two": (np.array([4, 5, 6]), np.array([0.9, 0.8, 0.7]))}

@@ -120,6 +120,7 @@ def test_each_kind_of_picture_shows_what_its_original_showed(kinds):
     assert np.abs(sixteen_bits - np.linspace(0, 255, 256)).max() < 4
 
 
+@pytest.mark.slow
 def test_snapshots_grow_by_what_is_new(tmp_path):
     stock = sample.many(60)
     first = stock.games[0].appid
@@ -148,6 +149,7 @@ def test_snapshots_grow_by_what_is_new(tmp_path):
     assert removed not in {banner.appid for banner in banners.read(tmp_path, games)}
 
 
+@pytest.mark.slow
 def test_a_picture_behind_a_content_hash_is_asked_once_though_its_t_moves(tmp_path):
     stock = sample.many(8)
     hashed = [dataclasses.replace(game, banner=f"{game.appid:040x}/library_capsule.jpg") for game in stock.games[:4]]

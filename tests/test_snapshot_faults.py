@@ -149,6 +149,7 @@ def test_a_number_in_a_message_is_no_status(said):
     assert snapshot.found.of_error(said).passing
 
 
+@pytest.mark.slow
 def test_a_404_and_a_410_are_final_and_never_asked_again(tmp_path):
     with sample.Store(sample.many(2)) as store:
         store.trouble("apps/100000000/", 404)
@@ -203,6 +204,7 @@ def test_a_full_disk_is_an_error_that_says_what_is_kept(tmp_path):
         assert update(store, tmp_path / "snapshots", games, shard_size=40).downloaded == 120
 
 
+@pytest.mark.slow
 def test_a_shard_that_rots_is_named_and_fetched_again(downloaded, tmp_path):
     stock, folder = downloaded
     expected = pictures(folder)
@@ -243,6 +245,7 @@ DAMAGES = {  # name -> (file, what becomes of it, how many pictures are asked ag
 }
 
 
+@pytest.mark.slow
 def test_a_folder_may_have_any_name(downloaded, tmp_path):
     """Brackets and braces are globs to img2dataset, which would then download every shard again."""
     stock, folder = downloaded

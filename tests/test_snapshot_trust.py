@@ -81,6 +81,7 @@ def test_bombs_cost_a_game_its_banner_and_no_memory(tmp_path):
     assert most < 1.5 * GIGABYTE
 
 
+@pytest.mark.slow
 def test_only_the_stores_own_addresses_are_asked(tmp_path):
     secret = tmp_path / "secret.jpg"
     secret.write_bytes(jpeg(noise((600, 900))))
@@ -145,6 +146,7 @@ def test_a_foreign_plan_of_any_bytes_is_left_aside_with_a_sentence(downloaded, t
     assert len(snapshot.verified(folder)) == 6
 
 
+@pytest.mark.slow
 def test_a_new_snapshot_takes_no_number_that_is_in_use(tmp_path):
     (tmp_path / "0001").mkdir(parents=True)
     (tmp_path / "0001" / "theirs.txt").write_text("not ours")
@@ -156,6 +158,7 @@ def test_a_new_snapshot_takes_no_number_that_is_in_use(tmp_path):
     assert not (tmp_path / "0002.part").exists()
 
 
+@pytest.mark.slow
 def test_x_robots_tag_is_honoured(tmp_path, raw_host):
     body = jpeg(noise((300, 450)))
     head = f"HTTP/1.1 200 OK\r\nX-Robots-Tag: noai\r\nContent-Length: {len(body)}\r\n\r\n".encode()
@@ -165,6 +168,7 @@ def test_x_robots_tag_is_honoured(tmp_path, raw_host):
     assert "asks not to use the picture" in report.table["reason"].item()
 
 
+@pytest.mark.slow
 def test_the_downloading_process_leaves_out_what_a_download_does_not_use():
     """Start-up is imports: without torch, ray and wandb it takes a third."""
     listed = "import sys; from utils.snapshot import bounded; print(*[n for n, m in sys.modules.items() if m])"

@@ -55,6 +55,7 @@ def test_the_card_is_in_the_hubs_form(released, tmp_path):
     assert str(tmp_path) not in text
 
 
+@pytest.mark.slow
 def test_a_stranger_who_starts_from_it_embeds_nothing_again(finished_home, released, tmp_path, monkeypatch):
     """The banners come from the store; where their bytes are those that were embedded, the vectors are taken."""
     home = tmp_path / "stranger" / "sample"
@@ -81,6 +82,7 @@ def test_nothing_to_release(chosen, tmp_path):
     assert not (tmp_path / "release").exists()
 
 
+@pytest.mark.slow
 def test_the_command_says_what_to_do_next(chosen, tmp_path):
     environment = {"STEAM_BANNERS_SOURCE": "sample", "STEAM_BANNERS_DATA": str(chosen.data), "PATH": "/usr/bin:/bin"}
     command = [sys.executable, "-m", "tools.release", str(tmp_path / "there")]
