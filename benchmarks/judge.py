@@ -85,7 +85,9 @@ def main() -> None:
         compared = ways(asked, chosen)
         out = chosen.features.parent
         result = judge.compare(compared, chosen.snapshots, games, out, halves=asked.folder is None, **limits)
-        print(f"\n{result.about}\n\n{markdown(result.sight)}\n\n{markdown(result.short)}\n\nbest: {result.best}")
+        print(f"\n{result.about}\n\n{markdown(result.sight)}\n\n{markdown(result.short)}")
+        if result.best:
+            print(f"\nbest on the half to choose by: {result.best}")
         if asked.outside:
             heat_maps(asked.checkpoint or [chosen.checkpoint], asked.outside, chosen)
     if asked.figure:
