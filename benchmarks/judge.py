@@ -11,6 +11,7 @@ All of FOLDER's titles are tested, since nothing is chosen by them; of the sampl
 
 import argparse
 import itertools
+import sys
 import tempfile
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pandas as pd
 
 import sample
 from utils import banners, catalogue, encoder, features, judge, matching, settings, snapshot
+from utils.errors import PlainError
 from utils.settings import Settings
 
 
@@ -95,4 +97,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except PlainError as error:
+        sys.exit(str(error))
