@@ -8,7 +8,7 @@
 # make fuzz         the property tests and damaged files, for FUZZ_MINUTES
 # make judge        how good the matches are: the tables for the sample, or FOLDER=covers, by CHECKPOINT=...
 # make bench        the speed tables
-# make checkpoint   grow sample/beit-small from nothing, on Debian (four hours of two cores)
+# make checkpoint   grow sample/beit-small from nothing, on Debian (five hours of two cores)
 # make notebooks    run both notebooks on the sample and keep their outputs in place
 #
 # Settings follow the goal, as in: make match SOURCE=steam GAMES=2000 QUERY="Sid Meier's Civilization"

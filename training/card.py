@@ -6,7 +6,7 @@ from pathlib import Path
 
 from training.curve import joined
 from training.packages import rows
-from training.schedule import Schedule
+from training.schedule import ROUNDS, Schedule
 from training.student import PATCH
 
 _TEMPLATE = Path(__file__).with_name("card.md")
@@ -14,7 +14,7 @@ _TEMPLATE = Path(__file__).with_name("card.md")
 
 def card(work: Path, plan: Schedule) -> str:
     """The hub's form: a YAML header, then what it is, how it was made, numbers, limits."""
-    last = joined([work / "first.csv", work / "second.csv"])[-1]
+    last = joined([work / f"{name}.csv" for name in ROUNDS])[-1]
     packages = rows()
     values = {
         "pictures": f"{sum(int(row['kept']) for row in packages):,}",

@@ -1,4 +1,4 @@
-"""The learning curve of both rounds, as a table and as a figure.
+"""The learning curve of all rounds, as a table and as a figure.
 
 python -m training.curve WORK training/curve.csv training/curve.png
 """
@@ -9,6 +9,8 @@ import csv
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from training.schedule import ROUNDS
 
 
 def joined(tables: Sequence[Path]) -> list[dict[str, str]]:
@@ -55,6 +57,6 @@ def draw(rows: list[dict[str, str]], figure: Path) -> None:
 
 if __name__ == "__main__":
     work, table, figure = map(Path, sys.argv[1:])
-    curve = joined([work / "first.csv", work / "second.csv"])
+    curve = joined([work / f"{name}.csv" for name in ROUNDS])
     write(curve, table)
     draw(curve, figure)

@@ -16,7 +16,7 @@ from training import student
 from training.card import card
 from training.feed import Pool
 from training.run import load
-from training.schedule import SECOND
+from training.schedule import ROUNDS
 
 
 def processor(side: int) -> dict[str, object]:
@@ -53,9 +53,10 @@ def export(net: BeitForImageClassification, side: int, folder: Path) -> None:
 
 def main(work: Path, folder: Path) -> None:
     torch.set_num_threads(1)
-    run = load(SECOND, Pool(work / "pool"), work / "second.pt")
-    export(run.averaged, SECOND.side, folder)
-    (folder / "README.md").write_text(card(work, SECOND), encoding="utf-8")
+    name, plan = list(ROUNDS.items())[-1]
+    run = load(plan, Pool(work / "pool"), work / f"{name}.pt")
+    export(run.averaged, plan.side, folder)
+    (folder / "README.md").write_text(card(work, plan), encoding="utf-8")
 
 
 if __name__ == "__main__":

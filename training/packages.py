@@ -42,6 +42,7 @@ def unpacked(package: str, folder: Path) -> Path:
     """The unpacked package; what has its name is whole."""
     target = folder / package
     if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory() as beside:
             subprocess.run(["apt-get", "download", package], cwd=beside, check=True)  # noqa: S603, S607 (Debian's own)
             archive = next(Path(beside).glob("*.deb"))

@@ -1,9 +1,9 @@
-"""The schedules of the training's two rounds: everything that decides them, but the pool."""
+"""The schedules of the training's three rounds: everything that decides them, but the pool."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,9 @@ class Schedule:
         return self.rate * warm * 0.5 * (1 + math.cos(math.pi * step / self.steps))
 
 
-FIRST = Schedule()
-SECOND = Schedule(
-    views=172_000, small_until=0.76, side=160, rate=1.5e-3, whole_from=0.85, whole_late=0.5, seed=2, every=12_000
-)
+_LATER = Schedule(small_until=0.76, side=160, rate=1.5e-3, whole_from=0.85, whole_late=0.5, every=12_000)
+ROUNDS = {
+    "first": Schedule(),
+    "second": replace(_LATER, views=172_000, seed=2),
+    "third": replace(_LATER, views=160_000, small_until=0.65, seed=3),
+}

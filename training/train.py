@@ -1,4 +1,4 @@
-"""Train the student on the pool: two rounds, resumable, each with its curve in a CSV.
+"""Train the student on the pool: three rounds, resumable, each with its curve in a CSV.
 
 python -m training.train WORK
 """
@@ -18,7 +18,7 @@ from training.feed import Batch, Pool, held_out
 from training.losses import agreement
 from training.pool import load_projection
 from training.run import Run, begin, go_on, grow, load, save, step
-from training.schedule import FIRST, SECOND, Schedule
+from training.schedule import ROUNDS, Schedule
 from training.student import side_of
 
 _log = logging.getLogger(__name__)
@@ -93,4 +93,6 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
     work = Path(sys.argv[1])
-    train(work, SECOND, "second", after=train(work, FIRST, "first"))
+    last = None
+    for name, plan in ROUNDS.items():
+        last = train(work, plan, name, after=last)
