@@ -14,14 +14,15 @@ _TEMPLATE = Path(__file__).with_name("card.md")
 
 def card(work: Path, plan: Schedule) -> str:
     """The hub's form: a YAML header, then what it is, how it was made, numbers, limits."""
-    last = joined([work / f"{name}.csv" for name in ROUNDS])[-1]
+    curve = joined([work / f"{name}.csv" for name in ROUNDS])
+    last = curve[-1]
     packages = rows()
     values = {
         "pictures": f"{sum(int(row['kept']) for row in packages):,}",
         "held_pictures": f"{sum(int(row['held_out']) for row in packages):,}",
         "packages": len(packages),
         "views": f"{int(last['views']):,}",
-        "distinct": f"{int(last['distinct']):,}",
+        "distinct": f"{max(int(row['distinct']) for row in curve):,}",
         "minutes": round(float(last["minutes"])),
         "agreement": f"{float(last['agreement']):.3f}",
         "recoloured": f"{float(last['recoloured']):.3f}",

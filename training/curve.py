@@ -46,7 +46,7 @@ def draw(rows: list[dict[str, str]], figure: Path) -> None:
         side = rows[place]["side"]
         if side != rows[place - 1]["side"]:
             axes.axvline(views[place], color="#888888", linestyle=":")
-            axes.text(views[place], 0.02, f" {side} pixels", color="#666666", fontsize=8)
+            axes.text(views[place], 0.02, f" {side} px", color="#666666", fontsize=8)
     axes.set_xlabel("views seen, thousands")
     axes.set_ylabel("mean cosine with the teacher, held-out pictures")
     axes.set_ylim(0)
