@@ -66,7 +66,7 @@ check: .venv/for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/ty check --python .venv
-	OMP_NUM_THREADS=1 $(RUN) pytest -q -n auto --dist loadfile -m "$(QUICK)"
+	OMP_NUM_THREADS=1 $(RUN) pytest -q -n 3 --dist loadfile -m "$(QUICK)"
 
 test: .venv/for-tests
 	$(BIN)/ruff check .

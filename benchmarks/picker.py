@@ -78,7 +78,8 @@ CLICK = """async number => {
     const before = card(), start = performance.now();
     buttons[number].click();
     while (card() == before) await new Promise(done => setTimeout(done));
-    await Promise.all([...document.querySelectorAll("img[src^='data:']")].map(each => each.decode()));
+    const pictures = [...document.querySelectorAll("img[src^='data:']")];
+    await Promise.all(pictures.map(each => each.decode().catch(() => null)));  // one may have been replaced meanwhile
     await painted();
     return performance.now() - start;
 }"""

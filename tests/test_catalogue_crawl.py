@@ -50,6 +50,7 @@ def test_games_added_while_paging_are_not_doubled(store):
     assert len(games) == 1_300 or 5 in games["appid"].tolist()
 
 
+@pytest.mark.slow
 def test_a_list_that_never_meets_itself_ends(store):
     def shuffle(store):
         store.games = store.games[700:] + store.games[:700]

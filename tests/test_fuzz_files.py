@@ -89,6 +89,7 @@ def found_or_line(read):
         return None, str(error)
 
 
+@pytest.mark.slow
 @given(which=st.integers(0, 1 << 30), how=DAMAGE)
 def test_a_damaged_file_is_never_believed_and_never_a_traceback(home, whole, which, how):
     files = sorted(home / path for path in finished(home))

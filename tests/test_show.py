@@ -78,6 +78,7 @@ def test_unique_tells_the_nearest(album):
     assert boxes(figure, range(1, 20)).keys() == {3, 5}
 
 
+@pytest.mark.slow
 def test_duplicates_keep_groups_together(album):
     groups = [[1, 2, 3, 4, 5], [6, 7, 8], [9, 10], [11, 12]]
     figure = show.duplicates(album, groups, most=4, columns=6)

@@ -141,6 +141,7 @@ def test_a_student_of_another_side_keeps_each_bias_for_its_step(work):
     assert torch.equal(student.bias_tables(student.resized(larger, 32))[0], small)
 
 
+@pytest.mark.slow
 def test_steps_lower_the_loss(work):
     torch.manual_seed(0)
     pool = Pool(work / "pool")

@@ -101,6 +101,7 @@ def test_what_is_here_is_not_replaced_by_what_is_on_drive(finished_home, chosen)
     assert tree(on_drive(chosen)) == finished(finished_home)
 
 
+@pytest.mark.slow
 def test_features_of_another_eye_are_not_mixed_in(finished_home, chosen, tmp_path):
     """Here is the beginning of one eye's features, on Drive are all of another's, in folders of one name."""
     transfer.copy_finished(finished_home, on_drive(chosen))
