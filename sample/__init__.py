@@ -9,7 +9,7 @@ from pathlib import Path
 from sample.catalogue import fictional, many, retouched
 from sample.faults import Edit
 from sample.games import TAGS, Game, Stock
-from sample.notebook import eye_line, eyes, notes, open_store
+from sample.notebook import eye_line, eyes, notes, open_store, with_eye
 from sample.own import folder
 from sample.store import Request, Store
 from sample.untrained import checkpoint
@@ -31,6 +31,7 @@ __all__ = [
     "notes",
     "open_store",
     "retouched",
+    "with_eye",
 ]
 
 DRAFT = Path(__file__).with_name("draft.jpg")  # a banner of a game that is not in the store, to compare with it

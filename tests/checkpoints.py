@@ -6,11 +6,15 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from transformers import BeitConfig, BeitForImageClassification, BeitForMaskedImageModeling, BeitImageProcessorPil
 
+from utils import settings
+
 KINDS = {"tuned": BeitForImageClassification, "masked": BeitForMaskedImageModeling}
 FORMS = ("today", "2021")
+IMAGES = [settings.IMAGES[0], *(pytest.param(image, marks=pytest.mark.slow) for image in settings.IMAGES[1:])]
 
 _SMALL = {
     "hidden_size": 32,

@@ -22,7 +22,6 @@ import uvicorn
 from PIL import Image
 
 import sample
-from sample.notebook import with_eye
 from utils import banners, catalogue, encoder, export, matching, settings
 from utils.export import api
 from utils.export.api.app import MOST_BYTES
@@ -269,7 +268,7 @@ def test_without_an_eye_only_matches_are_served(served):
 def test_what_the_notebook_left_is_loaded(downloaded, tmp_path):
     """Away from Steam no game has a store page, and the pictures are those beside the gallery."""
     stock, snapshots = downloaded
-    chosen = with_eye(settings.read(SOURCE="sample", DATA=str(tmp_path)))
+    chosen = sample.with_eye(settings.read(SOURCE="sample", DATA=str(tmp_path)))
     with sample.Store(stock) as store:
         games = downloads.fetch(store)
     catalogue.save(games, chosen.catalogue_file)

@@ -69,9 +69,7 @@ def by_transformers(folder: Path, kind: str, pooling: str, image: str, pictures:
     return {"cls": cls, "mean": mean, "complex": torch.cat([cls, mean], 1)}[style]
 
 
-@pytest.mark.parametrize(
-    "image", ["squash", pytest.param("crop", marks=pytest.mark.slow), pytest.param("whole", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("image", checkpoints.IMAGES)
 @pytest.mark.parametrize("form", checkpoints.FORMS)
 @pytest.mark.parametrize("kind", checkpoints.KINDS)
 def test_features_are_those_of_transformers(folders, pictures, kind, form, image):

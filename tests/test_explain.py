@@ -39,9 +39,7 @@ def features(beit: encoder.Encoder, pictures: np.ndarray) -> Features:
     return Features(appids, appids.astype(str).astype(object), beit(pictures).half().numpy(), manifest)
 
 
-@pytest.mark.parametrize(
-    "image", ["squash", pytest.param("crop", marks=pytest.mark.slow), pytest.param("whole", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("image", checkpoints.IMAGES)
 @pytest.mark.parametrize(("kind", "pooling"), [(kind, each) for kind, some in POOLINGS.items() for each in some])
 def test_both_maps_and_what_has_no_place_sum_to_the_cosine(folders, pictures, kind, pooling, image):
     beit = load(folders[kind], pooling, image)

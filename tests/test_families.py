@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import checkpoints
 import families
 import numpy as np
 import pytest
@@ -34,9 +35,7 @@ def load(folder: Path, pooling: str = "pooled", image: str = "squash") -> encode
     return encoder.load(folder, pooling, image, device="cpu", dtype="float32")
 
 
-@pytest.mark.parametrize(
-    "image", ["squash", pytest.param("crop", marks=pytest.mark.slow), pytest.param("whole", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("image", checkpoints.IMAGES)
 @pytest.mark.parametrize("name", NAMES)
 def test_features_are_those_of_transformers(folders, pictures, name, image):
     for pooling in POOLINGS[name] if image == "whole" else POOLINGS[name][:1]:
