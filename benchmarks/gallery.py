@@ -27,11 +27,11 @@ import pandas as pd
 import uvicorn
 from fastapi import FastAPI, Response
 
+import share
+from share import api
+from share.site import site, store_pictures
 from tests import browser
 from tools.ranges import ranged
-from utils import export
-from utils.export import api
-from utils.export.site import site, store_pictures
 from utils.matching import Matches
 
 WORDS = ["iron", "sky", "legend", "dark", "tower", "knight", "hero", "quest", "star", "moon", "shadow", "cat", "puzzle"]
@@ -164,7 +164,7 @@ def main() -> None:
     matches, table = made_up(asked.games)
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        page = export.gallery(matches, table, {}, Path(folder) / "gallery")
+        page = share.gallery(matches, table, {}, Path(folder) / "gallery")
         print(f"written in {time.perf_counter() - began:.0f} s")
         start = sum(
             (page.parent / name).stat().st_size for name in ("index.html", "gallery.css", "gallery.js", "search.js")

@@ -18,7 +18,8 @@ from pathlib import Path
 import pandas as pd
 
 import sample
-from utils import banners, catalogue, encoder, features, judge, matching, settings, snapshot
+import study
+from utils import banners, catalogue, encoder, features, matching, settings, snapshot
 from utils.errors import PlainError
 from utils.settings import Settings
 
@@ -32,14 +33,14 @@ def fetched(folder: Path | None, data: Path) -> tuple[Settings, pd.DataFrame]:
     return chosen, games
 
 
-def ways(asked: argparse.Namespace, chosen: Settings) -> list[judge.Configuration]:
+def ways(asked: argparse.Namespace, chosen: Settings) -> list[study.Configuration]:
     """Return all that is compared: each checkpoint, pooling and input in each preparation."""
     preparations = [(how, 0.5) for how in matching.PREPARATIONS]
     preparations += [("whitened", exponent) for exponent in asked.exponent]
     checkpoints = asked.checkpoint or [chosen.checkpoint]
     found = []
     for checkpoint, pooling, image in itertools.product(checkpoints, asked.pooling, asked.image):
-        found += [judge.Configuration(checkpoint, pooling, image, how, exponent) for how, exponent in preparations]
+        found += [study.Configuration(checkpoint, pooling, image, how, exponent) for how, exponent in preparations]
     return found
 
 
@@ -50,9 +51,9 @@ def heat_maps(checkpoints: list[str], outside: str, chosen: Settings) -> None:
     for checkpoint in checkpoints:
         eye = encoder.load(checkpoint)
         stored = features.extract(
-            chosen.snapshots, eye, chosen.features.parent / judge.Configuration(checkpoint).folder
+            chosen.snapshots, eye, chosen.features.parent / study.Configuration(checkpoint).folder
         )
-        found = judge.deletion(eye, matching.prepare(stored, "centred"), album, judging)
+        found = study.deletion(eye, matching.prepare(stored, "centred"), album, judging)
         print(f"hottest tenth hidden, fall of {outside}'s cosine over random tenths: {Path(checkpoint).name} {found}")
 
 
@@ -83,17 +84,17 @@ def main() -> None:
     asked = arguments()
     with tempfile.TemporaryDirectory() as beside:
         chosen, games = fetched(asked.folder, asked.data or Path(beside))
-        limits = judge.QUICK if asked.quick else {}
+        limits = study.QUICK if asked.quick else {}
         compared = ways(asked, chosen)
         out = chosen.features.parent
-        result = judge.compare(compared, chosen.snapshots, games, out, halves=asked.folder is None, **limits)
+        result = study.compare(compared, chosen.snapshots, games, out, halves=asked.folder is None, **limits)
         print(f"\n{result.about}\n\n{markdown(result.sight)}\n\n{markdown(result.short)}")
         if result.best:
             print(f"\nbest on the half to choose by: {result.best}")
         if asked.outside:
             heat_maps(asked.checkpoint or [chosen.checkpoint], asked.outside, chosen)
     if asked.figure:
-        asked.figure.write_bytes(judge.figure(result).jpeg())
+        asked.figure.write_bytes(study.figure(result).jpeg())
 
 
 if __name__ == "__main__":

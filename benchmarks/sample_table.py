@@ -13,8 +13,9 @@ import pandas as pd
 from torch import Tensor
 
 import sample
+import study
 from sample import eye
-from utils import banners, encoder, judge, matching
+from utils import banners, encoder, matching
 from utils.features import Features
 
 Describe = Callable[[Sequence[np.ndarray]], Tensor]
@@ -41,19 +42,19 @@ def described(games: pd.DataFrame, pictures: list[np.ndarray], describe: Describ
     return Features(games["appid"].to_numpy(), games["name"].to_numpy(), np.concatenate(batches), {})
 
 
-def row(name: str, stored: Features, how: str, queries: list[judge.Query]) -> str:
+def row(name: str, stored: Features, how: str, queries: list[study.Query]) -> str:
     """Return a line of the table."""
-    found = judge.averages(judge.scores(judge.rank(matching.prepare(stored, how), queries), queries))
+    found = study.averages(study.scores(study.rank(matching.prepare(stored, how), queries), queries))
     return f"| {name} | {found['hit@1']:.2f} | {found['recall@10']:.2f} |"
 
 
 def main() -> None:
     games, pictures = games_with_banners()
-    queries = judge.franchises(games)
+    queries = study.franchises(games)
     print(f"{len(queries)} queries, {len({query.group for query in queries})} series\n")
     print("| | hit@1 | recall@10 |\n|---|---|---|")
-    pixels = described(games, pictures, judge.Pixels())
-    for name, (columns, how) in judge.BASELINES.items():
+    pixels = described(games, pictures, study.Pixels())
+    for name, (columns, how) in study.BASELINES.items():
         part = Features(pixels.appids, pixels.names, pixels.vectors[:, columns], {})
         print(row(name, part, how, queries))
     for checkpoint in sys.argv[1:] or [str(eye.SMALL)]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sample.untrained import SIDES
 from sample.untrained import checkpoint as write_untrained
-from utils import web
+from utils import http
 from utils.settings import DEFAULT_CHECKPOINT
 
 SMALL = Path(__file__).with_name("beit-small")  # trained by `training/`; its README is the model card
@@ -96,8 +96,8 @@ def hub_answers() -> bool:
         return False
     address = f"{constants.ENDPOINT}/{DEFAULT_CHECKPOINT}/resolve/main/config.json"
     try:
-        return web.get(address, limit=1_000_000, deadline=_PATIENCE, tries=1).status == 200
-    except web.WebError:
+        return http.get(address, limit=1_000_000, deadline=_PATIENCE, tries=1).status == 200
+    except http.WebError:
         return False
 
 

@@ -14,7 +14,7 @@ from pytest_httpserver import HTTPServer
 
 import sample
 from utils import transfer
-from utils.web import retrying
+from utils.http import retrying
 
 hypothesis.settings.register_profile("short", max_examples=25, derandomize=True, deadline=None, database=None)
 hypothesis.settings.register_profile("fuzz", max_examples=300, deadline=None, print_blob=True)

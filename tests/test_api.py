@@ -22,10 +22,11 @@ import uvicorn
 from PIL import Image
 
 import sample
-from utils import banners, catalogue, encoder, export, matching, settings
-from utils.export import api
-from utils.export.api.app import MOST_BYTES
-from utils.export.site import site, store_pictures
+import share
+from share import api
+from share.api.app import MOST_BYTES
+from share.site import site, store_pictures
+from utils import banners, catalogue, encoder, matching, settings
 from utils.features import Features
 
 
@@ -45,7 +46,7 @@ def served(tmp_path_factory) -> api.Served:
     features = Features(games["appid"].to_numpy(), games["name"].to_numpy(), vectors, eye.identity)
     prepared = matching.prepare(features, "centred")
     matches = matching.all_matches(prepared, 10)
-    page = export.gallery(matches, games, album, home / "gallery", pictures="folder")
+    page = share.gallery(matches, games, album, home / "gallery", pictures="folder")
     sight = api.Sight(eye, prepared, album)
     return api.Served(site(matches, games, store_pictures(matches, games)), sight, page.parent)
 
@@ -140,7 +141,7 @@ def test_what_is_no_picture_is_refused(client):
 
 
 def test_a_picture_that_drips_is_given_up(client, monkeypatch):
-    monkeypatch.setattr("utils.export.api.app.DEADLINE", 0.2)
+    monkeypatch.setattr("share.api.app.DEADLINE", 0.2)
 
     def drips():
         for _ in range(20):
@@ -273,7 +274,7 @@ def test_what_the_notebook_left_is_loaded(downloaded, tmp_path):
         games = downloads.fetch(store)
     catalogue.save(games, chosen.catalogue_file)
     shutil.copytree(snapshots, chosen.snapshots)
-    with pytest.raises(export.ExportError, match="run the match notebook first"):
+    with pytest.raises(share.ExportError, match="run the match notebook first"):
         api.load(chosen, sees=False)
     vectors = np.random.default_rng(0).normal(size=(len(games), 8)).astype(np.float16)
     features = Features(games["appid"].to_numpy(), games["name"].to_numpy(), vectors, {"checkpoint": "made up"})

@@ -18,9 +18,10 @@ import pytest
 from PIL import Image
 
 import sample
-from utils import catalogue, export, matching, settings
+import share
+from share import escape
+from utils import catalogue, matching, settings
 from utils.banners import Banner
-from utils.export import escape
 from utils.features import Features
 from utils.names import visible
 from utils.search import Index
@@ -70,7 +71,7 @@ def extras(matches):
     """The mirrored matches are the others backwards; one group of near-duplicates; a map of a few clusters."""
     backwards = replace(matches, neighbours=matches.neighbours[:, ::-1].copy(), cosines=matches.cosines[:, ::-1].copy())
     places = np.random.default_rng(3).normal(size=(len(matches.appids), 2))
-    return export.Extras(backwards, [matches.appids[:3]], places)
+    return share.Extras(backwards, [matches.appids[:3]], places)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def gallery(games, matches, extras, tmp_path_factory):
     """An export that begins with the hostile names, with one popular game that has no matches."""
     popular = [*games["appid"][:10], 999]
     folder = tmp_path_factory.mktemp("web") / "gallery"
-    return export.gallery(matches, games, {}, folder, popular=popular, extras=extras)
+    return share.gallery(matches, games, {}, folder, popular=popular, extras=extras)
 
 
 # ------------------------------------------------------------ files
@@ -116,7 +117,7 @@ def test_the_most_unique_and_the_near_duplicates_are_listed(gallery, matches):
 
 def test_embedding_atlas_gets_one_parquet(games, matches, extras, tmp_path):
     album = {appid: Banner(appid, "", jpeg(appid)) for appid in matches.appids.tolist()[1:]}
-    file = export.atlas(matches, games, album, extras.plane, tmp_path / "atlas.parquet")
+    file = share.atlas(matches, games, album, extras.plane, tmp_path / "atlas.parquet")
     table = pq.read_table(file).to_pylist()
     assert [row["appid"] for row in table] == matches.appids.tolist()
     assert table[0]["image"] is None
@@ -188,7 +189,7 @@ def pictures_shown(start):
 def test_pictures_can_be_copied_into_the_folder(games, matches, tmp_path):
     missing, *others = matches.appids.tolist()
     album = {appid: Banner(appid, "", jpeg(appid)) for appid in others}
-    page = export.gallery(matches, games, album, tmp_path / "gallery", pictures="folder", popular=[missing, others[0]])
+    page = share.gallery(matches, games, album, tmp_path / "gallery", pictures="folder", popular=[missing, others[0]])
     assert {file.name: file.read_bytes() for file in (page.parent / "pictures").iterdir()} == {
         f"{appid}.jpg": jpeg(appid) for appid in others
     }
@@ -203,7 +204,7 @@ def test_what_is_no_plain_address_is_no_picture(games, matches, tmp_path):
     appids = matches.appids[: len(odd)].tolist()
     changed = games.set_index("appid")["banner_url"].to_dict() | dict(zip(appids, odd, strict=True))
     games = games.assign(banner_url=games["appid"].map(changed))
-    page = export.gallery(matches, games, {}, tmp_path / "gallery", popular=appids)
+    page = share.gallery(matches, games, {}, tmp_path / "gallery", popular=appids)
     assert pictures_shown(data(page, "start")) == [None] * len(odd)
     assert "a.test" not in page.read_text(encoding="utf-8")
 
@@ -211,7 +212,7 @@ def test_what_is_no_plain_address_is_no_picture(games, matches, tmp_path):
 def test_pictures_may_lie_with_several_hosts(games, matches, tmp_path):
     first, second = matches.appids[:2].tolist()
     urls = games["appid"].map({first: "https://a.test/1/x.jpg", second: "http://b.test:81/2/y.jpg?t=1"})
-    page = export.gallery(matches, games.assign(banner_url=urls), {}, tmp_path / "gallery", popular=[first, second])
+    page = share.gallery(matches, games.assign(banner_url=urls), {}, tmp_path / "gallery", popular=[first, second])
     start = data(page, "start")
     shown = [start["pictures"] + picture for picture in pictures_shown(start)]
     assert shown == ["https://a.test/1/x.jpg", "http://b.test:81/2/y.jpg?t=1"]
@@ -220,32 +221,32 @@ def test_pictures_may_lie_with_several_hosts(games, matches, tmp_path):
 
 def test_a_second_export_replaces_the_first_whole(games, matches, tmp_path):
     album = {appid: Banner(appid, "", jpeg(appid)) for appid in matches.appids.tolist()}
-    export.gallery(matches, games, album, tmp_path / "gallery", pictures="folder")
+    share.gallery(matches, games, album, tmp_path / "gallery", pictures="folder")
     fewer = replace(matches, neighbours=matches.neighbours[:, :2], cosines=matches.cosines[:, :2])
-    page = export.gallery(fewer, games, album, tmp_path / "gallery")
+    page = share.gallery(fewer, games, album, tmp_path / "gallery")
     assert {file.name for file in page.parent.iterdir()} == FILES
     assert len(pd.read_csv(page.parent / "matches.csv")) == 2 * len(fewer.appids)
     assert list(tmp_path.iterdir()) == [page.parent]
 
 
 def test_an_export_that_fails_leaves_the_earlier_one(games, matches, tmp_path):
-    page = export.gallery(matches, games, {}, tmp_path / "gallery")
+    page = share.gallery(matches, games, {}, tmp_path / "gallery")
     before = page.read_bytes()
     album = {appid: Banner(appid, "", jpeg(appid)) for appid in matches.appids[:9].tolist()}
     album[matches.appids.item(9)] = Banner(1, "", None)
     with pytest.raises(TypeError):
-        export.gallery(matches, games, album, tmp_path / "gallery", pictures="folder")
+        share.gallery(matches, games, album, tmp_path / "gallery", pictures="folder")
     assert page.read_bytes() == before
-    export.gallery(matches, games, {}, tmp_path / "gallery")
+    share.gallery(matches, games, {}, tmp_path / "gallery")
     assert list(tmp_path.iterdir()) == [page.parent]
 
 
 def test_what_is_not_ours_stays(games, matches, tmp_path):
-    page = export.gallery(matches, games, {}, tmp_path / "gallery")
+    page = share.gallery(matches, games, {}, tmp_path / "gallery")
     for name in ("CNAME", ".git/config", "pictures/mine.jpg", "data/mine.js"):
         (page.parent / name).parent.mkdir(exist_ok=True)
         (page.parent / name).write_text("mine")
-    export.gallery(matches, games, {}, tmp_path / "gallery")
+    share.gallery(matches, games, {}, tmp_path / "gallery")
     for name in ("CNAME", ".git/config", "pictures/mine.jpg", "data/mine.js"):
         assert (page.parent / name).read_text() == "mine"
 
@@ -254,8 +255,8 @@ def test_what_is_not_ours_stays(games, matches, tmp_path):
 def test_a_file_that_is_not_ours_is_never_replaced(games, matches, tmp_path, name):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("mine")
-    with pytest.raises(export.ExportError, match="not of an earlier export"):
-        export.gallery(matches, games, {}, tmp_path)
+    with pytest.raises(share.ExportError, match="not of an earlier export"):
+        share.gallery(matches, games, {}, tmp_path)
     assert (tmp_path / name).read_text() == "mine"
 
 
@@ -264,18 +265,18 @@ def test_a_made_up_list_leads_nowhere_else(games, matches, tmp_path):
     (tmp_path / "gallery").mkdir()
     listed = ["files.txt", "../letter.txt", "/etc/hosts", "a/../../letter.txt", ".git/config"]
     (tmp_path / "gallery" / "files.txt").write_text("\n".join(listed))
-    export.gallery(matches, games, {}, tmp_path / "gallery")
+    share.gallery(matches, games, {}, tmp_path / "gallery")
     assert (tmp_path / "letter.txt").read_text() == "mine"
 
 
 def test_a_map_of_other_games_is_refused(games, matches, tmp_path):
-    with pytest.raises(export.ExportError, match=r"plane is of shape \(3, 2\)"):
-        export.gallery(matches, games, {}, tmp_path, extras=export.Extras(plane=np.zeros((3, 2))))
+    with pytest.raises(share.ExportError, match=r"plane is of shape \(3, 2\)"):
+        share.gallery(matches, games, {}, tmp_path, extras=share.Extras(plane=np.zeros((3, 2))))
 
 
 def test_other_words_for_the_pictures_are_refused(games, matches, tmp_path):
-    with pytest.raises(export.ExportError, match="'web'; allowed are 'store', 'folder'"):
-        export.gallery(matches, games, {}, tmp_path / "gallery", pictures="web")
+    with pytest.raises(share.ExportError, match="'web'; allowed are 'store', 'folder'"):
+        share.gallery(matches, games, {}, tmp_path / "gallery", pictures="web")
 
 
 # ------------------------------------------------------------ the page
@@ -505,7 +506,7 @@ def test_a_light_page_for_who_prefers_light(page, gallery):
 
 @in_browser
 def test_without_reviews_games_are_shown_from_a_to_z(page, games, matches, tmp_path):
-    gallery = export.gallery(matches, games.assign(review_count=0), {}, tmp_path / "gallery")
+    gallery = share.gallery(matches, games.assign(review_count=0), {}, tmp_path / "gallery")
     opened(page, gallery)
     page.get_by_role("heading", name="Games from A to Z").wait_for()
     assert grid(page) == sorted(matches.names.tolist(), key=str.casefold)[:100]
@@ -513,7 +514,7 @@ def test_without_reviews_games_are_shown_from_a_to_z(page, games, matches, tmp_p
 
 @in_browser
 def test_empty_and_error_states(page, games, matches, tmp_path):
-    gallery = export.gallery(matches, games, {}, tmp_path / "gallery", popular=[])
+    gallery = share.gallery(matches, games, {}, tmp_path / "gallery", popular=[])
     opened(page, gallery)
     page.locator("#text").fill("zzzzqqqq")
     page.get_by_text("No game is called that, nor nearly so.").wait_for()
@@ -534,7 +535,7 @@ def test_empty_and_error_states(page, games, matches, tmp_path):
 @in_browser
 def test_pictures_in_the_folder_are_shown_on_a_phone(page, games, matches, tmp_path):
     album = {appid: Banner(appid, "", jpeg(appid)) for appid in matches.appids.tolist()[1:]}
-    gallery = export.gallery(matches, games, album, tmp_path / "gallery", pictures="folder")
+    gallery = share.gallery(matches, games, album, tmp_path / "gallery", pictures="folder")
     page.set_viewport_size({"width": 390, "height": 844})
     opened(page, gallery, f"#{matches.appids[1]}")
     loaded(page.locator("#query img"))

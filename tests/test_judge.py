@@ -10,8 +10,9 @@ import pytest
 import torch
 
 import sample
-from utils import banners, catalogue, encoder, explain, features, judge, matching
-from utils.judge.views import altered_views
+import study
+from study.views import altered_views
+from utils import banners, catalogue, encoder, explain, features, matching
 
 pytestmark = pytest.mark.slow
 
@@ -34,10 +35,10 @@ def stocked(downloaded):
 
 @pytest.fixture(scope="module")
 def result(stocked, untrained, tmp_path_factory):
-    ways = [judge.Configuration(untrained, preparation=how) for how in ("as they are", "centred")]
-    ways.append(judge.Configuration(untrained, "mean@2"))
+    ways = [study.Configuration(untrained, preparation=how) for how in ("as they are", "centred")]
+    ways.append(study.Configuration(untrained, "mean@2"))
     out = tmp_path_factory.mktemp("features")
-    return judge.compare(ways, *stocked, out, pictures=12), out
+    return study.compare(ways, *stocked, out, pictures=12), out
 
 
 def test_a_comparison_has_a_row_for_each_and_names_the_untrained(result):
@@ -105,7 +106,7 @@ def test_a_comparison_says_what_matching_says(result, stocked):
     first, _ = matching.nearest(matching.prepare(stored, "centred"), stored.appids, 1)
     series = games.set_index("appid")["franchises"].str[0]
     right = series[stored.appids].to_numpy() == series[first[:, 0]].to_numpy()
-    half = {query.appid for query in judge.half(judge.franchises(games), "test")}
+    half = {query.appid for query in study.half(study.franchises(games), "test")}
     table = pd.DataFrame({"right": right, "series": series[stored.appids].to_numpy()})
     means = table[np.isin(stored.appids, list(half))].groupby("series")["right"].mean()
     row = "tiny, pooled, squash, centred (untrained)"
@@ -115,7 +116,7 @@ def test_a_comparison_says_what_matching_says(result, stocked):
 def test_the_best_is_chosen_by_the_development_half(result):
     found, _ = result
     recall = found.table[("development", "recall@10")].iloc[5:]
-    chosen = judge.Configuration(found.best.checkpoint, found.best.pooling, preparation=found.best.preparation)
+    chosen = study.Configuration(found.best.checkpoint, found.best.pooling, preparation=found.best.preparation)
     assert found.best == chosen
     assert f"{chosen.pooling}, squash, {chosen.preparation}" in recall.idxmax()
 
@@ -123,7 +124,7 @@ def test_the_best_is_chosen_by_the_development_half(result):
 def test_a_comparison_reads_features_that_are_there(result, stocked, untrained):
     _, out = result
     before = {file: file.stat().st_mtime_ns for file in out.rglob("*.npy")}
-    again = judge.compare([judge.Configuration(untrained, preparation="centred")], *stocked, out, pictures=12)
+    again = study.compare([study.Configuration(untrained, preparation="centred")], *stocked, out, pictures=12)
     assert {file: file.stat().st_mtime_ns for file in out.rglob("*.npy")} == before
     row = "tiny, pooled, squash, centred (untrained)"
     table = again.table.drop(columns="cost", level=0)
@@ -136,30 +137,30 @@ def test_a_comparison_reads_features_that_are_there(result, stocked, untrained):
 def test_altered_banners_are_described_once_unless_what_was_kept_is_damaged(stocked, tmp_path, damage):
     album = banners.Album(stocked[0])
     shown = {"grey": list(album)[:3], "cut": []}
-    first = altered_views(judge.Pixels(), judge.Pixels.identity, shown, album, tmp_path)
+    first = altered_views(study.Pixels(), study.Pixels.identity, shown, album, tmp_path)
     (file,) = tmp_path.iterdir()
     file.write_bytes(damage(file.read_bytes()))
     asked = []
 
     def describe(pictures):
         asked.append(len(pictures))
-        return judge.Pixels()(pictures)
+        return study.Pixels()(pictures)
 
-    again = altered_views(describe, judge.Pixels.identity, shown, album, tmp_path)
+    again = altered_views(describe, study.Pixels.identity, shown, album, tmp_path)
     assert asked == ([] if damage(b"whole") == b"whole" else [3])
     assert list(again.vectors) == ["grey"]
     np.testing.assert_array_equal(again.vectors["grey"], first.vectors["grey"])
-    expected = judge.Pixels()([judge.alter(album[appid].rgb, "grey") for appid in shown["grey"]])
+    expected = study.Pixels()([study.alter(album[appid].rgb, "grey") for appid in shown["grey"]])
     np.testing.assert_array_equal(first.vectors["grey"], expected)
-    other = judge.Pixels.identity | {"checkpoint": "another"}
+    other = study.Pixels.identity | {"checkpoint": "another"}
     altered_views(describe, other, shown, album, tmp_path)
-    altered_views(describe, judge.Pixels.identity, {"grey": list(album)[1:4]}, album, tmp_path)
+    altered_views(describe, study.Pixels.identity, {"grey": list(album)[1:4]}, album, tmp_path)
     assert asked[-2:] == [3, 3]
 
 
 def test_the_figure_has_a_line_a_row_and_hollow_marks_for_the_untrained(result):
     found, _ = result
-    page = judge.figure(found)
+    page = study.figure(found)
     labels = [label.get_text().replace("\n", " ") for label in page.axes[0].get_yticklabels()]
     assert labels == found.table.index.tolist()
     assert "thumbnail, whitened, tiny" in page.alt
@@ -171,14 +172,14 @@ def test_the_figure_has_a_line_a_row_and_hollow_marks_for_the_untrained(result):
 def test_without_franchises_there_is_no_best(stocked, untrained, tmp_path):
     folder, games = stocked
     games = games.assign(franchises=[[] for _ in range(len(games))])
-    found = judge.compare([judge.Configuration(untrained)], folder, games, tmp_path, pictures=2)
+    found = study.compare([study.Configuration(untrained)], folder, games, tmp_path, pictures=2)
     assert found.best is None
     assert found.table[("franchises", "recall@10")].isna().all()
-    judge.figure(found).jpeg()
+    study.figure(found).jpeg()
 
 
 def test_without_halves_all_franchises_are_tested(stocked, tmp_path):
-    found = judge.compare([], *stocked, tmp_path, pictures=4, halves=False)
+    found = study.compare([], *stocked, tmp_path, pictures=4, halves=False)
     assert "; franchises: 240 of 240 queries, 30 groups; " in found.about
     assert found.best is None
     assert (found.sight["plain hit@1"].str.fullmatch(r"[01]\.\d\d \([01]\.\d\d to [01]\.\d\d\)")).all()
@@ -186,9 +187,9 @@ def test_without_halves_all_franchises_are_tested(stocked, tmp_path):
 
 def test_one_game_is_matched_by_each_eye(result, stocked, untrained):
     out = result[1]
-    ways = [judge.Configuration(untrained), judge.Configuration(untrained, "mean@2", preparation="centred")]
+    ways = [study.Configuration(untrained), study.Configuration(untrained, "mean@2", preparation="centred")]
     appid = int(stocked[1]["appid"].iloc[3])
-    found = judge.matches_by_eye(ways, out, appid, 4)
+    found = study.matches_by_eye(ways, out, appid, 4)
     assert list(found) == [f"{way} (untrained)" for way in ways]
     expected = matching.nearest(matching.prepare(features.load(out / ways[1].folder), "centred"), [appid], 4)
     np.testing.assert_array_equal(found[f"{ways[1]} (untrained)"], [expected[0][0], expected[1][0]])
@@ -204,13 +205,13 @@ def looked(stocked, untrained, result):
 
 def test_the_threshold_of_near_duplicates_is_that_of_light_copies(looked):
     eye, games, album = looked
-    threshold = judge.duplicate_threshold(eye, games, album, pictures=8)
+    threshold = study.duplicate_threshold(eye, games, album, pictures=8)
     assert 0 < threshold < 1
     appids = np.random.default_rng(0).permutation(games.appids)[:8]
     kept = []
     for name in ("JPEG", "badge"):
         for appid in appids:
-            copy = eye([judge.alter(album[appid].rgb, name)]).numpy()
+            copy = eye([study.alter(album[appid].rgb, name)]).numpy()
             found, cosines = matching.nearest(games, copy, len(games))
             kept.append(cosines[0, found[0] == appid][0] >= threshold - 1e-6)
     assert np.mean(kept) == pytest.approx(0.9, abs=0.04)
@@ -238,14 +239,14 @@ def test_the_deletion_test_tells_a_map_that_points_from_one_that_does_not(looked
     for first in (0, 200):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(explain, "why", lambda *_, first=first: Explanation(first))
-            found[first] = judge.deletion(eye, games, album, corner, pairs=10)
+            found[first] = study.deletion(eye, games, album, corner, pairs=10)
     assert found[0].ratio > 3
     assert found[200].ratio == pytest.approx(0, abs=0.01)
 
 
 def test_the_deletion_test_runs_on_an_eyes_own_maps(looked):
     eye, games, album = looked
-    found = judge.deletion(eye, games, album, judge.Pixels(), pairs=10)
+    found = study.deletion(eye, games, album, study.Pixels(), pairs=10)
     low, high = found.interval()
     assert low <= found.ratio <= high
     assert re.fullmatch(r"x-?\d\.\d\d \(x-?\d\.\d\d to x-?\d\.\d\d, 10 pairs\)", str(found))

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils import banners, pictures
+from utils import banners, images
 
 ROOT = Path(__file__).parent.parent
 
@@ -23,9 +23,9 @@ def file(image, kind, **options):
     return content.getvalue()
 
 
-@pytest.mark.parametrize("kind", pictures.FORMATS)
+@pytest.mark.parametrize("kind", images.FORMATS)
 def test_each_named_format_is_opened(kind):
-    image = pictures.open_picture(file(Image.new("RGB", (60, 90), "red"), kind))
+    image = images.open_picture(file(Image.new("RGB", (60, 90), "red"), kind))
     assert (image.format, image.size) == (kind, (60, 90))
 
 
@@ -37,16 +37,16 @@ def test_a_picture_that_is_a_program_is_never_run(tmp_path):
     if shutil.which("gs"):
         Image.open(io.BytesIO(picture)).load()
         written.unlink(missing_ok=True)
-    for opened in (pictures.open_picture, banners.decode, lambda content: banners.own(content, "")):
-        with pytest.raises(pictures.Refused, match="allowed are JPEG, PNG"):
+    for opened in (images.open_picture, banners.decode, lambda content: banners.own(content, "")):
+        with pytest.raises(images.Refused, match="allowed are JPEG, PNG"):
             opened(picture)
     assert not written.exists()
 
 
 @pytest.mark.parametrize("kind", ["EPS", "PDF", "PPM", "TGA", "ICO", "PCX", "JPEG2000"])
 def test_every_other_format_is_refused(kind):
-    with pytest.raises(pictures.Refused, match="not a whole picture; allowed are JPEG") as refused:
-        pictures.open_picture(file(Image.new("RGB", (64, 64), "red"), kind))
+    with pytest.raises(images.Refused, match="not a whole picture; allowed are JPEG") as refused:
+        images.open_picture(file(Image.new("RGB", (64, 64), "red"), kind))
     assert "<" not in str(refused.value)
 
 
@@ -59,17 +59,17 @@ def test_pixels_are_bounded_before_anything_is_decoded(width, height, monkeypatc
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100_000)))
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _: pytest.fail("decoded"))
-    with pytest.raises(pictures.Refused, match=r"pixels; allowed are 50,000,000"):
-        pictures.open_picture(bomb)
+    with pytest.raises(images.Refused, match=r"pixels; allowed are 50,000,000"):
+        images.open_picture(bomb)
 
 
 def test_bytes_are_bounded_wherever_a_picture_comes_from(tmp_path):
     endless = tmp_path / "endless.jpg"
     with endless.open("wb") as sparse:
         sparse.truncate(10**12)
-    with pytest.raises(pictures.Refused, match=r"50,000,001 bytes; allowed are 50,000,000"):
+    with pytest.raises(images.Refused, match=r"50,000,001 bytes; allowed are 50,000,000"):
         banners.own(endless, "")
-    with pytest.raises(pictures.Refused, match="/dev/zero is not a file"):
+    with pytest.raises(images.Refused, match="/dev/zero is not a file"):
         banners.own("/dev/zero", "")
 
 
@@ -93,12 +93,12 @@ def said(content):
     """Return what is said of a file that is refused; nothing where it is a picture."""
     try:
         assert banners.decode(content).shape == (384, 256, 3)
-    except pictures.Refused as error:
+    except images.Refused as error:
         return str(error)
     return ""
 
 
-@pytest.mark.parametrize("kind", pictures.FORMATS)
+@pytest.mark.parametrize("kind", images.FORMATS)
 def test_flipped_and_cut_files_are_pictures_or_refused(kind):
     seeded = random.Random(5)  # noqa: S311 - damage, not secrets
     whole = file(Image.radial_gradient("L").resize((48, 72)).convert("RGB"), kind)
@@ -111,11 +111,11 @@ def test_flipped_and_cut_files_are_pictures_or_refused(kind):
     "nothing", [np.zeros((0, 0, 3), "uint8"), np.zeros((0, 5, 3), "uint8"), Image.new("RGB", (0, 0))]
 )
 def test_a_picture_without_pixels_is_refused(nothing):
-    with pytest.raises(pictures.Refused, match="pixels"):
-        pictures.content(nothing)
+    with pytest.raises(images.Refused, match="pixels"):
+        images.content(nothing)
 
 
 def test_a_path_that_is_too_long_is_one_short_line():
-    with pytest.raises(pictures.Refused, match="File name too long") as caught:
-        pictures.content("x" * 5_000)
+    with pytest.raises(images.Refused, match="File name too long") as caught:
+        images.content("x" * 5_000)
     assert len(str(caught.value)) < 400

@@ -10,7 +10,9 @@ from pages import assert_drawn_well, lines
 from PIL import Image, ImageFilter
 
 import sample
-from utils import banners, quality, show
+from study import odd_banners
+from study.odd_banners_figure import figure as issues_figure
+from utils import banners
 
 
 def rich(seed, patches=(36, 24)):
@@ -41,7 +43,7 @@ def looked_at(tmp_path_factory):
             store.pictures[game.appid] = jpeg(kind)
         games = fetch(store)
         assert update(store, folder, games).downloaded == len(kinds)
-    return quality.find_issues(folder, games), folder
+    return odd_banners.find_issues(folder, games), folder
 
 
 @pytest.fixture
@@ -77,18 +79,18 @@ def test_doubles_share_a_group_and_others_have_none(issues):
 
 
 def test_the_summary_counts_and_explains_all(issues):
-    summary = quality.summary(issues).set_index("issue")
-    assert summary.index.tolist() == list(quality.ISSUES)
+    summary = odd_banners.summary(issues).set_index("issue")
+    assert summary.index.tolist() == list(odd_banners.ISSUES)
     assert summary.loc["grey", "banners"] == 2
     assert summary["meaning"].str.len().min() > 10
 
 
 def test_the_figure_has_a_row_for_each_kind(looked_at):
     issues, folder = looked_at
-    figure = show.issues(banners.Album(folder), issues)
+    figure = issues_figure(banners.Album(folder), issues)
     assert [line for line in lines(figure) if ":" in line] == [
         f"{issue} ({2 if issue in ('grey', 'exact duplicate', 'near duplicate') else 1}): {meaning}"
-        for issue, meaning in quality.ISSUES.items()
+        for issue, meaning in odd_banners.ISSUES.items()
     ]
     assert "2 grey" in figure.alt
     assert_drawn_well(figure)
@@ -97,18 +99,18 @@ def test_the_figure_has_a_row_for_each_kind(looked_at):
 def test_only_the_games_of_the_catalogue_are_looked_at(looked_at):
     issues, folder = looked_at
     games = pd.DataFrame({"appid": issues.loc[issues["issue"] == "dark", "appid"]})
-    assert quality.find_issues(folder, games)["issue"].tolist() == ["dark"]
+    assert odd_banners.find_issues(folder, games)["issue"].tolist() == ["dark"]
 
 
 def test_a_folder_without_banners_has_no_issues(tmp_path):
-    found = quality.find_issues(tmp_path, pd.DataFrame({"appid": [10]}))
+    found = odd_banners.find_issues(tmp_path, pd.DataFrame({"appid": [10]}))
     assert found.empty
-    assert quality.summary(found)["banners"].sum() == 0
-    assert lines(show.issues({}, found)) == ["Nothing stands out in any banner."]
+    assert odd_banners.summary(found)["banners"].sum() == 0
+    assert lines(issues_figure({}, found)) == ["Nothing stands out in any banner."]
 
 
 def test_a_spreadsheet_runs_no_name(tmp_path):
     issues = pd.DataFrame({"appid": [1, 2], "name": ["=1+1", "Ōkami"], "issue": "dark", "value": 0.1, "group": -1})
-    file = quality.save_csv(issues, tmp_path / "issues.csv")
+    file = odd_banners.save_csv(issues, tmp_path / "issues.csv")
     again = pd.read_csv(io.BytesIO(file.read_bytes()), encoding="utf-8-sig")
     assert again["name"].tolist() == ["'=1+1", "Ōkami"]

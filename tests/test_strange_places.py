@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from sample import own
+from share import folder as gallery
 from utils import files, snapshot
 from utils.errors import PlainError
-from utils.export import folder as gallery
 from utils.snapshot.plan import read_plans
 from utils.snapshot.shards import verify
 

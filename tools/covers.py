@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from utils.pictures import open_picture
+from utils.images import open_picture
 
 LIST = Path(__file__).parents[1] / "docs" / "covers.csv"
 REPOSITORIES = {

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from utils import snapshot
 from utils.errors import PlainError
-from utils.pictures import Refused, content, open_picture, picture_size, upright_rgb
+from utils.images import Refused, content, open_picture, picture_size, upright_rgb
 from utils.snapshot import HEIGHT, WIDTH
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The error that a notebook shows in one line."""
+"""The kinds of error that a reader of a notebook sees, each in a line: what was found, what is allowed, the remedy."""
 
 
 class PlainError(Exception):
@@ -6,3 +6,48 @@ class PlainError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
+
+
+class SettingsError(PlainError, ValueError):
+    """A setting or an argument that cannot be followed."""
+
+
+class HttpError(PlainError):
+    """An address that gave no usable answer; the message names the host, never the query, which may hold a key."""
+
+    def __init__(self, message: str, *, retryable: bool = False, wait: float = 0.0) -> None:
+        super().__init__(message)
+        self.retryable = retryable  # whether another try may go better
+        self.wait = wait  # seconds that the server asked us to wait before it; 0 is as we like
+
+
+class StoreError(HttpError):
+    """An answer of the store that does not say what was asked."""
+
+
+class StorageError(PlainError, OSError):
+    """A disk, a mount or a lock that does not let us read or write."""
+
+
+class DamagedError(PlainError):
+    """A file or an archive that is not whole, or not what it says it is."""
+
+
+class PictureError(PlainError, ValueError):
+    """A picture that cannot be used."""
+
+
+class CheckpointError(PlainError, ValueError):
+    """A checkpoint that cannot be loaded or that lacks what was asked of it."""
+
+
+class DownloadError(PlainError):
+    """A download of banners that cannot go on."""
+
+
+class MatchError(PlainError, ValueError):
+    """A game, a query or a pair that cannot be found or compared."""
+
+
+class CellError(PlainError):
+    """A cell that was stopped, or that needs what another one makes."""

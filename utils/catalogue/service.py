@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from utils import settings, web
+from utils import http, settings
 from utils.catalogue.values import Fields
 
 CONTEXT = {"language": "english", "country_code": "US", "steam_realm": 1}
@@ -29,7 +29,7 @@ _OTHER_WAYS = (
 _ELSEWHERE = "Without it: SOURCE = 'sample' (a small store of our own) or SOURCE = 'folder' (your own pictures)"
 
 
-class StoreError(web.WebError):
+class StoreError(http.WebError):
     """The store gave no usable answer; the message names the host, what it said and what to do."""
 
 
@@ -64,25 +64,25 @@ class Store:
             check(response)
             return response
 
-        return web.tried(once, tries)
+        return http.tried(once, tries)
 
-    def _get(self, service: str, params: dict[str, str]) -> web.Answer:
+    def _get(self, service: str, params: dict[str, str]) -> http.Answer:
         address = f"{self.api_url.rstrip('/')}/{service}/v1/"
         with_key = params | ({"key": self._key} if self._key else {})
         try:
-            answer = web.get(
+            answer = http.get(
                 address, params=with_key, limit=_LIMIT, deadline=_DEADLINE, allowed=[self.api_url], tries=1
             )
-        except web.Unreachable as error:
+        except http.Unreachable as error:
             raise StoreError(f"{error}. {_ELSEWHERE}", retryable=True) from None
-        except web.WebError as error:
+        except http.WebError as error:
             raise StoreError(str(error), retryable=error.retryable, wait=error.wait) from None
         if self._key and answer.status in (401, 403):
             self._key = None
             return self._get(service, params)
         return answer
 
-    def _response(self, service: str, answer: web.Answer) -> Fields:
+    def _response(self, service: str, answer: http.Answer) -> Fields:
         """Return the JSON object in an answer, or say which kind of trouble it is."""
         said = f"{self.host} answered {answer.status} to {service}"
         if answer.status != 200:
@@ -110,15 +110,15 @@ class Store:
 def open_store(api_url: str | None, assets_url: str | None = None) -> Store:
     """Return the store at these addresses; None stands for the environment's, or Steam's own.
 
-    Raises web.RefusedAddress for what is no address.
+    Raises http.RefusedAddress for what is no address.
     """
     default_api, default_assets = settings.store_urls()
     api_url = api_url or default_api
-    web.checked(api_url)
+    http.checked(api_url)
     return Store(api_url, assets_url or default_assets, settings.store_key(api_url))
 
 
-def _refusal(said: str, answer: web.Answer) -> StoreError:
+def _refusal(said: str, answer: http.Answer) -> StoreError:
     if answer.status in (401, 404, 410):
         return StoreError(f"{said}: this door is closed. {_OTHER_WAYS}")
     if answer.status == 403:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from utils import banners, catalogue
 from utils.errors import PlainError
-from utils.pictures import picture_size
+from utils.images import picture_size
 from utils.search import Index
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ that are drawn are read from it.
 
 from utils.show.eyes import alike, eyes
 from utils.show.grids import banners, duplicates, matches, queries, unique
-from utils.show.issues import issues
 from utils.show.page import Figure
 from utils.show.plane import plane
 from utils.show.reasons import reasons, reasons_sentence
@@ -20,7 +19,6 @@ __all__ = [
     "banners",
     "duplicates",
     "eyes",
-    "issues",
     "matches",
     "plane",
     "queries",

@@ -17,7 +17,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from utils import pictures, web
+from utils import http, images
 
 # What img2dataset imports and a download does not use; torch and ray alone take longer than all the rest.
 _UNUSED = {"wandb": types.ModuleType("wandb"), "torch": None, "ray": None}  # None: an import of it fails
@@ -73,10 +73,10 @@ def fetch(
     key, address = row
     in_vain = False
     try:
-        answer = web.get(
+        answer = http.get(
             address, limit=MOST_BYTES, deadline=bounds["deadline"], allowed=bounds["allowed"], tries=_TRIES
         )
-        in_vain = web.may_pass(answer.status)
+        in_vain = http.may_pass(answer.status)
         if answer.status != HTTPStatus.OK:
             return key, None, f"status {answer.status}"
         if disallowed_header_directives and downloader.is_disallowed(
@@ -84,11 +84,11 @@ def fetch(
         ):
             return key, None, "disallowed by X-Robots-Tag"
         return key, io.BytesIO(for_opencv(answer.body)), None
-    except (web.TooLarge, pictures.TooLarge) as error:
+    except (http.TooLarge, images.TooLarge) as error:
         return key, None, f"too large: {error}"
-    except pictures.Refused as error:
+    except images.Refused as error:
         return key, None, f"damaged: {error}"
-    except web.WebError as error:
+    except http.WebError as error:
         in_vain = error.retryable
         return key, None, str(error)
     finally:
@@ -101,13 +101,13 @@ def for_opencv(content: bytes) -> bytes:
     OpenCV makes 16 bits white and cannot read every format; img2dataset forgets EXIF's rotation. A plain JPEG is
     returned as it is; others are rewritten as an upright BMP, not much larger than a banner.
     """
-    if len(content) <= _AS_IT_IS and pictures.is_plain(content):
+    if len(content) <= _AS_IT_IS and images.is_plain(content):
         return content
     with _DECODING:
-        width, height = pictures.picture_size(content)
+        width, height = images.picture_size(content)
         if width * height > _MOST_REWRITTEN:
-            raise pictures.TooLarge(f"{width} x {height} pixels; allowed are {_MOST_REWRITTEN:,} in all")
-        image = pictures.upright_rgb(pictures.open_picture(content))
+            raise images.TooLarge(f"{width} x {height} pixels; allowed are {_MOST_REWRITTEN:,} in all")
+        image = images.upright_rgb(images.open_picture(content))
         shrunk = image.reduce(max(1, min(image.width // 256, image.height // 384)))
     rewritten = io.BytesIO()
     shrunk.save(rewritten, "BMP")

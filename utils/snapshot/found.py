@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from utils.pictures import Refused, open_picture, upright_rgb
+from utils.images import Refused, open_picture, upright_rgb
 
 STATUSES = ("downloaded", "missing", "refused", "failed")
 SMALLEST = 64  # pixels; an original with a shorter side is no banner (Steam's are 300 and more wide)

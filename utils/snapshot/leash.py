@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from utils import pictures
+from utils import images
 from utils.snapshot import child, found
 from utils.snapshot.errors import SnapshotError
 from utils.snapshot.plan import Plan
@@ -140,7 +140,7 @@ def _environment() -> dict[str, str]:
     """Return the process's environment: it finds this package, and decodes no picture larger than is allowed."""
     package = str(Path(__file__).parents[2])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    bounds = {"OPENCV_IO_MAX_IMAGE_PIXELS": str(pictures.MOST_PIXELS)}
+    bounds = {"OPENCV_IO_MAX_IMAGE_PIXELS": str(images.MOST_PIXELS)}
     return os.environ | bounds | {"PYTHONPATH": path, "NO_ALBUMENTATIONS_UPDATE": "1"}
 
 

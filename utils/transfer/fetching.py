@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 
 from tqdm.auto import tqdm
 
-from utils import files, web
+from utils import files, http
 from utils.transfer import memory, rooms
 from utils.transfer.contents import BLOCK, MANIFEST_LIMIT, Bounded, Member, read_manifest, reading, total_bytes
 from utils.transfer.copying import copied, differing, plain_errors, require_same_plans, withdraw
@@ -31,7 +31,7 @@ def fetch(source: str | Path, home: Path) -> None:
 
     Raises BadArchive, with nothing unpacked, for an archive that is not ours, not whole, of a newer format, or not to
     be trusted; TransferError where `home` has another snapshot of the same number, for a disk that is too small and one
-    that cannot be written to; files.Busy, files.DiskFull, web.WebError.
+    that cannot be written to; files.Busy, files.DiskFull, http.WebError.
     """
     with plain_errors(home), files.locked(home / "snapshots"):
         if _SCHEME.match(str(source)):
@@ -48,7 +48,7 @@ def _local(source: str | Path) -> Path:
 
 
 def _fetch_from(address: str, home: Path) -> None:
-    members, where = web.tried(lambda: _offered(address))
+    members, where = http.tried(lambda: _offered(address))
     if _is_here(members, home):
         return
     _require_room(members, home, copies=2)
@@ -57,7 +57,7 @@ def _fetch_from(address: str, home: Path) -> None:
     headers = 4 * BLOCK * (len(members) + 20)
     limit = MANIFEST_LIMIT + headers + total_bytes(members.values())
     _remove_other_downloads(home, archive)
-    web.download(address, archive, limit=limit, deadline=_DEADLINE)
+    http.download(address, archive, limit=limit, deadline=_DEADLINE)
     try:
         _unpack(archive, home, where)
     finally:
@@ -66,9 +66,9 @@ def _fetch_from(address: str, home: Path) -> None:
 
 def _offered(address: str) -> tuple[dict[str, Member], str]:
     """Return what the archive at an address lists, and how messages call it."""
-    with web.opened(address, limit=2 * MANIFEST_LIMIT, deadline=_DEADLINE) as body:
+    with http.opened(address, limit=2 * MANIFEST_LIMIT, deadline=_DEADLINE) as body:
         where = f"what {body.host} sent"
-        web.require_ok(body)
+        http.require_ok(body)
         with reading(where), tarfile.open(fileobj=cast("BinaryIO", body), mode="r|") as tar:
             return read_manifest(tar), where
 

@@ -1,0 +1,89 @@
+"""A folder that we write to again and again, and that may hold what is not ours: `.git`, `CNAME`, another page."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from share.errors import ExportError
+from utils import files
+
+LIST = "files.txt"  # the names of all files that we wrote, a line each
+
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+
+
+class Folder:
+    """Files to be put into a folder, those of an earlier export there being replaced or removed by name."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._ours = set(_listed(path))
+        self._written: dict[str, None] = {LIST: None}
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file whole; raises ExportError where a file of that name is there that we did not write.
+
+        Its name is listed first, so that an export that was interrupted is known as ours.
+        """
+        place = self._place(name)
+        if name not in self._ours:
+            if place.exists():
+                raise ExportError(f"{place} is not of an earlier export; move it, or choose another folder")
+            self._ours.add(name)
+            with (self.path / LIST).open("a", encoding="utf-8") as listed:
+                listed.write(f"{name}\n")
+        self._written[name] = None
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = place.with_name(f"{place.name}.part")
+        part.write_bytes(content)
+        part.replace(place)
+
+    def _place(self, name: str) -> Path:
+        """Return where a file lies; raises ExportError where a link leads out of the folder, to what is not ours."""
+        place = self.path / name
+        if not place.parent.resolve().is_relative_to(self.path.resolve()):
+            raise ExportError(f"{place.parent} is a link out of the folder; remove it, or choose another folder")
+        return place
+
+    def finish(self) -> None:
+        """Remove what an earlier export wrote and this one did not, and list what this one wrote."""
+        stale = self._ours - self._written.keys()
+        for name in stale:
+            self._place(name).unlink(missing_ok=True)
+        for folder in sorted({(self.path / name).parent for name in stale}, reverse=True):
+            if folder != self.path and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        files.write(self.path / LIST, "".join(f"{name}\n" for name in self._written).encode())
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Folder]:
+    """Yield the folder to write to; what an earlier export left is removed only when all is written.
+
+    Raises ExportError where `path` is a file, or holds a file list that is not ours; files.CannotWrite and
+    files.DiskFull.
+    """
+    if path.exists() and not path.is_dir():
+        raise ExportError(f"{path} is a file; choose or make a folder")
+    with files.plain_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+        folder = Folder(path)
+        if not (path / LIST).is_file():
+            files.write(path / LIST, f"{LIST}\n".encode())
+        yield folder
+        folder.finish()
+
+
+def _listed(path: Path) -> list[str]:
+    """Return the names that an earlier export listed; a list that somebody made up leads nowhere else."""
+    file = path / LIST
+    if not file.is_file():
+        return []
+    try:
+        names = file.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        names = [""]
+    if LIST not in names:
+        raise ExportError(f"{file} is not of an earlier export; move it, or choose another folder")
+    return [name for name in names if _NAME.fullmatch(name)]

@@ -1,0 +1,96 @@
+"""The gallery: a page that needs no server, and beside it lists to post and a table for a spreadsheet.
+
+index.html, gallery.css, *.js   the page; its data are in data/, its pictures at the store or in pictures/
+popular.md, popular.bbcode.txt  the popular games with ten matches each, for a forum or a README
+unique.md                       the most unique games, each with its nearest
+duplicates.md                   groups of near-duplicates
+matches.csv                     a row a match, for a spreadsheet
+manifest.json                   what made the matches
+files.txt                       the names of all these: what a later export may replace or remove
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from share import folder as folders
+from share import lists, page, tables
+from share.errors import ExportError
+from share.escape import utf8
+from share.site import Extras, Site, copied_pictures, site, store_pictures
+from utils.banners import Banner
+from utils.matching import Matches
+from utils.settings import STORE_PAGE
+
+PICTURES = ("store", "folder")
+FORMAT = "steam-beit matches 2"  # in manifest.json
+
+
+def gallery(
+    matches: Matches,
+    catalogue: pd.DataFrame,
+    album: Mapping[int, Banner],
+    folder: Path,
+    *,
+    pictures: str = "store",
+    popular: Sequence[int] | None = None,
+    store_page: str | None = STORE_PAGE,
+    extras: Extras | None = None,
+) -> Path:
+    """Write the files above into a folder and return the page, index.html: it works from any web server or disk.
+
+    `pictures`: "store" takes them from the catalogue's addresses, "folder" copies the album's beside the page.
+    `popular`: the appids that are shown first, those without matches left out; by default the most reviewed, and from
+    A to Z where the catalogue has no reviews. `store_page`: where a game leads, with {appid}, or None. `extras`: the
+    mirrored matches, the near-duplicates and the map, where they are there.
+
+    An earlier export there is replaced, file by file; what we did not write stays. Raises ExportError for another word
+    for the pictures, and where a file of ours would replace one that is not.
+    """
+    if pictures not in PICTURES:
+        raise ExportError(f"pictures is {pictures!r}; allowed are {', '.join(map(repr, PICTURES))}")
+    addresses = store_pictures(matches, catalogue) if pictures == "store" else copied_pictures(matches, album)
+    extras = extras or Extras()
+    _check_plane(extras.plane, len(matches.appids))
+    shown = site(matches, catalogue, addresses, popular=popular, store_page=store_page, extras=extras)
+    with folders.writing(Path(folder).resolve()) as out:
+        if pictures == "folder":
+            _copy(shown, album, out)
+        page.write(shown, out)
+        _write_lists(shown, out)
+        out.write("manifest.json", utf8(json.dumps(_manifest(shown, pictures), ensure_ascii=False, indent=1)))
+    return out.path / "index.html"
+
+
+def _check_plane(plane: np.ndarray | None, games: int) -> None:
+    if plane is not None and plane.shape != (games, 2):
+        raise ExportError(f"plane is of shape {plane.shape}; allowed is {(games, 2)}, a row a game")
+
+
+def _copy(shown: Site, album: Mapping[int, Banner], out: folders.Folder) -> None:
+    for game in tqdm(shown.games, desc="Pictures", unit=" banners"):
+        if game.picture:
+            out.write(game.picture, album[game.appid].jpeg)
+
+
+def _write_lists(shown: Site, out: folders.Folder) -> None:
+    out.write("popular.md", utf8(lists.popular_markdown(shown)))
+    out.write("popular.bbcode.txt", utf8(lists.popular_bbcode(shown)))
+    out.write("unique.md", utf8(lists.unique_markdown(shown)))
+    if shown.extras.groups:
+        out.write("duplicates.md", utf8(lists.duplicates_markdown(shown)))
+    out.write("matches.csv", tables.csv(shown))
+
+
+def _manifest(shown: Site, pictures: str) -> dict[str, object]:
+    return {
+        "format": FORMAT,
+        "games": len(shown.games),
+        "matches": shown.matches.neighbours.shape[1],
+        "pictures": pictures,
+        "features": shown.matches.manifest,
+    }

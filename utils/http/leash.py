@@ -1,0 +1,40 @@
+"""What a request may still take."""
+
+import time
+from dataclasses import dataclass, field
+
+from utils.http.errors import TooLarge, TooSlow
+
+
+@dataclass
+class Leash:
+    """The time and the bytes that a request has left."""
+
+    host: str
+    seconds: float
+    bytes: int
+    _end: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Start the clock again."""
+        self._end = time.monotonic() + self.seconds
+
+    def left(self) -> float:
+        """Return the seconds left; raises TooSlow if there are none."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise self.too_slow()
+        return left
+
+    def too_slow(self) -> TooSlow:
+        """Return the error of a request that took too long."""
+        return TooSlow(f"{self.host} does not answer in time ({self.seconds:g} s); try again later")
+
+    def count(self, received: int) -> None:
+        """Take received bytes off; raises TooLarge when more came than were left."""
+        self.bytes -= received
+        if self.bytes < 0:
+            raise TooLarge(f"{self.host} sent more bytes than its answer may have")
