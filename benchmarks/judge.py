@@ -6,7 +6,7 @@ FOLDER holds pictures and a CSV with appid, name and title, what counts as one f
 `folder`, through the small store, img2dataset and the verified shards. Without one, the sample's games are taken. Each
 checkpoint (default: the source's own) is judged in every preparation, and --exponent, --pooling and --image add ways.
 All of FOLDER's titles are tested, since nothing is chosen by them; of the sample, the half that nothing is chosen by.
---outside judges the heat maps of each checkpoint by another one. --data keeps banners and features for the next run.
+--data keeps banners and features for the next run.
 """
 
 import argparse
@@ -19,7 +19,8 @@ import pandas as pd
 
 import sample
 import study
-from utils import banners, catalogue, encoder, features, matching, settings, snapshot
+from study import figure, truth
+from utils import catalogue, matching, settings, snapshot
 from utils.errors import PlainError
 from utils.settings import Settings
 
@@ -29,6 +30,7 @@ def fetched(folder: Path | None, data: Path) -> tuple[Settings, pd.DataFrame]:
     source = {"SOURCE": "folder", "FOLDER": folder} if folder else {"SOURCE": "sample"}
     chosen = sample.open_store(settings.read(**source, GAMES=0, DATA=data))
     games = catalogue.load_or_fetch(chosen.catalogue_file, **chosen.request)
+    truth.require_truth(games)
     snapshot.update(games, chosen.snapshots, assets_url=chosen.assets_url)
     return chosen, games
 
@@ -42,19 +44,6 @@ def ways(asked: argparse.Namespace, chosen: Settings) -> list[study.Configuratio
     for checkpoint, pooling, image in itertools.product(checkpoints, asked.pooling, asked.image):
         found += [study.Configuration(checkpoint, pooling, image, how, exponent) for how, exponent in preparations]
     return found
-
-
-def heat_maps(checkpoints: list[str], outside: str, chosen: Settings) -> None:
-    """Print how much more hiding the hottest patches costs than random ones, as the eye `outside` sees it."""
-    judging = encoder.load(outside)
-    album = banners.Album(chosen.snapshots)
-    for checkpoint in checkpoints:
-        eye = encoder.load(checkpoint)
-        stored = features.extract(
-            chosen.snapshots, eye, chosen.features.parent / study.Configuration(checkpoint).folder
-        )
-        found = study.deletion(eye, matching.prepare(stored, "centred"), album, judging)
-        print(f"hottest tenth hidden, fall of {outside}'s cosine over random tenths: {Path(checkpoint).name} {found}")
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -73,7 +62,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pooling", nargs="+", default=["pooled"])
     parser.add_argument("--image", nargs="+", default=["squash"])
     parser.add_argument("--exponent", type=float, nargs="+", default=[])
-    parser.add_argument("--outside", help="a checkpoint that judges the heat maps")
     parser.add_argument("--quick", action="store_true", help="fewer queries and altered pictures")
     parser.add_argument("--figure", type=Path)
     parser.add_argument("--data", type=Path)
@@ -88,13 +76,11 @@ def main() -> None:
         compared = ways(asked, chosen)
         out = chosen.features.parent
         result = study.compare(compared, chosen.snapshots, games, out, halves=asked.folder is None, **limits)
-        print(f"\n{result.about}\n\n{markdown(result.sight)}\n\n{markdown(result.short)}")
+        print(f"\n{result.about}\n\n{markdown(result.by_query)}\n\n{markdown(result.short)}")
         if result.best:
             print(f"\nbest on the half to choose by: {result.best}")
-        if asked.outside:
-            heat_maps(asked.checkpoint or [chosen.checkpoint], asked.outside, chosen)
     if asked.figure:
-        asked.figure.write_bytes(study.figure(result).jpeg())
+        asked.figure.write_bytes(figure.draw(result).jpeg())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How well the sample tells eyes from histograms: each baseline and checkpoint, over all of its games.
+"""How well the sample tells networks from histograms: each baseline and checkpoint, over all of its games.
 
     PYTHONPATH=. python benchmarks/sample_table.py [CHECKPOINT ...]
 
@@ -13,8 +13,8 @@ import pandas as pd
 from torch import Tensor
 
 import sample
-import study
 from sample import eye
+from study import baselines, metrics, truth
 from utils import banners, encoder, matching
 from utils.features import Features
 
@@ -42,19 +42,19 @@ def described(games: pd.DataFrame, pictures: list[np.ndarray], describe: Describ
     return Features(games["appid"].to_numpy(), games["name"].to_numpy(), np.concatenate(batches), {})
 
 
-def row(name: str, stored: Features, how: str, queries: list[study.Query]) -> str:
+def row(name: str, stored: Features, how: str, queries: list[truth.Query]) -> str:
     """Return a line of the table."""
-    found = study.averages(study.scores(study.rank(matching.prepare(stored, how), queries), queries))
+    found = metrics.averages(metrics.scores(metrics.rank(matching.prepare(stored, how), queries), queries))
     return f"| {name} | {found['hit@1']:.2f} | {found['recall@10']:.2f} |"
 
 
 def main() -> None:
     games, pictures = games_with_banners()
-    queries = study.franchises(games)
+    queries = truth.franchises(games)
     print(f"{len(queries)} queries, {len({query.group for query in queries})} series\n")
     print("| | hit@1 | recall@10 |\n|---|---|---|")
-    pixels = described(games, pictures, study.Pixels())
-    for name, (columns, how) in study.BASELINES.items():
+    pixels = described(games, pictures, baselines.Pixels())
+    for name, (columns, how) in baselines.BASELINES.items():
         part = Features(pixels.appids, pixels.names, pixels.vectors[:, columns], {})
         print(row(name, part, how, queries))
     for checkpoint in sys.argv[1:] or [str(eye.SMALL)]:

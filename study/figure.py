@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from study import UNTRAINED, Result
 from study.metrics import METRICS, K
-from study.results import UNTRAINED, Result
 from utils.show import Figure
 from utils.show.page import ACCENT, GROUND, INK, MUTED, NOTE, WARM, WIDTH
 
@@ -26,7 +26,7 @@ _MARKS = {  # column of Result.short -> marker, colour, what the legend calls it
 }
 
 
-def figure(result: Result) -> Figure:
+def draw(result: Result) -> Figure:
     """Return a figure of a comparison, a line a row: how well plain and altered queries find their franchise.
 
     On the right, how many altered copies find their original. Names of untrained checkpoints end with "(untrained)" and
@@ -39,23 +39,23 @@ def figure(result: Result) -> Figure:
     left, right = page.subplots(1, 2, sharey=True, width_ratios=[3, 1])
     left.hlines(lines, rows["low"], rows["high"], color=ACCENT, alpha=0.4, linewidth=8)
     for column, (marker, colour, label) in _MARKS.items():
-        _put_marks(left, rows[column], marker, colour)
+        _draw_marks(left, rows[column], marker, colour)
         left.scatter([], [], _SIZE, marker=marker, color=colour, label=label)
-    _put_marks(right, rows["copies accuracy@1"], "o", ACCENT)
-    _dress(left, f"The same franchise among the first {K}")
-    _dress(right, "Copies found")
+    _draw_marks(right, rows["copies accuracy@1"], "o", ACCENT)
+    _style_axes(left, f"The same franchise among the first {K}")
+    _style_axes(right, "Copies found")
     left.set_yticks(lines, rows.index.map(_two_lines), color=INK, fontsize=0.8 * _TYPE)
     page.legend(loc="outside lower left", ncols=3, frameon=False, labelcolor=MUTED, fontsize=0.85 * _TYPE)
     return page
 
 
-def _put_marks(axes: Axes, values: pd.Series, marker: str, colour: str) -> None:
+def _draw_marks(axes: Axes, values: pd.Series, marker: str, colour: str) -> None:
     lines = np.arange(len(values))[::-1]
     faces = np.where(values.index.str.endswith(UNTRAINED), "none", colour)
     axes.scatter(values, lines, _SIZE, marker=marker, facecolors=faces, edgecolors=colour, linewidths=2, zorder=3)
 
 
-def _dress(axes: Axes, title: str) -> None:
+def _style_axes(axes: Axes, title: str) -> None:
     axes.set_facecolor(GROUND)
     axes.set_title(title, color=INK, loc="left", fontsize=_TYPE)
     axes.set_xlim(-0.04, 1.04)

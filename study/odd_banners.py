@@ -15,6 +15,9 @@ from tqdm.auto import tqdm
 
 from utils import banners, files
 from utils.banners import Banner
+from utils.show import page
+from utils.show.grids import Album
+from utils.show.page import Place
 
 ISSUES = {
     "dark": "even its bright parts are dark",
@@ -34,6 +37,8 @@ _LOW_INFORMATION = 3.0  # bits a pixel of 8: the entropy of an empty banner lies
 _GREY = 2.0  # levels of 255 between a grey banner's channels, at most; JPEG leaves one or two
 _ODD = 1.35  # how many times wider or narrower than 2:3 an odd original is
 _RATIO = 2 / 3
+_COLUMNS = 6  # banners a row of the figure, at most
+_LABEL = 36  # units of height of a row's heading
 _LUMA = np.array([0.241, 0.691, 0.068], np.float32)  # brightness = sqrt(luma . rgb^2), as in cleanvision (HSP)
 
 
@@ -44,7 +49,7 @@ def find_issues(folder: Path, games: pd.DataFrame) -> pd.DataFrame:
     group (banners that are doubles of one another have one number; -1 elsewhere). A banner that cannot be decoded is
     left out. Raises banners.ShardDamaged.
     """
-    measured = pd.DataFrame(list(_measured(folder, games)), columns=pd.Index(_COLUMNS))
+    measured = pd.DataFrame(list(_measured(folder, games)), columns=pd.Index(_MEASURED))
     odd = np.maximum(measured["ratio"] / _RATIO, _RATIO / measured["ratio"])
     found = [
         _rows(measured, "dark", measured["bright"], measured["bright"] < _DARK),
@@ -76,11 +81,33 @@ def save_csv(issues: pd.DataFrame, file: Path) -> Path:
     return file
 
 
-_COLUMNS = ["appid", "name", "bright", "dim", "sharpness", "entropy", "colour", "ratio", "sha256", "phash"]
+def figure(album: Album, found: pd.DataFrame) -> page.Figure:
+    """Return a row for each kind of issue that find_issues found: how many banners have it, and the first."""
+    kinds = summary(found)
+    kinds = kinds[kinds["banners"] > 0]
+    width = page.tile_width(page.WIDTH - 2 * page.MARGIN, _COLUMNS)
+    step = page.tile_height(width, 2) + _LABEL
+    said = ", ".join(f"{count} {issue}" for issue, count in zip(kinds["issue"], kinds["banners"], strict=True))
+    axes = page.new_page(max(len(kinds) * step, _LABEL), None, f"Issues found in the banners: {said or 'none'}.")
+    y = page.MARGIN
+    if kinds.empty:
+        page.put_text(axes, "Nothing stands out in any banner.", (page.MARGIN, y), page.BODY, page.WIDTH)
+    for kind in kinds.itertuples():
+        heading = f"{kind.issue} ({kind.banners:,}): {kind.meaning}"
+        page.put_text(axes, heading, (page.MARGIN, y), page.BODY, page.WIDTH - 2 * page.MARGIN, lines=1)
+        some = found[found["issue"] == kind.issue].sort_values("group", kind="stable").head(_COLUMNS)
+        for at, appid in enumerate(some["appid"]):
+            place = Place(page.MARGIN + at * (width + page.GAP), y + _LABEL, width)
+            page.put_tile(axes, album[int(appid)], place)
+        y += step
+    return page.figure_of(axes)
+
+
+_MEASURED = ["appid", "name", "bright", "dim", "sharpness", "entropy", "colour", "ratio", "sha256", "phash"]
 
 
 def _measured(folder: Path, games: pd.DataFrame) -> Iterator[tuple]:
-    """Yield _COLUMNS of each banner."""
+    """Yield _MEASURED of each banner."""
     total = len(banners.Album(folder).keys() & set(games["appid"]))
     for banner in tqdm(banners.read(folder, games), desc="Looking at all banners", unit=" banners", total=total):
         try:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from study.alterations import alter
-from study.exam import some_of
+from study.benchmark import some_of
 from utils.banners import Banner
 from utils.encoder import Encoder
 from utils.matching import Prepared

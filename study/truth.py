@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from utils.errors import MatchError
 from utils.names import compare_key
 
 LARGEST = 50  # games: a franchise or a developer with more says little about how a banner looks
@@ -36,7 +37,7 @@ def franchises(catalogue: pd.DataFrame) -> list[Query]:
     members = {name: games for name, games in _franchises(catalogue).items() if len(games) > 1}
     queries = []
     for appid, names in _inverted(members).items():
-        queries.append(Query(appid, _smallest(members, names), _together(members, names) - {appid}))
+        queries.append(Query(appid, _smallest(members, names), _union(members, names) - {appid}))
     return queries
 
 
@@ -52,11 +53,20 @@ def developers(catalogue: pd.DataFrame) -> list[Query]:
     made = {name: games for name, games in made.items() if len(games) <= LARGEST}
     queries = []
     for appid, names in _inverted(made).items():
-        same = _together(members, own[appid])
-        relevant = _together(made, names) - same
+        same = _union(members, own[appid])
+        relevant = _union(made, names) - same
         if relevant:
             queries.append(Query(appid, _smallest(made, names), relevant, same - {appid}))
     return queries
+
+
+def require_truth(catalogue: pd.DataFrame) -> None:
+    """Raise MatchError where no two games share a franchise or a developer: then no match is known to be right."""
+    if not franchises(catalogue) and not developers(catalogue):
+        raise MatchError(
+            f"none of these {len(catalogue):,} games shares a franchise with another, so no match is known as right; "
+            "for pictures of your own, give their CSV a column `title`, the same for all editions of a game"
+        )
 
 
 def among(queries: Iterable[Query], appids: Iterable[int]) -> list[Query]:
@@ -78,7 +88,7 @@ def half(queries: Iterable[Query], name: str) -> list[Query]:
 
 def _franchises(catalogue: pd.DataFrame) -> Members:
     """Return the games of each franchise that is one, by the rule of `franchises`."""
-    houses = _members(catalogue, "publishers").keys() | _members(catalogue, "developers").keys()
+    companies = _members(catalogue, "publishers").keys() | _members(catalogue, "developers").keys()
     first = {}
     for appid, names in zip(catalogue["appid"].tolist(), catalogue["developers"], strict=True):
         if len(names):
@@ -87,7 +97,7 @@ def _franchises(catalogue: pd.DataFrame) -> Members:
     for name, games in _members(catalogue, "franchises").items():
         people = set(map(first.__getitem__, games & first.keys()))
         many_hands = len(people) > PEOPLE and 2 * len(people) >= len(games)
-        if name not in houses and len(games) <= LARGEST and not many_hands:
+        if name not in companies and len(games) <= LARGEST and not many_hands:
             kept[name] = games
     return kept
 
@@ -114,5 +124,5 @@ def _smallest(members: Members, names: list[str]) -> str:
     return min(names, key=lambda name: (len(members[name]), name))
 
 
-def _together(members: Members, names: Iterable[str]) -> frozenset[int]:
+def _union(members: Members, names: Iterable[str]) -> frozenset[int]:
     return frozenset().union(*map(members.__getitem__, names))

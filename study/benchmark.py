@@ -8,9 +8,9 @@ import pandas as pd
 
 from study.alterations import COPIES, QUERIES
 from study.baselines import BASELINES, HASH
+from study.embeddings import AugmentedEmbeddings
 from study.metrics import K, averages, hubness, micro_average_precision, rank, scores
 from study.truth import Query, among, developers, franchises, half
-from study.views import Views
 from utils import banners, matching
 from utils.features import Features
 from utils.matching import Prepared
@@ -21,7 +21,7 @@ Row = dict[tuple[str, str], float]  # (task, metric) -> number
 
 
 @dataclass(frozen=True)
-class Exam:
+class Benchmark:
     """What all are asked."""
 
     queries: dict[str, list[Query]]  # by task
@@ -49,19 +49,19 @@ class Exam:
         return "; ".join(parts)
 
 
-def draw_up(
+def build_benchmark(
     pixels: Features, catalogue: pd.DataFrame, album: banners.Album, queries: int, pictures: int, *, halves: bool
-) -> Exam:
+) -> Benchmark:
     """Return what is asked of games whose baselines' features are given; `halves` as `compare` has it."""
-    look = BASELINES[HASH]
-    hashes = matching.prepare(replace(pixels, vectors=pixels.vectors[:, look.columns]), look.preparation)
+    columns, how = BASELINES[HASH]
+    hashes = matching.prepare(replace(pixels, vectors=pixels.vectors[:, columns]), how)
     distinct = hashes.appids
     for group in matching.near_duplicates(hashes, 1 - 2 * NEAR / 64):
         distinct = np.setdiff1d(distinct, group[1:])
-    kin = among(franchises(catalogue), hashes.appids)
-    tested = half(kin, "test") if halves else kin
+    positives = among(franchises(catalogue), hashes.appids)
+    tested = half(positives, "test") if halves else positives
     every = {
-        "development": half(kin, "development") if halves else [],
+        "development": half(positives, "development") if halves else [],
         "franchises": tested,
         "collapsed": among(tested, distinct),
         **dict.fromkeys(QUERIES, tested),
@@ -71,7 +71,7 @@ def draw_up(
     for task, all_asked in every.items():
         asked[task] = some_of(all_asked, pictures if task in QUERIES else queries)
     totals = dict(zip(every, map(len, every.values()), strict=True))
-    return Exam(asked, totals, distinct, some_of(distinct.tolist(), pictures), album)
+    return Benchmark(asked, totals, distinct, some_of(distinct.tolist(), pictures), album)
 
 
 def some_of(items: Sequence, most: int) -> list:
@@ -80,15 +80,15 @@ def some_of(items: Sequence, most: int) -> list:
     return [items[at] for at in sorted(chosen)]
 
 
-def judged(games: Prepared, views: Views, exam: Exam) -> Row:
+def evaluate(games: Prepared, altered: AugmentedEmbeddings, benchmark: Benchmark) -> Row:
     """Return one row of the table."""
-    distinct = games.only(exam.distinct)
+    distinct = games.only(benchmark.distinct)
     row: Row = {}
-    for task, queries in exam.queries.items():
+    for task, queries in benchmark.queries.items():
         gallery = distinct if task == "collapsed" else games
-        ranked = rank(gallery, queries, views.vectors.get(task)) if queries else np.empty((0, K), np.int64)
+        ranked = rank(gallery, queries, altered.vectors.get(task)) if queries else np.empty((0, K), np.int64)
         row |= _named(task, averages(scores(ranked, queries)))
-    row |= _named("copies", _copies(distinct, views, np.array(exam.originals)))
+    row |= _named("copies", _copies(distinct, altered, np.array(benchmark.originals)))
     return row | _named("shown", hubness(games))
 
 
@@ -96,7 +96,7 @@ def _named(task: str, numbers: dict[str, float]) -> Row:
     return {(task, metric): value for metric, value in numbers.items()}
 
 
-def _copies(games: Prepared, views: Views, originals: np.ndarray) -> dict[str, float]:
+def _copies(games: Prepared, altered: AugmentedEmbeddings, originals: np.ndarray) -> dict[str, float]:
     """Return how well altered copies find their originals (n,) among games: micro-AP, accuracy@1 of each alteration.
 
     For micro-AP every second original is taken out of what its copies find: their pairs are all wrong, and should
@@ -108,11 +108,11 @@ def _copies(games: Prepared, views: Views, originals: np.ndarray) -> dict[str, f
     hits = []
     cosines = []
     for name in COPIES:
-        found, nearness = matching.nearest(games, views.vectors[name], K + 1)
+        found, nearness = matching.nearest(games, altered.vectors[name], K + 1)
         accuracy[name] = float((found[:, 0] == originals).mean())
         counted = (found != own) | there[:, None]
         hits.append((found == own)[counted])
         cosines.append(nearness[counted])
-    positives = len(COPIES) * int(there.sum())
-    precision = micro_average_precision(np.concatenate(hits), np.concatenate(cosines), positives)
+    pairs = len(COPIES) * int(there.sum())
+    precision = micro_average_precision(np.concatenate(hits), np.concatenate(cosines), pairs)
     return {"micro-AP": precision, "accuracy@1": float(np.mean(list(accuracy.values())))} | accuracy

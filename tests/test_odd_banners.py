@@ -11,7 +11,6 @@ from PIL import Image, ImageFilter
 
 import sample
 from study import odd_banners
-from study.odd_banners_figure import figure as issues_figure
 from utils import banners
 
 
@@ -87,7 +86,7 @@ def test_the_summary_counts_and_explains_all(issues):
 
 def test_the_figure_has_a_row_for_each_kind(looked_at):
     issues, folder = looked_at
-    figure = issues_figure(banners.Album(folder), issues)
+    figure = odd_banners.figure(banners.Album(folder), issues)
     assert [line for line in lines(figure) if ":" in line] == [
         f"{issue} ({2 if issue in ('grey', 'exact duplicate', 'near duplicate') else 1}): {meaning}"
         for issue, meaning in odd_banners.ISSUES.items()
@@ -106,7 +105,7 @@ def test_a_folder_without_banners_has_no_issues(tmp_path):
     found = odd_banners.find_issues(tmp_path, pd.DataFrame({"appid": [10]}))
     assert found.empty
     assert odd_banners.summary(found)["banners"].sum() == 0
-    assert lines(issues_figure({}, found)) == ["Nothing stands out in any banner."]
+    assert lines(odd_banners.figure({}, found)) == ["Nothing stands out in any banner."]
 
 
 def test_a_spreadsheet_runs_no_name(tmp_path):
