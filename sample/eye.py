@@ -97,7 +97,7 @@ def hub_answers() -> bool:
     address = f"{constants.ENDPOINT}/{DEFAULT_CHECKPOINT}/resolve/main/config.json"
     try:
         return http.get(address, limit=1_000_000, deadline=_PATIENCE, tries=1).status == 200
-    except http.WebError:
+    except http.HttpError:
         return False
 
 

@@ -61,12 +61,11 @@ class Folder:
 def writing(path: Path) -> Iterator[Folder]:
     """Yield the folder to write to; what an earlier export left is removed only when all is written.
 
-    Raises ExportError where `path` is a file, or holds a file list that is not ours; files.CannotWrite and
-    files.DiskFull.
+    Raises ExportError where `path` is a file, or holds a file list that is not ours; StorageError.
     """
     if path.exists() and not path.is_dir():
         raise ExportError(f"{path} is a file; choose or make a folder")
-    with files.plain_errors(path):
+    with files.storage_errors(path):
         path.mkdir(parents=True, exist_ok=True)
         folder = Folder(path)
         if not (path / LIST).is_file():

@@ -1,7 +1,9 @@
 """What the tests share: a store, hosts that answer or misbehave, short waits, and how long the property tests look."""
 
 import json
+import os
 import re
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -26,6 +28,13 @@ def _short_waits() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(retrying, "BACK_OFF", 0.01)
         yield
+
+
+@pytest.fixture
+def part_name(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name that every file of this test is written under, before it is renamed."""
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "0")
+    return f".{os.getpid()}-0.part"
 
 
 @pytest.fixture(scope="module")

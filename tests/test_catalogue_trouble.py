@@ -97,7 +97,7 @@ def test_no_network_names_the_host_and_the_sample():
 
 @pytest.mark.parametrize("address", ["http://[::1", "api.steampowered.com", "file:///etc/passwd", "http://h:x/"])
 def test_an_address_that_is_none_is_one_line(address):
-    with pytest.raises(http.RefusedAddress, match="not an address") as caught:
+    with pytest.raises(http.HttpError, match="not an address") as caught:
         catalogue.fetch_catalogue(api_url=address)
     assert one_line(caught.value)
 

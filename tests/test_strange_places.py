@@ -8,8 +8,8 @@ import pytest
 
 from sample import own
 from share import folder as gallery
-from utils import files, snapshot
-from utils.errors import PlainError
+from utils import snapshot
+from utils.errors import PlainError, StorageError
 from utils.snapshot.plan import read_plans
 from utils.snapshot.shards import verify
 
@@ -69,7 +69,7 @@ SNAPSHOTS = {
 @pytest.mark.parametrize("kind", SNAPSHOTS)
 def test_banners_in_a_strange_folder(tmp_path, kind):
     SNAPSHOTS[kind](tmp_path / "snapshots")
-    with pytest.raises(files.CannotWrite, match="snapshots") as caught:
+    with pytest.raises(StorageError, match="snapshots") as caught:
         snapshot.update(GAMES, tmp_path / "snapshots", assets_url="http://127.0.0.1:9/a/")
     assert "\n" not in str(caught.value)
 

@@ -181,9 +181,9 @@ def test_colab_is_asked_to_mount_drive(chosen, tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full, the disk that is always full")
-def test_a_full_drive_is_said_once_and_the_work_goes_on(finished_home, chosen, capfd):
+def test_a_full_drive_is_said_once_and_the_work_goes_on(finished_home, chosen, capfd, part_name):
     on_drive(chosen).mkdir(parents=True)
-    (on_drive(chosen) / "catalogue.parquet.part").symlink_to("/dev/full")  # it goes with the first try
+    (on_drive(chosen) / part_name).symlink_to("/dev/full")  # it goes with the first try
     transfer.open_drive(chosen)
     shutil.copytree(finished_home, chosen.home)
     until(lambda: holds(on_drive(chosen), finished(finished_home)))
@@ -192,8 +192,8 @@ def test_a_full_drive_is_said_once_and_the_work_goes_on(finished_home, chosen, c
     assert said[0].startswith("Not copied to Drive, and tried again later while the work goes on: the disk of")
 
 
-def test_a_disk_that_forgets(finished_home, tmp_path):
-    (tmp_path / "catalogue.parquet.part").symlink_to("/dev/null")
+def test_a_disk_that_forgets(finished_home, tmp_path, part_name):
+    (tmp_path / part_name).symlink_to("/dev/null")
     with pytest.raises(transfer.TransferError, match=r"catalogue\.parquet does not read as it was written"):
         transfer.copy_finished(finished_home, tmp_path)
     assert not tree(tmp_path)

@@ -38,7 +38,7 @@ def test_moods(finished_home, host, tmp_path, mood):
     host.busy = 2 if mood == "busy" else 0
     try:
         transfer.fetch(host.url, tmp_path)
-    except http.Unreachable:  # a server that goes back on its word is asked from the start at the next call
+    except http.HttpError:  # a server that goes back on its word is asked from the start at the next call
         host.ranges, host.most, host.breaks = True, None, []
         transfer.fetch(host.url, tmp_path)
     assert tree(tmp_path) == finished(finished_home)
@@ -62,10 +62,10 @@ def test_of_what_is_there_only_the_manifest_is_read_again(finished_home, archive
 @pytest.mark.parametrize(("status", "words"), [(404, "answered 404"), (403, "answered 403"), (503, "answered 503")])
 def test_a_server_that_says_no(host, tmp_path, status, words):
     host.status = status
-    with pytest.raises(http.WebError, match=rf"127\.0\.0\.1.* {words}") as error:
+    with pytest.raises(http.HttpError, match=rf"127\.0\.0\.1.* {words}") as error:
         transfer.fetch(host.url, tmp_path)
     assert "secret" not in str(error.value)
-    assert len(host.seen) == (http.retrying.TRIES if status == 503 else 1)
+    assert len(host.seen) == (http.TRIES if status == 503 else 1)
     assert not tree(tmp_path)
 
 
@@ -73,14 +73,14 @@ def test_a_server_that_says_no(host, tmp_path, status, words):
     "address", ["http://[::1", "ftp://127.0.0.1/a.tar", "file:///etc/passwd", "http://", "http:///a"]
 )
 def test_an_address_that_is_none(tmp_path, address):
-    with pytest.raises(http.RefusedAddress):
+    with pytest.raises(http.HttpError):
         transfer.fetch(address, tmp_path)
     assert not tree(tmp_path)
 
 
 def test_nobody_answers(host, tmp_path):
     host.close()
-    with pytest.raises(http.Unreachable, match=r"127\.0\.0\.1"):
+    with pytest.raises(http.HttpError, match=r"127\.0\.0\.1"):
         transfer.fetch(host.url, tmp_path)
 
 
@@ -113,7 +113,7 @@ def test_a_server_that_lies_about_its_length(host, tmp_path, mood):
     line = ""
     try:
         transfer.fetch(host.url, tmp_path / "home")
-    except (http.WebError, transfer.BadArchive) as error:
+    except (http.HttpError, transfer.BadArchive) as error:
         line = str(error)
     assert "\n" not in line
     assert not line or not tree(tmp_path)
@@ -121,8 +121,8 @@ def test_a_server_that_lies_about_its_length(host, tmp_path, mood):
 
 
 def test_what_was_left_of_another_address_is_removed(finished_home, host, tmp_path):
-    host.breaks = [100_000] * http.retrying.TRIES
-    with pytest.raises(http.WebError):
+    host.breaks = [100_000] * http.TRIES
+    with pytest.raises(http.HttpError):
         transfer.fetch(host.url, tmp_path)
     assert [file for file in tree(tmp_path) if file.endswith(".part")]
     host.breaks = []

@@ -27,16 +27,16 @@ def get(address, **options):
     ],
 )
 def test_addresses_that_are_none(address):
-    with pytest.raises(http.RefusedAddress) as caught:
+    with pytest.raises(http.HttpError) as caught:
         get(address)
     assert one_line(caught.value)
     assert "secret" not in str(caught.value)
 
 
 def test_a_name_that_nobody_has_and_a_door_that_nobody_opens():
-    with pytest.raises(http.Unreachable, match=r"nobody\.invalid cannot be reached"):
+    with pytest.raises(http.HttpError, match=r"nobody\.invalid cannot be reached"):
         get("http://nobody.invalid/?key=secret")
-    with pytest.raises(http.Unreachable, match=r"127\.0\.0\.1:9 cannot be reached") as caught:
+    with pytest.raises(http.HttpError, match=r"127\.0\.0\.1:9 cannot be reached") as caught:
         get("http://127.0.0.1:9/?key=secret")
     assert "secret" not in str(caught.value)
 
@@ -46,7 +46,7 @@ def test_redirects_are_followed_within_what_is_allowed(httpserver):
     httpserver.expect_request("/new/x").respond_with_data("found")
     answer = get(httpserver.url_for("/old"))
     assert (answer.body, answer.address) == (b"found", httpserver.url_for("/new/x?t=1"))
-    with pytest.raises(http.RefusedAddress, match="is not where this may be asked for"):
+    with pytest.raises(http.HttpError, match="is not where this may be asked for"):
         get(httpserver.url_for("/old"), allowed=[httpserver.url_for("/old")])
     assert get(httpserver.url_for("/old"), allowed=["http://127.0.0.1:1", httpserver.url_for("/")]).status == 200
 
@@ -65,7 +65,7 @@ def test_redirects_are_followed_within_what_is_allowed(httpserver):
     ],
 )
 def test_redirects_that_are_not_followed(raw_host, to, words):
-    with pytest.raises(http.RefusedAddress, match=words):
+    with pytest.raises(http.HttpError, match=words):
         get(raw_host(b"HTTP/1.1 302 Found\r\nLocation: " + to.encode() + b"\r\n\r\n"))
 
 
@@ -80,7 +80,7 @@ def test_the_endless_body_of_a_redirect_is_not_read(raw_host, httpserver):
 def test_nothing_goes_from_https_to_http():
     start = addresses.checked("https://host/a")
     assert addresses.redirected(start, "https://other/b", None).netloc == "other"
-    with pytest.raises(http.RefusedAddress, match="from https to http"):
+    with pytest.raises(http.HttpError, match="from https to http"):
         addresses.redirected(start, "http://host/b", None)
 
 
@@ -97,7 +97,7 @@ def test_nothing_goes_from_https_to_http():
 )
 def test_what_lies_outside_is_outside(address):
     assert addresses.checked("http://HOST:80/in/x", ["http://host/in/"])
-    with pytest.raises(http.RefusedAddress, match="not where this may be asked for"):
+    with pytest.raises(http.HttpError, match="not where this may be asked for"):
         addresses.checked(address, ["http://host/in"])
 
 
@@ -129,5 +129,5 @@ def test_any_text_is_an_address_or_one_line(text, begin):
     try:
         parts = addresses.checked(begin + text)
         addresses.redirected(parts, text, None)
-    except http.RefusedAddress as error:
+    except http.HttpError as error:
         assert one_line(error)  # noqa: PT017

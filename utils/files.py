@@ -3,44 +3,37 @@
 import errno
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
 
-from utils.errors import PlainError
+from utils.errors import PlainError, StorageError
+from utils.names import shortened, visible
 
-
-class DiskFull(PlainError, OSError):
-    """The disk has no room left; what was finished before is kept."""
-
-
-class CannotWrite(PlainError, OSError):
-    """A place where the system lets nothing be written: a file where a folder is meant, a loop of links, no rights."""
-
-
-class Busy(PlainError):
-    """Another process is changing the same folder."""
+_UNSUPPORTED = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK)
 
 
 @contextmanager
 def writing(file: Path) -> Iterator[Path]:
     """Yield a path beside `file` to write to; at the end it is flushed to the disk and renamed to `file`.
 
-    A crash or a power cut leaves the old file or the new one, never a part of one; an error leaves the old one. Raises
-    DiskFull.
+    A crash or a power cut leaves the old file or the new one, never a part of one; an error leaves the old one. Two
+    processes that write the same file do not meet: the last one's is kept. Raises StorageError.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.part")
+    part = file.with_name(f".{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
-        with full_disk_named(file):
+        with storage_errors(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
             yield part
             flush(part)
             part.replace(file)
-        flush(file.parent)
+            flush(file.parent)
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def write(file: Path, content: bytes) -> None:
@@ -50,14 +43,14 @@ def write(file: Path, content: bytes) -> None:
 
 
 def flush(path: Path) -> None:
-    """Ask the system to bring a file, or a folder's list of files, onto the disk."""
+    """Ask the system to bring a file, or a folder's list of files, onto the disk, where it can."""
     if path.is_dir() and os.name == "nt":  # Windows opens no folders
         return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # some mounted drives cannot
+        if error.errno not in _UNSUPPORTED:  # some mounted drives cannot
             raise
     finally:
         os.close(handle)
@@ -71,36 +64,61 @@ def sha256(file: Path) -> str:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep a folder to this process for the length of the block; raises Busy where another process has it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(folder / ".lock", timeout=0):
-            yield
-    except filelock.Timeout:
-        raise Busy(f"another update of {folder} is running; wait for it, or stop it first") from None
-
-
-@contextmanager
-def full_disk_named(place: Path) -> Iterator[None]:
-    """Raise DiskFull, which names the place and the remedy, where the block finds the disk full."""
+    """Keep a folder to this process for the length of the block; raises StorageError where another one has it."""
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = _acquired(folder)
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        remedy = "make room and run again: what is finished is kept"
-        raise DiskFull(f"the disk of {place} is full; {remedy}") from None
+    finally:
+        lock.release()
+
+
+def _acquired(folder: Path) -> filelock.BaseFileLock:
+    """Return the lock of a folder, taken; where the file system has no locks, a file that says who holds it."""
+    try:
+        lock = filelock.FileLock(folder / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+            lock = filelock.SoftFileLock(folder / ".lock-holder", timeout=0)
+            lock.acquire()
+    except filelock.Timeout:
+        raise StorageError(f"another process is changing {folder}; wait for it, or stop it first") from None
+    return lock
 
 
 @contextmanager
-def plain_errors(place: Path) -> Iterator[None]:
-    """Raise DiskFull or CannotWrite, in one line, where the system refuses what the block does with a place."""
+def storage_errors(place: Path) -> Iterator[None]:
+    """Raise StorageError, in one line with its remedy, where the system refuses what the block does with files.
+
+    The line names the file that the system complains of, or `place` where it names none.
+    """
     try:
-        with full_disk_named(place):
-            yield
+        yield
     except PlainError:
         raise
     except OSError as error:
-        why = error.strerror or type(error).__name__
-        where = error.filename or place
-        raise CannotWrite(f"{where} is in the way ({why}); move it, or choose another folder than {place}") from None
+        raise StorageError(_line(error, place)) from None
+
+
+def _line(error: OSError, place: Path) -> str:
+    named = isinstance(error.filename, str) and not error.filename.endswith(".part")  # ours while it is written
+    where = _shown(error.filename if named else place)
+    why = _shown(error.strerror or error or type(error).__name__)
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return f"the disk of {where} is full; make room and run again: what is finished is kept"
+        case errno.ENAMETOOLONG:
+            return f"the name of {where} is too long for its disk; choose a shorter one"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return f"{where} may not be used ({why}); give yourself the right, or choose another folder"
+        case errno.EEXIST | errno.ENOTDIR | errno.EISDIR | errno.ELOOP | errno.ENOTEMPTY:
+            return f"{where} blocks writing ({why}); move it, or choose another folder than {_shown(place)}"
+    return f"{where} cannot be read or written ({why}); check its disk or mount; what is finished is kept"
+
+
+def _shown(text: object) -> str:
+    return shortened(visible(str(text)), 200)

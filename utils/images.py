@@ -97,7 +97,7 @@ def upright_rgb(image: Image.Image) -> Image.Image:
 def _from_address(address: str) -> bytes:
     try:
         answer = http.get(address, limit=MOST_BYTES, deadline=_DEADLINE)
-    except http.WebError as error:
+    except http.HttpError as error:
         raise Refused(str(error)) from None
     if answer.status != HTTPStatus.OK:
         raise Refused(f"the address answers with status {answer.status}; check it")

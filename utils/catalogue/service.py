@@ -29,7 +29,7 @@ _OTHER_WAYS = (
 _ELSEWHERE = "Without it: SOURCE = 'sample' (a small store of our own) or SOURCE = 'folder' (your own pictures)"
 
 
-class StoreError(http.WebError):
+class StoreError(http.HttpError):
     """The store gave no usable answer; the message names the host, what it said and what to do."""
 
 
@@ -64,7 +64,7 @@ class Store:
             check(response)
             return response
 
-        return http.tried(once, tries)
+        return http.retry(once, tries)
 
     def _get(self, service: str, params: dict[str, str]) -> http.Answer:
         address = f"{self.api_url.rstrip('/')}/{service}/v1/"
@@ -73,10 +73,9 @@ class Store:
             answer = http.get(
                 address, params=with_key, limit=_LIMIT, deadline=_DEADLINE, allowed=[self.api_url], tries=1
             )
-        except http.Unreachable as error:
-            raise StoreError(f"{error}. {_ELSEWHERE}", retryable=True) from None
-        except http.WebError as error:
-            raise StoreError(str(error), retryable=error.retryable, wait=error.wait) from None
+        except http.HttpError as error:
+            said = f"{error}. {_ELSEWHERE}" if error.retryable else str(error)
+            raise StoreError(said, retryable=error.retryable, wait=error.wait) from None
         if self._key and answer.status in (401, 403):
             self._key = None
             return self._get(service, params)
@@ -110,7 +109,7 @@ class Store:
 def open_store(api_url: str | None, assets_url: str | None = None) -> Store:
     """Return the store at these addresses; None stands for the environment's, or Steam's own.
 
-    Raises http.RefusedAddress for what is no address.
+    Raises HttpError for what is no address.
     """
     default_api, default_assets = settings.store_urls()
     api_url = api_url or default_api

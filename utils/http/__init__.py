@@ -1,24 +1,8 @@
 """The one polite HTTP client: bounded in time and bytes, careful about where it goes, patient with a busy server."""
 
+from utils.errors import HttpError
 from utils.http.addresses import checked
-from utils.http.asking import Answer, Body, get, opened
-from utils.http.downloading import download, require_ok
-from utils.http.errors import RefusedAddress, TooLarge, TooSlow, Unreachable, WebError
-from utils.http.retrying import may_pass, tried
+from utils.http.asking import Answer, Body, get, opened, require_ok
+from utils.http.retrying import TRIES, is_retryable, retry
 
-__all__ = [
-    "Answer",
-    "Body",
-    "RefusedAddress",
-    "TooLarge",
-    "TooSlow",
-    "Unreachable",
-    "WebError",
-    "checked",
-    "download",
-    "get",
-    "may_pass",
-    "opened",
-    "require_ok",
-    "tried",
-]
+__all__ = ["TRIES", "Answer", "Body", "HttpError", "checked", "get", "is_retryable", "opened", "require_ok", "retry"]

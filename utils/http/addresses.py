@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from urllib.parse import SplitResult, quote, unquote, urlencode, urljoin, urlsplit
 
-from utils.http.errors import RefusedAddress
+from utils.errors import HttpError
 from utils.names import shortened, visible
 
 _PORTS = {"http": 80, "https": 443}
@@ -11,33 +11,33 @@ _KEPT = "%/:=&?~+!$,;'@()*[]"  # what an address may hold unquoted
 
 
 def checked(address: str, allowed: Collection[str] | None = None) -> SplitResult:
-    """Return an http(s) address in its parts, quoted; raises RefusedAddress.
+    """Return an http(s) address in its parts, quoted; raises HttpError.
 
     allowed: the addresses that it may begin with, such as "https://api.steampowered.com/"; None is any.
     """
     parts = _parts(address)
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise RefusedAddress(f"{_shown(address)} is not an address of the web; allowed are http:// and https://")
+        raise HttpError(f"{_shown(address)} is not an address of the web; allowed are http:// and https://")
     if parts.username is not None:
-        raise RefusedAddress("the address holds a user name or a password; give it without them")
+        raise HttpError("the address holds a user name or a password; give it without them")
     if allowed is not None and not any(_lies_under(parts, _parts(each)) for each in allowed):
         places = ", ".join(sorted(allowed))
-        raise RefusedAddress(f"{host(parts)}{_cut(parts.path)} is not where this may be asked for; allowed is {places}")
+        raise HttpError(f"{host(parts)}{_cut(parts.path)} is not where this may be asked for; allowed is {places}")
     return parts._replace(path=quote(parts.path, _KEPT) or "/", query=quote(parts.query, _KEPT), fragment="")
 
 
 def redirected(start: SplitResult, location: str, allowed: Collection[str] | None) -> SplitResult:
-    """Return where a redirect leads; raises RefusedAddress for one that must not be followed.
+    """Return where a redirect leads; raises HttpError for one that must not be followed.
 
     Nothing goes from https to http, and what `allowed` says of the first address holds for every other.
     """
     try:
         target = urljoin(start.geturl(), location)
     except ValueError:
-        raise RefusedAddress(f"{host(start)} redirects to {_shown(location)}, which is not an address") from None
+        raise HttpError(f"{host(start)} redirects to {_shown(location)}, which is not an address") from None
     parts = checked(target, allowed)
     if start.scheme == "https" and parts.scheme == "http":
-        raise RefusedAddress(f"{host(start)} redirects from https to http, to {host(parts)}; this is not followed")
+        raise HttpError(f"{host(start)} redirects from https to http, to {host(parts)}; this is not followed")
     return parts
 
 
@@ -63,7 +63,7 @@ def _parts(address: str) -> SplitResult:
         parts = urlsplit(address.strip())
         return parts if parts.port is None or parts.port else parts._replace(scheme="")  # port 0 is none
     except (ValueError, AttributeError):
-        raise RefusedAddress(f"{_shown(address)} is not an address; allowed are http:// and https://") from None
+        raise HttpError(f"{_shown(address)} is not an address; allowed are http:// and https://") from None
 
 
 def _lies_under(parts: SplitResult, base: SplitResult) -> bool:

@@ -4,13 +4,14 @@ import gzip
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPMessage, HTTPResponse, IncompleteRead
 from urllib.parse import SplitResult
 
+from utils.errors import HttpError
 from utils.http import addresses
-from utils.http.errors import RefusedAddress, TooLarge, WebError
 from utils.http.leash import Leash
-from utils.http.retrying import TRIES, may_pass, retry_after, tried
+from utils.http.retrying import TRIES, is_retryable, retry, retry_after
 from utils.http.wire import ask, naming
 
 USER_AGENT = "steam-BEiT (+https://github.com/woctezuma/steam-BEiT)"
@@ -53,7 +54,7 @@ class Body:
     def read(self, size: int = -1) -> bytes:
         """Return the next `size` bytes, b"" at the end; a negative size is all that is left.
 
-        Raises Unreachable, TooSlow and TooLarge.
+        Raises HttpError.
         """
         if size < 0:
             return b"".join(iter(lambda: self.read(_CHUNK), b""))
@@ -63,7 +64,7 @@ class Body:
                 raise IncompleteRead(b"", self._response.length)
         self._left -= len(piece)
         if self._left < 0:
-            raise TooLarge(f"{self.host} sent more bytes than the limit of this answer")
+            raise HttpError(f"too large: {self.host} sent more bytes than the limit of this answer")
         return piece
 
     def renew(self) -> None:
@@ -73,7 +74,7 @@ class Body:
     def _is_gzip(self) -> bool:
         encoding = self.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in ("gzip", "x-gzip", "identity", ""):
-            raise WebError(f"{self.host} answered in an encoding that was not asked for; allowed is gzip")
+            raise HttpError(f"{self.host} answered in an encoding that was not asked for; allowed is gzip")
         return "gzip" in encoding
 
 
@@ -94,7 +95,7 @@ def get(
     None is any, but then no redirect leads from another host into a private network. Broken connections, 429 and 5xx
     are tried again, after the time that the server asks for.
 
-    Raises Unreachable, TooSlow, TooLarge, RefusedAddress, all of them WebErrors.
+    Raises HttpError.
     """
 
     def once() -> Answer:
@@ -102,14 +103,24 @@ def get(
         address_asked = addresses.with_params(address, params)
         with opened(address_asked, headers=wanted, limit=limit, deadline=deadline, allowed=allowed) as body:
             answer = Answer(body.address, body.status, body.headers, body.read())
-        if may_pass(answer.status):
+        if is_retryable(answer.status):
             raise _Busy(answer)
         return answer
 
     try:
-        return tried(once, tries)
+        return retry(once, tries)
     except _Busy as busy:
         return busy.answer
+
+
+def require_ok(answer: Answer | Body) -> None:
+    """Raise HttpError for a status that is not 200, retryable where another try may go better."""
+    if answer.status == HTTPStatus.OK:
+        return
+    host = addresses.host(addresses.checked(answer.address))
+    wait = retry_after(answer.headers.get("Retry-After"))
+    said = f"{host} answered {answer.status}; check the address"
+    raise HttpError(said, retryable=is_retryable(answer.status), wait=wait)
 
 
 @contextmanager
@@ -130,7 +141,7 @@ def opened(
         yield Body(response, leash, limit, parts.geturl())
 
 
-class _Busy(WebError):
+class _Busy(HttpError):
     """An answer that may be another at the next try."""
 
     def __init__(self, answer: Answer) -> None:
@@ -152,4 +163,4 @@ def _followed(
         response.close()
         parts = addresses.redirected(parts, location, allowed)
         leash.host = addresses.host(parts)
-    raise RefusedAddress(f"{leash.host} redirects more than {_REDIRECTS} times")
+    raise HttpError(f"{leash.host} redirects more than {_REDIRECTS} times")

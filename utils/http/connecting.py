@@ -10,8 +10,8 @@ from urllib.parse import SplitResult
 
 import certifi
 
+from utils.errors import HttpError
 from utils.http import addresses
-from utils.http.errors import RefusedAddress
 from utils.http.leash import Leash
 from utils.http.proxies import Proxy
 
@@ -65,7 +65,7 @@ def _require_public(leash: Leash, host: str) -> None:
 
 def _check_public(leash: Leash, number: str) -> None:
     if not ipaddress.ip_address(number).is_global:
-        raise RefusedAddress(f"{leash.host} is not on the public internet; a redirect there is not followed")
+        raise HttpError(f"{leash.host} is not on the public internet; a redirect there is not followed")
 
 
 @functools.cache

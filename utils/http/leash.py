@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
-from utils.http.errors import TooLarge, TooSlow
+from utils.errors import HttpError
 
 
 @dataclass
@@ -23,18 +23,19 @@ class Leash:
         self._end = time.monotonic() + self.seconds
 
     def left(self) -> float:
-        """Return the seconds left; raises TooSlow if there are none."""
+        """Return the seconds left; raises HttpError if there are none."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise self.too_slow()
         return left
 
-    def too_slow(self) -> TooSlow:
+    def too_slow(self) -> HttpError:
         """Return the error of a request that took too long."""
-        return TooSlow(f"{self.host} does not answer in time ({self.seconds:g} s); try again later")
+        said = f"{self.host} does not answer in time ({self.seconds:g} s); try again later"
+        return HttpError(said, retryable=True)
 
     def count(self, received: int) -> None:
-        """Take received bytes off; raises TooLarge when more came than were left."""
+        """Take received bytes off; raises HttpError when more came than were left."""
         self.bytes -= received
         if self.bytes < 0:
-            raise TooLarge(f"{self.host} sent more bytes than its answer may have")
+            raise HttpError(f"too large: {self.host} sent more bytes than its answer may have")

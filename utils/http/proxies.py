@@ -6,7 +6,7 @@ import urllib.request
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from utils.http.errors import RefusedAddress
+from utils.errors import HttpError
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Proxy:
 def proxy_for(parts: SplitResult) -> Proxy | None:
     """Return the proxy for an address; None where it is asked directly, as this machine itself always is.
 
-    Raises RefusedAddress for a proxy of another kind.
+    Raises HttpError for a proxy of another kind.
     """
     host = str(parts.hostname)
     address = urllib.request.getproxies().get(parts.scheme)
@@ -35,7 +35,7 @@ def proxy_for(parts: SplitResult) -> Proxy | None:
         port = 0
     if proxy.scheme != "http" or not proxy.hostname:
         name = f"{parts.scheme.upper()}_PROXY"
-        raise RefusedAddress(f"{name} is not the address of a proxy that we can use; allowed is http://host:port")
+        raise HttpError(f"{name} is not the address of a proxy that we can use; allowed is http://host:port")
     return Proxy(proxy.hostname, port, _admission(proxy))
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TypeVar
 
-from utils.http.errors import WebError
+from utils.errors import HttpError
 
 TRIES = 5
 BACK_OFF = 0.5  # seconds before the second try, doubled before each further one, with as much again at random
@@ -17,19 +17,19 @@ _LONGEST = 120.0  # seconds that a server may ask us to wait
 _T = TypeVar("_T")
 
 
-def tried(attempt: Callable[[], _T], tries: int = TRIES) -> _T:
-    """Return what `attempt` returns, called up to `tries` times while it raises a WebError that is retryable."""
+def retry(attempt: Callable[[], _T], tries: int = TRIES) -> _T:
+    """Return what `attempt` returns, called up to `tries` times while it raises a HttpError that is retryable."""
     for number in range(1, tries):
         try:
             return attempt()
-        except WebError as error:
+        except HttpError as error:
             if not error.retryable:
                 raise
             time.sleep(error.wait or _back_off(number))
     return attempt()
 
 
-def may_pass(status: int) -> bool:
+def is_retryable(status: int) -> bool:
     """Return whether a status is that of a server that is busy or in trouble: 429 or 5xx."""
     return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import SplitResult
 
+from utils.errors import HttpError
 from utils.http import connecting
-from utils.http.errors import RefusedAddress, Unreachable, WebError
 from utils.http.leash import Leash
 from utils.http.proxies import proxy_for
 from utils.names import shortened, visible
@@ -62,8 +62,7 @@ class _Response(http.client.HTTPResponse):
 def ask(parts: SplitResult, headers: Mapping[str, str], leash: Leash, *, public: bool) -> http.client.HTTPResponse:
     """Send a GET and return the response with its headers read; closing it ends the connection.
 
-    public: whether only addresses of the public internet are connected to. Raises Unreachable, TooSlow, TooLarge and
-    RefusedAddress.
+    public: whether only addresses of the public internet are connected to. Raises HttpError.
     """
     proxy = proxy_for(parts)
     through = proxy.headers if proxy and parts.scheme == "http" else {}
@@ -86,22 +85,24 @@ def naming(leash: Leash) -> Iterator[None]:
     """Turn what the network raises in the block into one line that names the host."""
     try:
         yield
-    except WebError:
+    except HttpError:
         raise
     except TimeoutError:
         raise leash.too_slow() from None
     except ssl.SSLCertVerificationError as error:
-        raise WebError(f"{leash.host} does not prove that it is that host ({error.verify_message})") from None
+        raise HttpError(f"{leash.host} does not prove that it is that host ({error.verify_message})") from None
     except http.client.InvalidURL:
         raise _malformed(leash) from None
     except (http.client.HTTPException, EOFError, zlib.error, gzip.BadGzipFile):
-        raise Unreachable(f"{leash.host} broke off in the middle of an answer; try again later") from None
+        said = f"{leash.host} broke off in the middle of an answer; try again later"
+        raise HttpError(said, retryable=True) from None
     except OSError as error:
         why = error.strerror or shortened(visible(str(error)), 100) or type(error).__name__
-        raise Unreachable(f"{leash.host} cannot be reached ({why}); check the address and the network") from None
+        said = f"{leash.host} cannot be reached ({why}); check the address and the network"
+        raise HttpError(said, retryable=True) from None
     except ValueError:  # among them what is no name of a host
         raise _malformed(leash) from None
 
 
-def _malformed(leash: Leash) -> RefusedAddress:
-    return RefusedAddress(f"{leash.host} is not the name of a host, or its address is malformed")
+def _malformed(leash: Leash) -> HttpError:
+    return HttpError(f"{leash.host} is not the name of a host, or its address is malformed")

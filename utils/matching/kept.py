@@ -48,7 +48,7 @@ def rows_of(appids: np.ndarray, wanted: Sequence[int] | np.ndarray) -> np.ndarra
 
 
 def save(matches: Matches, folder: Path) -> None:
-    """Write matches to FILE in a folder, whole or not at all: a row a game, lists of k. Raises files.DiskFull."""
+    """Write matches to FILE in a folder, whole or not at all: a row a game, lists of k. Raises StorageError."""
     k = matches.neighbours.shape[1]
     columns = {
         "appid": matches.appids,

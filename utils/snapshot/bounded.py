@@ -76,7 +76,7 @@ def fetch(
         answer = http.get(
             address, limit=MOST_BYTES, deadline=bounds["deadline"], allowed=bounds["allowed"], tries=_TRIES
         )
-        in_vain = http.may_pass(answer.status)
+        in_vain = http.is_retryable(answer.status)
         if answer.status != HTTPStatus.OK:
             return key, None, f"status {answer.status}"
         if disallowed_header_directives and downloader.is_disallowed(
@@ -84,11 +84,11 @@ def fetch(
         ):
             return key, None, "disallowed by X-Robots-Tag"
         return key, io.BytesIO(for_opencv(answer.body)), None
-    except (http.TooLarge, images.TooLarge) as error:
+    except images.TooLarge as error:
         return key, None, f"too large: {error}"
     except images.Refused as error:
         return key, None, f"damaged: {error}"
-    except http.WebError as error:
+    except http.HttpError as error:
         in_vain = error.retryable
         return key, None, str(error)
     finally:

@@ -108,7 +108,7 @@ def write_plan(folder: Path, games: pd.DataFrame, shard_size: int | None, older:
     shard_size = shard_size or max(50, min(1_000, math.ceil(len(games) / 8)))
     place = folder / f"{_next_number(folder, older):04}"
     part = place.with_name(f"{place.name}.part")
-    with files.full_disk_named(folder):
+    with files.storage_errors(folder):
         shutil.rmtree(part, ignore_errors=True)  # what a crash left of an earlier attempt
         (part / "shards").mkdir(parents=True)
         (part / "verified").mkdir()

@@ -45,15 +45,15 @@ def update(
     "multiprocessing", or "ray" where that is installed. `check` hashes every shard already there and fetches damaged
     ones again; without it, sizes and times of change are compared.
 
-    Raises SnapshotError if img2dataset fails or the store is down, files.DiskFull, files.CannotWrite, files.Busy if
-    another update runs, Stopped on Ctrl-C.
+    Raises SnapshotError if img2dataset fails or the store is down, StorageError, also if another
+    update runs, Stopped on Ctrl-C.
     """
     _check(catalogue)
     folder = Path(folder)
     allowed = picture_addresses(assets_url)
     options = Options(allowed, processes or min(os.cpu_count() or 1, 8), threads, distributor)
     try:
-        with files.plain_errors(folder), files.locked(folder):
+        with files.storage_errors(folder), files.locked(folder):
             for plan in read_plans(folder)[0]:
                 _finish(plan, catalogue, options, check=check)
             plan = _plan(catalogue, folder, shard_size, allowed)

@@ -27,7 +27,7 @@ def copy_finished(home: Path, to: Path) -> int:
 
     Raises TransferError where the place of `data`, or of the folder on Drive, does not exist (they themselves are
     made), where `to` has another snapshot of the same number, and where a file does not arrive whole or cannot be
-    written; files.DiskFull.
+    written; StorageError.
     """
     for place in (home, to):
         require_place(place)

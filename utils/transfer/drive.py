@@ -32,7 +32,7 @@ def open_drive(chosen: Settings) -> str:
     """Bring back what DRIVE has and this disk lacks, then copy what gets finished as the work goes on; say so.
 
     On Colab, Drive is mounted first. What lies damaged on Drive is left there, and made again. Raises TransferError and
-    files.DiskFull as `copy_finished` does.
+    StorageError as `copy_finished` does.
     """
     if chosen.drive is None:
         lost = ", which Colab wipes when the session ends" if _on_colab() else ""
@@ -51,7 +51,7 @@ def open_drive(chosen: Settings) -> str:
 def sync_drive(chosen: Settings) -> str:
     """Wait until DRIVE has all that is finished, and say so; what is finished later is copied as before.
 
-    Raises TransferError and files.DiskFull as `copy_finished` does.
+    Raises TransferError and StorageError as `copy_finished` does.
     """
     if chosen.drive is None:
         return "DRIVE is empty: nothing was copied"

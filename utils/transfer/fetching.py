@@ -10,7 +10,7 @@ from typing import BinaryIO, cast
 
 from tqdm.auto import tqdm
 
-from utils import files, http
+from utils import download, files, http
 from utils.transfer import memory, rooms
 from utils.transfer.contents import BLOCK, MANIFEST_LIMIT, Bounded, Member, read_manifest, reading, total_bytes
 from utils.transfer.copying import copied, differing, plain_errors, require_same_plans, withdraw
@@ -31,7 +31,7 @@ def fetch(source: str | Path, home: Path) -> None:
 
     Raises BadArchive, with nothing unpacked, for an archive that is not ours, not whole, of a newer format, or not to
     be trusted; TransferError where `home` has another snapshot of the same number, for a disk that is too small and one
-    that cannot be written to; files.Busy, files.DiskFull, http.WebError.
+    that cannot be written to; StorageError, HttpError.
     """
     with plain_errors(home), files.locked(home / "snapshots"):
         if _SCHEME.match(str(source)):
@@ -48,7 +48,7 @@ def _local(source: str | Path) -> Path:
 
 
 def _fetch_from(address: str, home: Path) -> None:
-    members, where = http.tried(lambda: _offered(address))
+    members, where = http.retry(lambda: _offered(address))
     if _is_here(members, home):
         return
     _require_room(members, home, copies=2)
@@ -57,7 +57,7 @@ def _fetch_from(address: str, home: Path) -> None:
     headers = 4 * BLOCK * (len(members) + 20)
     limit = MANIFEST_LIMIT + headers + total_bytes(members.values())
     _remove_other_downloads(home, archive)
-    http.download(address, archive, limit=limit, deadline=_DEADLINE)
+    download.download(address, archive, limit=limit, deadline=_DEADLINE)
     try:
         _unpack(archive, home, where)
     finally:

@@ -19,7 +19,7 @@ def pack(home: Path, archive: Path, *, banners: bool = True, features: bool = Tr
     """Pack what is finished under `home` (a `data/<source>`), with or without banners and features; return the archive.
 
     Its first member, `manifest.json`, has the `format` and of each of the `files` in it path, bytes, SHA-256 and time
-    of change. Raises TransferError where nothing is finished, or something is damaged; files.DiskFull.
+    of change. Raises TransferError where nothing is finished, or something is damaged; StorageError.
     """
     in_order, damaged = rooms.whole(home)
     if damaged:

@@ -62,7 +62,7 @@ def release(chosen: Settings, folder: Path) -> Path:
 
     The folder gets the archive, the catalogue, the matches, a dataset card in the hub's form (README.md) and
     SHA256SUMS; files of an earlier release are replaced. Raises TransferError where there are no features or no
-    matches, and where something is damaged; files.DiskFull.
+    matches, and where something is damaged; StorageError.
     """
     home = chosen.home
     eyes = sorted(place.parent for place in home.glob("features/*/manifest.json"))

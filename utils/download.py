@@ -9,10 +9,8 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from utils import files
-from utils.http.asking import Body, opened
-from utils.http.errors import TooLarge, Unreachable, WebError
-from utils.http.retrying import TRIES, may_pass, retry_after, tried
+from utils import files, http
+from utils.errors import HttpError
 
 _CHUNK = 1 << 18  # bytes
 
@@ -24,7 +22,7 @@ def download(
     limit: int,
     deadline: float = 60.0,
     allowed: Collection[str] | None = None,
-    tries: int = TRIES,
+    tries: int = http.TRIES,
 ) -> Path:
     """Download an address to a file, which is there whole or not at all, and return the file.
 
@@ -32,22 +30,22 @@ def download(
     the file, so that another try, or another call, goes on where this one stopped if the server still has the same
     version. A file that is there already is replaced.
 
-    Raises WebErrors as `get` does, also for a status that is not 200, and files.DiskFull.
+    Raises HttpError as `http.get` does, also for a status that is not 200, and StorageError.
     """
-    ask = functools.partial(opened, address, limit=limit, deadline=deadline, allowed=allowed)
+    ask = functools.partial(http.opened, address, limit=limit, deadline=deadline, allowed=allowed)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with files.full_disk_named(file):
-        part = tried(lambda: _downloaded(ask, file, limit), tries)
+    with files.storage_errors(file):
+        part = http.retry(lambda: _downloaded(ask, file, limit), tries)
         files.flush(part)
         part.replace(file)
         files.flush(file.parent)
     return file
 
 
-def _downloaded(ask: Callable[..., AbstractContextManager[Body]], file: Path, limit: int) -> Path:
+def _downloaded(ask: Callable[..., AbstractContextManager[http.Body]], file: Path, limit: int) -> Path:
     """Return the whole download under its temporary name."""
     with ask() as body:
-        require_ok(body)
+        http.require_ok(body)
         part = _part(file, body)
         have = part.stat().st_size if part.is_file() else 0
         version = _version(body)
@@ -59,11 +57,12 @@ def _downloaded(ask: Callable[..., AbstractContextManager[Body]], file: Path, li
     with ask(headers={"Range": f"bytes={have}-", "If-Range": version}) as rest:
         _go_on(rest, part, have, limit)
     if part.stat().st_size < body.total:
-        raise Unreachable(f"{body.host} sent less than it announced; what came is kept: run again")
+        said = f"{body.host} sent less than it announced; what came is kept: run again"
+        raise HttpError(said, retryable=True)
     return part
 
 
-def _go_on(rest: Body, part: Path, have: int, limit: int) -> None:
+def _go_on(rest: http.Body, part: Path, have: int, limit: int) -> None:
     """Save the rest of a file, or all of it where the server sends all."""
     if rest.status == HTTPStatus.OK:
         _save(rest, part, 0, limit)
@@ -71,17 +70,18 @@ def _go_on(rest: Body, part: Path, have: int, limit: int) -> None:
         _save(rest, part, have, limit)
     elif rest.status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
         part.unlink()
-        raise Unreachable(f"{rest.host} does not go on where it stopped; run again to start over")
+        said = f"{rest.host} does not go on where it stopped; run again to start over"
+        raise HttpError(said, retryable=True)
     else:
-        require_ok(rest)
+        http.require_ok(rest)
 
 
-def _range_start(body: Body) -> str:
+def _range_start(body: http.Body) -> str:
     return body.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
 
 
-def _save(body: Body, part: Path, have: int, limit: int) -> None:
-    """Write a body to a file after the `have` bytes that are there; raises TooLarge, which leaves no file."""
+def _save(body: http.Body, part: Path, have: int, limit: int) -> None:
+    """Write a body to a file after the `have` bytes that are there; one that is too large leaves no file."""
     whole = have + body.total if body.total else None
     bar = tqdm(desc="Downloading", total=whole, initial=have, unit="B", unit_scale=True)
     try:
@@ -92,26 +92,18 @@ def _save(body: Body, part: Path, have: int, limit: int) -> None:
                 out.write(piece)
                 bar.update(len(piece))
                 body.renew()
-    except TooLarge:
-        part.unlink()
+    except HttpError as error:
+        if not error.retryable:
+            part.unlink()
         raise
 
 
-def _check_size(body: Body, size: int, limit: int) -> None:
+def _check_size(body: http.Body, size: int, limit: int) -> None:
     if size > limit:
-        raise TooLarge(f"{body.host} offers more than the {limit:,} bytes that this file may have")
+        raise HttpError(f"too large: {body.host} offers more than the {limit:,} bytes that this file may have")
 
 
-def require_ok(body: Body) -> None:
-    """Raise WebError for a status that is not 200, retryable where another try may go better."""
-    if body.status == HTTPStatus.OK:
-        return
-    wait = retry_after(body.headers.get("Retry-After"))
-    said = f"{body.host} answered {body.status}; check the address"
-    raise WebError(said, retryable=may_pass(body.status), wait=wait)
-
-
-def _part(file: Path, body: Body) -> Path:
+def _part(file: Path, body: http.Body) -> Path:
     """Return where this version is kept while it comes; removes what was kept of other versions."""
     version = f"{_version(body)} {body.total}"
     part = file.with_name(f".{file.name}.{hashlib.sha256(version.encode()).hexdigest()[:16]}.part")
@@ -121,7 +113,7 @@ def _part(file: Path, body: Body) -> Path:
     return part
 
 
-def _version(body: Body) -> str:
+def _version(body: http.Body) -> str:
     """Return what tells a file's versions apart in If-Range; "" where the server says nothing that is exact."""
     tag = body.headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else body.headers.get("Last-Modified", "")
