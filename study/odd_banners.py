@@ -15,9 +15,8 @@ from tqdm.auto import tqdm
 
 from utils import banners, files
 from utils.banners import Banner
-from utils.show import page
-from utils.show.grids import Album
-from utils.show.page import Place
+from utils.show import Album, page
+from utils.show.page import INNER, MARGIN, Page, Rect
 
 ISSUES = {
     "dark": "even its bright parts are dark",
@@ -85,22 +84,22 @@ def figure(album: Album, found: pd.DataFrame) -> page.Figure:
     """Return a row for each kind of issue that find_issues found: how many banners have it, and the first."""
     kinds = summary(found)
     kinds = kinds[kinds["banners"] > 0]
-    width = page.tile_width(page.WIDTH - 2 * page.MARGIN, _COLUMNS)
+    width = page.tile_width(INNER, _COLUMNS)
     step = page.tile_height(width, 2) + _LABEL
     said = ", ".join(f"{count} {issue}" for issue, count in zip(kinds["issue"], kinds["banners"], strict=True))
-    axes = page.new_page(max(len(kinds) * step, _LABEL), None, f"Issues found in the banners: {said or 'none'}.")
-    y = page.MARGIN
+    drawn = Page(max(len(kinds) * step, _LABEL), None, f"Issues found in the banners: {said or 'none'}.")
+    y = MARGIN
     if kinds.empty:
-        page.put_text(axes, "Nothing stands out in any banner.", (page.MARGIN, y), page.BODY, page.WIDTH)
+        drawn.draw_text("Nothing stands out in any banner.", (MARGIN, y), page.BODY, page.WIDTH)
     for kind in kinds.itertuples():
         heading = f"{kind.issue} ({kind.banners:,}): {kind.meaning}"
-        page.put_text(axes, heading, (page.MARGIN, y), page.BODY, page.WIDTH - 2 * page.MARGIN, lines=1)
+        drawn.draw_text(heading, (MARGIN, y), page.BODY, INNER, lines=1)
         some = found[found["issue"] == kind.issue].sort_values("group", kind="stable").head(_COLUMNS)
         for at, appid in enumerate(some["appid"]):
-            place = Place(page.MARGIN + at * (width + page.GAP), y + _LABEL, width)
-            page.put_tile(axes, album[int(appid)], place)
+            rect = Rect(MARGIN + at * (width + page.GAP), y + _LABEL, width)
+            drawn.draw_tile(album[int(appid)], rect)
         y += step
-    return page.figure_of(axes)
+    return drawn.figure
 
 
 _MEASURED = ["appid", "name", "bright", "dim", "sharpness", "entropy", "colour", "ratio", "sha256", "phash"]

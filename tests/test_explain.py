@@ -1,67 +1,105 @@
 """Heat maps: their sums against matching's cosines, their places by painted patches, their worth by hidden ones."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import checkpoints
+import families
 import numpy as np
 import pytest
 from PIL import Image
 
 import sample
 from utils import banners, encoder, explain, matching, settings
+from utils.errors import MatchError
 from utils.features import Features
 
-POOLINGS = {"tuned": ("pooled", "mean", "complex", "mean@2", "complex@1"), "masked": ("mean", "complex", "mean@2")}
+BEIT = {"tuned": ("pooled", "mean", "complex"), "masked": ("mean", "complex")}
+FAMILIES = {
+    "vit": ("mean", "complex"),
+    "dinov2_with_registers": ("mean",),
+    "dinov3_vit": ("mean",),
+    "siglip": ("mean",),
+    "bit": ("pooled",),
+    "convnextv2": ("pooled", "mean"),
+}
+WITHOUT_MAPS = [("dinov2", "pooled", "CLS token alone"), ("clip", "pooled", "head"), ("siglip", "pooled", "head")]
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> dict[str, Path]:
-    home = tmp_path_factory.mktemp("checkpoints")
-    return {kind: checkpoints.write(home / kind, kind) for kind in checkpoints.KINDS}
+def folder_of(tmp_path_factory):
+    """What writes a small checkpoint of a name once and returns its folder."""
+    written = {}
+
+    def write(name):
+        if name not in written:
+            module = checkpoints if name in checkpoints.KINDS else families
+            written[name] = module.write(tmp_path_factory.mktemp("checkpoints") / name, name)
+        return written[name]
+
+    return write
 
 
 @pytest.fixture(scope="module")
-def pictures() -> np.ndarray:
+def pictures():
     """Ten smooth pictures, uint8 (10, 384, 256, 3)."""
     noise = np.random.RandomState(1).randint(0, 256, (10, 12, 8, 3)).astype(np.uint8)
     return np.stack([np.asarray(Image.fromarray(each).resize((256, 384), Image.Resampling.BICUBIC)) for each in noise])
 
 
-def load(folder: Path, pooling: str = "pooled", image: str = "squash") -> encoder.Encoder:
+def load(folder, pooling="pooled", image="squash"):
     return encoder.load(folder, pooling, image, device="cpu", dtype="float32")
 
 
-def features(beit: encoder.Encoder, pictures: np.ndarray) -> Features:
+def features(network, pictures):
     """The features of pictures as games 10, 20, ..., as they are on disk."""
     appids = 10 * np.arange(1, 1 + len(pictures))
-    manifest = beit.identity | {"preparation": "as they are"}
-    return Features(appids, appids.astype(str).astype(object), beit(pictures).half().numpy(), manifest)
+    manifest = network.identity | {"preparation": "as they are"}
+    return Features(appids, appids.astype(str).astype(object), network(pictures).half().numpy(), manifest)
+
+
+def assert_sums(network, prepared, pictures, query, match):
+    """Both maps and what has no place sum to the cosine that matching gives."""
+    found = explain.reason(network, prepared, pictures[query], pictures[match])
+    appids, cosines = matching.nearest(prepared, network(pictures[[query]]).numpy(), 8)
+    assert found.cosine == pytest.approx(cosines[appids == 10 * (match + 1)][0], abs=1e-4)
+    for heat in (found.query_map, found.match_map):
+        assert heat.dtype == np.float32
+        assert heat.shape == network.grid
+        assert heat.sum() == pytest.approx(found.placed, abs=1e-5)
+    assert (found.unplaced != 0) == network.pooling.startswith("complex")
 
 
 @pytest.mark.parametrize("image", checkpoints.IMAGES)
-@pytest.mark.parametrize(("kind", "pooling"), [(kind, each) for kind, some in POOLINGS.items() for each in some])
-def test_both_maps_and_what_has_no_place_sum_to_the_cosine(folders, pictures, kind, pooling, image):
-    beit = load(folders[kind], pooling, image)
+@pytest.mark.parametrize(("kind", "pooling"), [(kind, each) for kind, some in BEIT.items() for each in some])
+def test_maps_sum_to_the_cosine(folder_of, pictures, kind, pooling, image):
+    network = load(folder_of(kind), pooling, image)
     for how in matching.PREPARATIONS:
-        prepared = matching.prepare(features(beit, pictures[:8]), how)
-        for query, match in ((0, 1), (8, 2), (9, 3)):  # a game's own banner, and pictures that are no game's
-            found = explain.why(beit, prepared, pictures[query], pictures[match])
-            appids, cosines = matching.nearest(prepared, beit(pictures[[query]]).numpy(), 8)
-            assert found.cosine == pytest.approx(cosines[appids == 10 * (match + 1)][0], abs=1e-4)
-            assert found.query_map.dtype == found.match_map.dtype == np.float32
-            assert found.query_map.shape == found.match_map.shape == ((21, 14) if image == "whole" else (14, 14))
-            assert found.query_map.sum() == pytest.approx(found.placed, abs=1e-5)
-            assert found.match_map.sum() == pytest.approx(found.placed, abs=1e-5)
-            assert (found.unplaced != 0) == pooling.startswith("complex")
+        prepared = matching.prepare(features(network, pictures[:8]), how)
+        for query, match in ((0, 1), (8, 2)):  # a game's own banner, and a picture that is no game's
+            assert_sums(network, prepared, pictures, query, match)
+
+
+@pytest.mark.parametrize(("name", "pooling"), [(name, each) for name, some in FAMILIES.items() for each in some])
+def test_maps_of_other_families_sum_to_the_cosine(folder_of, pictures, name, pooling):
+    network = load(folder_of(name), pooling, "whole")
+    assert pooling in network.heat_maps
+    assert_sums(network, matching.prepare(features(network, pictures[:8]), "centred"), pictures, 0, 1)
+
+
+@pytest.mark.parametrize(("name", "pooling", "cause"), WITHOUT_MAPS)
+def test_what_is_no_sum_over_patches_says_why(folder_of, pictures, name, pooling, cause):
+    network = load(folder_of(name), pooling, "whole")
+    said = explain.reason(network, matching.prepare(features(network, pictures)), pictures[0], pictures[1])
+    assert cause in said
+    assert network.heat_maps[0] in said
 
 
 @pytest.mark.parametrize(("kind", "pooling"), [("tuned", "pooled"), ("masked", "mean"), ("tuned", "complex")])
-def test_each_patch_is_worth_its_pairs(folders, pictures, kind, pooling):
-    beit = load(folders[kind], pooling)
+def test_each_patch_is_worth_its_pairs(folder_of, pictures, kind, pooling):
+    beit = load(folder_of(kind), pooling)
     prepared = matching.prepare(features(beit, pictures[:8]), "whitened")
-    found = explain.why(beit, prepared, pictures[0], pictures[1])
-    kept = beit(pictures[:2]).half().double().numpy()
+    found = explain.reason(beit, prepared, pictures[0], pictures[1])
+    on_disk = beit(pictures[:2]).half().double().numpy()
     tokens = beit.tokens(pictures[:2])[:, 1:].double().numpy()
     if pooling == "pooled":  # the norm's spread is that of the mean, its centre each token's own
         spread = np.sqrt(tokens.mean(1).var(1) + beit.norm.eps)[:, None, None]
@@ -70,25 +108,15 @@ def test_each_patch_is_worth_its_pairs(folders, pictures, kind, pooling):
     elif kind == "masked":
         tokens = beit.norm(beit.tokens(pictures[:2])[:, 1:]).numpy()
     hidden = tokens.shape[2]
-    tokens = tokens - tokens.mean(1, keepdims=True) + kept[:, None, -hidden:]  # the rounding, shared out
+    tokens = tokens - tokens.mean(1, keepdims=True) + on_disk[:, None, -hidden:]  # the rounding, shared out
     ours, theirs = (tokens - prepared.shift[-hidden:]) @ prepared.turn[-hidden:]
-    moved = (kept - prepared.shift) @ prepared.turn
+    moved = (on_disk - prepared.shift) @ prepared.turn
     pairs = ours @ theirs.T / len(ours) ** 2 / np.prod(np.linalg.norm(moved, axis=1))
     np.testing.assert_allclose(found.query_map, pairs.sum(1).reshape(14, 14), atol=1e-6)
     np.testing.assert_allclose(found.match_map, pairs.sum(0).reshape(14, 14), atol=1e-6)
 
 
-def test_cls_has_the_pairs_it_takes_part_in(folders, pictures):
-    """Without a turn, CLS meets CLS only: its share is the product of the first halves."""
-    beit = load(folders["tuned"], "complex")
-    prepared = matching.prepare(features(beit, pictures[:8]), "centred")
-    found = explain.why(beit, prepared, pictures[0], pictures[1])
-    ours, theirs = prepared.vectors[:2].astype(float)
-    assert found.unplaced == pytest.approx(ours[:32] @ theirs[:32], abs=1e-5)
-    assert found.placed == pytest.approx(ours[32:] @ theirs[32:], abs=1e-5)
-
-
-def patch(box: tuple[float, ...], grid: tuple[int, int], number: int) -> tuple[slice, slice]:
+def patch(box, grid, number):
     """The pixels of a banner, rows and columns, that a patch sees."""
     (left, top, right, bottom), (rows, columns) = box, grid
     row, column = divmod(int(number), columns)
@@ -97,52 +125,33 @@ def patch(box: tuple[float, ...], grid: tuple[int, int], number: int) -> tuple[s
 
 
 @pytest.mark.parametrize("image", settings.IMAGES)
-def test_a_patch_lies_where_the_map_says(folders, pictures, image):
-    beit = load(folders["tuned"], "mean", image)
+def test_a_patch_lies_where_the_map_says(folder_of, pictures, image):
+    beit = load(folder_of("tuned"), "mean", image)
     prepared = matching.prepare(features(beit, pictures[:8]), "centred")
-    before = explain.why(beit, prepared, pictures[0], pictures[1])
+    before = explain.reason(beit, prepared, pictures[0], pictures[1])
     for number in (16, 100, 179):
         painted = pictures[0].copy()
         painted[patch(before.box, beit.grid, number)] = (255, 0, 255)
-        after = explain.why(beit, prepared, painted, pictures[1])
+        after = explain.reason(beit, prepared, painted, pictures[1])
         assert np.abs(after.query_map - before.query_map).argmax() == number
-
-
-@pytest.fixture(scope="module")
-def tried(tmp_path_factory) -> tuple[encoder.Encoder, np.ndarray, Features]:
-    """The sample's checkpoint, its banners, uint8 (n, 384, 256, 3), and their features as games 10, 20, ..."""
-    beit, stock = load(sample.checkpoint(tmp_path_factory.mktemp("tiny"))), sample.fictional()
-    files = [stock.picture(game.appid) for game in stock.games[:70]]
-    shown = np.stack([banners.decode(each) for each in files if each])
-    return beit, shown, features(beit, shown)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("how", matching.PREPARATIONS)
-def test_the_cosine_is_the_one_of_the_matches(tried, how):
-    beit, shown, on_disk = tried
-    kept = matching.prepare(on_disk, how)
-    appids, cosines = matching.nearest(kept, kept.appids[:10], 5)
-    for query in range(10):
-        for rank in (0, 4):
-            found = explain.why(beit, kept, shown[query], shown[appids[query, rank] // 10 - 1])
-            assert found.cosine == pytest.approx(cosines[query, rank], abs=1e-4)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", [5, 20])
-def test_hiding_the_hottest_patches_costs_more_than_hiding_others(tried, rank):
+def test_hiding_the_hottest_patches_costs_more_than_hiding_others(tmp_path, rank):
     """Others: as many at random, and the hottest ones' shape turned by 180 degrees.
 
     A fifth of the query is hidden under its mean colour. It holds on average over 40 pairs, not in every one.
     """
-    beit, shown, on_disk = tried
-    prepared, rng = matching.prepare(on_disk), np.random.default_rng(0)
+    beit, stock, rng = load(sample.checkpoint(tmp_path / "tiny")), sample.fictional(), np.random.default_rng(0)
+    files = [stock.picture(game.appid) for game in stock.games[:70]]
+    shown = np.stack([banners.decode(each) for each in files if each])
+    prepared = matching.prepare(features(beit, shown))
     appids, _ = matching.nearest(prepared, prepared.appids, rank)
     drops = []
     for row in rng.permutation(len(prepared))[:40]:
         match = appids[row, -1] // 10 - 1
-        found = explain.why(beit, prepared, shown[row], shown[match])
+        found = explain.reason(beit, prepared, shown[row], shown[match])
         hottest = found.query_map.ravel().argsort()[::-1]
         orders = hottest, rng.permutation(hottest), hottest.size - 1 - hottest
         moved = beit([hidden(shown[row], found.box, beit.grid, each[:40]) for each in orders]).double().numpy()
@@ -153,26 +162,25 @@ def test_hiding_the_hottest_patches_costs_more_than_hiding_others(tried, rank):
         assert (hot - other).mean() > 2 * (hot - other).std() / np.sqrt(len(hot))
 
 
-def hidden(rgb: np.ndarray, box: tuple[float, ...], grid: tuple[int, int], patches: np.ndarray) -> np.ndarray:
+def hidden(rgb, box, grid, patches):
     covered, mean = rgb.copy(), rgb.mean((0, 1)).round()
     for number in patches:
         covered[patch(box, grid, number)] = mean
     return covered
 
 
-def test_what_cannot_be_explained_is_said(folders, pictures):
-    beit = load(folders["tuned"], "cls")
-    prepared = matching.prepare(features(beit, pictures[:8]))
-    with pytest.raises(explain.ExplainError, match=r"'cls'.*pooled, mean, complex"):
-        explain.why(beit, prepared, pictures[0], pictures[1])
-    with pytest.raises(explain.ExplainError, match=r"features are of pooling cls, but the encoder is of pooling mean;"):
-        explain.why(load(folders["tuned"], "mean"), prepared, pictures[0], pictures[1])
-    with pytest.raises(explain.ExplainError, match=r"of checkpoint tuned, but .*of checkpoint masked;"):
-        explain.why(load(folders["masked"], "cls", "whole"), prepared, pictures[0], pictures[1])
-    beit = load(folders["tuned"], "mean")
-    prepared = matching.prepare(features(beit, pictures), "centred")
-    nowhere = replace(prepared, shift=beit(pictures[:1])[0].half().double().numpy())
-    with pytest.raises(explain.ExplainError, match="points nowhere"):
-        explain.why(beit, nowhere, pictures[0], pictures[1])
-    with pytest.raises(explain.ExplainError, match=r"matching\.prepare"):
-        explain.why(beit, features(beit, pictures), pictures[0], pictures[1])
+def test_what_cannot_be_compared_is_refused(folder_of, pictures):
+    beit = load(folder_of("tuned"), "mean")
+    stored = features(beit, pictures)
+    prepared = matching.prepare(stored, "centred")
+    just_the_mean = replace(prepared, shift=beit(pictures[:1])[0].half().double().numpy())
+    other_pooling = load(folder_of("tuned"), "pooled")
+    other_checkpoint = load(folder_of("masked"), "mean")
+    for network, games in (
+        (beit, stored),
+        (beit, just_the_mean),
+        (other_pooling, prepared),
+        (other_checkpoint, prepared),
+    ):
+        with pytest.raises(MatchError):
+            explain.reason(network, games, pictures[0], pictures[1])

@@ -1,18 +1,20 @@
-"""Grids of banners and the report, looked at as pixels; names in any script."""
+"""Figures, looked at as pixels and text; names in any script; what the maps of reasons point at, and say."""
 
 import importlib.util
 import io
 import logging
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from pages import assert_drawn_well, banner, boxes, lines
+from pages import assert_drawn_well, banner, boxes, lines, read
 from PIL import Image
 
-from utils import show
+from utils import explain, matching, show
 from utils.banners import Banner
+from utils.features import Features
 
 NAMES = [
     "Portal",
@@ -22,9 +24,9 @@ NAMES = [
     "🎮🎮 Party 👩‍👩‍👧 \u202eback \x07\U000e0041",
     "مغامرات السندباد",
     "Supercalifragilisticexpialidocious-and-even-longer-word-that-does-not-end",
-    "한국어 게임 이름",
     "",
 ]
+COSINES = np.linspace(0.99, 0.5, 10)
 
 
 @pytest.fixture(scope="module")
@@ -32,21 +34,25 @@ def album():
     return {appid: banner(appid) for appid in range(1, 20)}
 
 
+def rows_of(figure, appids):
+    """The appids of a figure's banners, row by row from the top, each from the left."""
+    rows = {}
+    for appid, (left, top, *_) in boxes(figure, appids).items():
+        rows.setdefault(top // 9, []).append((left, appid))
+    return [[appid for _, appid in sorted(rows[top])] for top in sorted(rows)]
+
+
 def test_banners_stand_in_rows(album):
     figure = show.banners(album, range(1, 12), "Eleven", columns=4)
-    places = boxes(figure, range(1, 20))
-    assert list(places) == list(range(1, 12))
-    assert sorted(places, key=lambda appid: (places[appid][1], places[appid][0])) == list(range(1, 12))
-    for row in ([1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11]):
-        assert len({places[appid][1] for appid in row}) == 1
-    for left, top, right, bottom in places.values():
+    assert rows_of(figure, range(1, 20)) == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11]]
+    for left, top, right, bottom in boxes(figure, range(1, 12)).values():
         assert (bottom - top) / (right - left) == pytest.approx(1.5, abs=0.02)
     assert lines(figure)[0] == "Eleven"
     assert_drawn_well(figure)
 
 
 def test_matches_set_the_query_apart(album):
-    figure = show.matches(album, 1, [2, 3, 4, 5, 6, 7, 8, 9, 10, 11], np.linspace(0.99, 0.5, 10), "Like 1")
+    figure = show.matches(album, 1, range(2, 12), COSINES, "Like 1")
     places = boxes(figure, range(1, 12))
     query, others = places[1], [places[appid] for appid in range(2, 12)]
     assert query[2] - query[0] > 1.5 * (others[0][2] - others[0][0])
@@ -57,18 +63,11 @@ def test_matches_set_the_query_apart(album):
     assert_drawn_well(figure)
 
 
-def test_matches_of_a_picture_of_ones_own(album):
-    figure = show.matches(album, banner(15, "Mine"), [2, 3], [0.5, 0.4])
-    assert boxes(figure, [15, 2, 3]).keys() == {15, 2, 3}
-    assert "Mine" in lines(figure)
-
-
-def test_queries_are_rows(album):
-    figure = show.queries(album, [1, 2], np.array([[3, 4, 5], [6, 7, 8]]), np.full((2, 3), 0.25))
-    places = boxes(figure, range(1, 9))
-    for row in ([1, 3, 4, 5], [2, 6, 7, 8]):
-        assert len({places[appid][1] for appid in row}) == 1
-        assert [places[appid][0] for appid in row] == sorted(places[appid][0] for appid in row)
+def test_queries_are_rows_games_or_pictures_of_ones_own(album):
+    appids = np.array([[3, 4, 5], [6, 7, 8]])
+    figure = show.queries(album, [1, banner(15, "Mine")], appids, np.full((2, 3), 0.25), notes=["first", "second"])
+    assert [row[1:] for row in rows_of(figure, [3, 4, 5, 6, 7, 8, 1, 15])] == [[3, 4, 5], [6, 7, 8]]
+    assert {"Mine", "first", "second", "0.25"} <= set(lines(figure))
     assert_drawn_well(figure)
 
 
@@ -82,12 +81,29 @@ def test_unique_tells_the_nearest(album):
 def test_duplicates_keep_groups_together(album):
     groups = [[1, 2, 3, 4, 5], [6, 7, 8], [9, 10], [11, 12]]
     figure = show.duplicates(album, groups, most=4, columns=6)
-    places = boxes(figure, range(1, 20))
-    assert places.keys() == set(range(1, 13)) - {5}
+    assert rows_of(figure, range(1, 20)) == [[1, 2, 3, 4], [6, 7, 8, 9, 10], [11, 12]]
     assert "+1" in lines(figure)
-    for group in groups:
-        assert len({places[appid][1] for appid in group if appid in places}) == 1
     assert_drawn_well(figure)
+
+
+def test_side_by_side_has_a_row_or_a_sentence_for_each(album):
+    found = {"one": ([2, 3, 4], [0.9, 0.8, 0.7]), "two": "It has no such games.", "three": ([5], [0.1])}
+    figure = show.side_by_side(album, 1, found)
+    assert rows_of(figure, range(2, 6)) == [[2, 3, 4], [5]]
+    assert {"one", "two", "It has no such games.", "three", "0.10"} <= set(lines(figure))
+    assert_drawn_well(figure)
+
+
+def test_alike_takes_what_the_store_says_of_the_games_here(album):
+    appids = np.arange(1, 20)
+    vectors = np.random.default_rng(0).normal(size=(19, 8)).astype(np.float16)
+    prepared = matching.prepare(Features(appids, appids.astype(str), vectors, {"fingerprint": "made up"}), "centred")
+    near = ([2, 3], [0.9, 0.8])
+    figure = show.alike(album, prepared, 1, near, [7, 424242, 5, 9])
+    assert rows_of(figure, range(2, 20)) == [[2, 3], [7, 5]]
+    assert f"{prepared.vectors[0] @ prepared.vectors[6]:.2f}" in lines(figure)
+    assert "The store names no game that is here." in lines(show.alike(album, prepared, 1, near, [424242]))
+    assert "no answer" in lines(show.alike(album, prepared, 1, near, "no answer"))
 
 
 def test_report_shows_shares():
@@ -95,17 +111,11 @@ def test_report_shows_shares():
     reasons = [""] * 6 + ["no banner"] * 2 + ["HTTP Error 404"] + ["timed $out$"]
     table = pd.DataFrame({"appid": range(10), "name": "x", "status": statuses, "reason": reasons})
     figure = show.report(SimpleNamespace(table=table), "Ten games")
-    row = np.asarray(Image.open(io.BytesIO(figure.jpeg())))[110].astype(int)
-    bar = [
-        int((np.abs(row - rgb).max(1) < 12).sum())
-        for rgb in ((0x66, 0xC0, 0xF4), (0x7D, 0x87, 0x93), (0xE0, 0x60, 0x5A))
-    ]
+    row = read(figure)[110]
+    colours = ((0x66, 0xC0, 0xF4), (0x7D, 0x87, 0x93), (0xE0, 0x60, 0x5A))
+    bar = [int((np.abs(row - rgb).max(1) < 12).sum()) for rgb in colours]
     assert bar == pytest.approx([1136 * 0.6, 1136 * 0.3, 1136 * 0.1], abs=4)
-    assert [line for line in lines(figure) if "%" in line][:3] == [
-        "downloaded, 60.0%",
-        "missing, 30.0%",
-        "refused, 0.0%",
-    ]
+    assert [line for line in lines(figure) if "%" in line][:2] == ["downloaded, 60.0%", "missing, 30.0%"]
     assert lines(figure)[-6:] == ["2", "no banner", "1", "timed $out$", "1", "HTTP Error 404"]
     assert_drawn_well(figure)
 
@@ -130,21 +140,25 @@ def test_any_name_is_drawn_without_a_warning(recwarn, caplog):
         assert_drawn_well(figure)
     assert not recwarn.list
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert any("$$ Rich $x^2$" in line for line in lines(figure))
+    assert any("$$ Rich $x^2$" in line for line in lines(figure))  # no formula
     assert not set("".join(lines(figure))) & set("\u202e\x07\u200d\U000e0041")
     assert any(line.endswith("…") for line in lines(figure))
 
 
-def test_a_character_without_a_font_leaves_one_mark():
-    figure = show.banners({1: banner(1, "a \U0001fae8\U0001fae8 b")}, [1])
-    (name,) = (line for line in lines(figure) if line)
-    assert name in ("a ▫ b", "a \U0001fae8\U0001fae8 b")
-
-
-@pytest.mark.skipif(not importlib.util.find_spec("matplotlib_fontja"), reason="matplotlib-fontja is not installed")
-def test_japanese_has_its_glyphs():
-    figure = show.banners({1: banner(1, "東方紅魔郷ゲーム")}, [1])
-    assert "東方紅魔郷ゲーム" in "".join(lines(figure))
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [
+        ("matplotlib_fontja", "東方紅魔郷ゲーム"),
+        ("paperang_p2_fonts_cjk", "简体中文"),
+        ("paperang_p2_fonts_cjk", "한국어"),
+        (None, "▫"),
+    ],
+)
+def test_every_script_has_its_glyphs_where_its_font_is_there(package, name):
+    if package and not importlib.util.find_spec(package):
+        pytest.skip(f"{package} is not installed")
+    figure = show.banners({1: banner(1, name if package else "\U0010fff0\U0010fff1")}, [1])
+    assert name in lines(figure)
 
 
 def test_figures_are_small():
@@ -159,7 +173,7 @@ def test_figures_are_small():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("before", ["", "%matplotlib inline", "import matplotlib.pyplot as plt; plt.plot()"])
+@pytest.mark.parametrize("before", ["%matplotlib inline", "import matplotlib.pyplot as plt; plt.plot()"])
 def test_a_notebook_shows_it_once(before):
     """In a real kernel, with and without an inline backend."""
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
@@ -177,4 +191,95 @@ show.banners({1: Banner(1, "Red", file.getvalue())}, [1])"""
     (output,) = notebook.cells[1].outputs
     assert output.data.keys() == {"image/jpeg", "text/plain"}
     assert output.metadata == {"image/jpeg": {"alt": "The banners of Red.", "width": 900}}
-    assert output.data["text/plain"] == "<Figure size 1200x456 with 1 Axes>"
+
+
+def test_map_puts_banners_where_they_lie(album):
+    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
+    figure = show.scatter_map(album, np.array([1, 2, 3, 4]), corners)
+    assert rows_of(figure, range(1, 5)) == [[3, 4], [1, 2]]  # upwards is up
+    assert_drawn_well(figure)
+
+
+def test_map_moves_banners_aside_and_leaves_out_where_it_is_crowded(album):
+    """A thousand games at one place: twenty-five fit near it, the corners stay free for the others."""
+    places = np.concatenate([np.full((1000, 2), 0.5), [[0, 0], [1, 1]] * 10])
+    appids = np.concatenate([np.full(1000, 1), [2, 3] * 10])
+    figure = show.scatter_map(album, appids, places, columns=20)
+    assert boxes(figure, range(1, 5)).keys() == {1, 2, 3}
+    assert "43 of 1,020 games" in lines(figure)[-1]  # in a corner nine cells are near
+
+
+# Pixels of the page of reasons: the query's map begins at (321, 32), the match's at (609, 32); 270 are a banner's 256.
+QUERY_MAP = (slice(32, 437), slice(321, 591))
+MATCH_MAP = (slice(32, 437), slice(609, 879))
+TILE = 270
+GREY = np.full((384, 256, 3), 150, np.uint8)
+
+
+@pytest.fixture
+def explanation():
+    """All patches add the same, but for one in the upper left corner of the query and one low in the match."""
+    maps = np.full((2, 14, 14), 0.004, np.float32)
+    maps[0, 0, 0] = 0.02
+    maps[1, 13, 2] = 0.02
+    manifest = {"checkpoint": "small", "pooling": "complex", "image": "crop", "preparation": "centred"}
+    box = (16.0, 80.0, 240.0, 304.0)
+    return explain.Explanation(0.55, -0.25, *maps, box, manifest | {"trained": False})
+
+
+def test_maps_point_at_the_hottest_patch(explanation):
+    """The hottest patch is warm though every patch adds to the cosine, and it lies where the map says."""
+    pixels = read(show.reasons(explanation, GREY, GREY))
+    for where, (row, column) in ((QUERY_MAP, (88, 24)), (MATCH_MAP, (296, 56))):
+        warm = pixels[where][..., 0] - pixels[where][..., 2] > 60
+        middle = np.argwhere(warm).mean(0)
+        np.testing.assert_allclose(middle, np.multiply((row, column), TILE / 256), atol=5)
+        assert warm.mean() < 0.03
+    seen, unseen = pixels[32 + 210, 450].mean(), pixels[32 + 40, 450].mean()
+    assert seen > 1.5 * unseen  # what the network did not see is dark
+
+
+def test_a_map_is_not_one_wash(explanation):
+    """Of a map that runs evenly from small to large, both halves have their colour."""
+    ramp = np.linspace(0.001, 0.01, 196, dtype=np.float32).reshape(14, 14)
+    whole = replace(explanation, query_map=ramp, match_map=ramp, box=(0.0, 0.0, 256.0, 384.0))
+    pixels = read(show.reasons(whole, GREY, GREY))[QUERY_MAP]
+    upper, lower = pixels[10:60, 20:-20].mean((0, 1)), pixels[-60:-10, 20:-20].mean((0, 1))
+    assert upper[2] - upper[0] > 60
+    assert lower[0] - lower[2] > 60
+
+
+def test_the_figure_says_what_the_maps_add_up_to(explanation):
+    said = lines(show.reasons(explanation, GREY, banner(1, "ファイナル"), "Why"))
+    assert {"Why", "ファイナル"} <= set(said)
+    assert "Cosine 0.55: 0.80 from patches and −0.25 from CLS, which lies nowhere." in said
+    assert any("never trained" in line for line in said)
+    trained = replace(explanation, cosine=0.8, unplaced=0.0, manifest=explanation.manifest | {"trained": True})
+    figure = show.reasons(trained, GREY, GREY)
+    assert "Cosine 0.80: each map's patches add up to it." in lines(figure)
+    assert lines(figure)[-1] == "small, complex, crop, centred"
+    assert_drawn_well(figure)
+
+
+def test_the_sentence_says_how_much_and_where(explanation):
+    heat = np.zeros((10, 10), np.float32)
+    heat[:2, :5] = 0.06
+    heat[5:] = 0.004
+    found = replace(explanation, cosine=0.8, unplaced=0.0, query_map=heat, match_map=heat[::-1, ::-1])
+    assert show.reasons_sentence(found) == (
+        "The tenth of the patches that add most give 75% of the cosine in the query, around its upper left part, "
+        "and 75% in the match, around its lower right part."
+    )
+    assert show.reasons_sentence(found) in show.reasons(found, GREY, GREY).alt
+    against = replace(found, cosine=-0.1, query_map=-heat, match_map=-heat)
+    assert "against this match" in show.reasons_sentence(against)
+
+
+def test_a_flat_map_is_drawn_and_no_map_is_a_sentence(explanation):
+    flat = np.full((14, 14), 0.004, np.float32)
+    assert_drawn_well(show.reasons(replace(explanation, query_map=flat, match_map=flat), GREY, GREY))
+    sentence = "POOLING 'pooled' has no heat map: it is the CLS token alone, which lies nowhere in the banner"
+    figure = show.reasons(sentence, banner(1), banner(5))
+    assert " ".join(lines(figure)[-3:]).endswith(sentence[-60:])
+    assert rows_of(figure, [1, 5]) == [[1, 5]]
+    assert show.reasons_sentence(sentence) in figure.alt

@@ -29,17 +29,13 @@ from torch import Tensor
 from utils import matching
 from utils.banners import Banner
 from utils.encoder import Encoder, Norm
-from utils.errors import PlainError
+from utils.errors import MatchError
 
 _SHARED = ("checkpoint", "revision", "pooling", "image")  # what an encoder and its features have in common
 _NOTHING = 1e-6  # the length of a sum, over the summed lengths of its parts, where it is rounding and no more
 _PLACED = ("mean", "complex")  # the features, of which patches or cells add up to a part at least
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels of a banner
-
-
-class ExplainError(PlainError, ValueError):
-    """A match that cannot be explained; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -58,58 +54,30 @@ class Explanation:
         """The part of the cosine that comes from pairs of patches."""
         return self.cosine - self.unplaced
 
-    def hottest(self, share: float = 0.1) -> np.ndarray:
-        """Return where the patches of the query lie that add most, a share of all, hottest first: int64 (n, 4).
-
-        Each is left, top, right, bottom in whole pixels of the 256x384 banner, right and bottom excluded.
-        """
-        rows, columns = self.query_map.shape
-        left, top, right, bottom = self.box
-        across = np.linspace(left, right, columns + 1).round().astype(int)
-        down = np.linspace(top, bottom, rows + 1).round().astype(int)
-        order = np.argsort(-self.query_map, axis=None)[: max(1, round(share * rows * columns))]
-        row, column = np.divmod(order, columns)
-        return np.stack([across[column], down[row], across[column + 1], down[row + 1]], axis=1)
-
-
-@dataclass(frozen=True)
-class _Terms:
-    """A banner's prepared feature as a sum, brought to length 1; float64."""
-
-    patches: Tensor  # (n, dim), what each patch adds
-    cls: Tensor  # (dim,), what CLS adds; zero but for the pooling "complex"
-
-    @property
-    def placed(self) -> Tensor:
-        return self.patches.sum(0)
-
 
 def reason(
     encoder: Encoder, prepared: matching.Prepared, query: Banner | np.ndarray, match: Banner | np.ndarray
 ) -> Explanation | str:
-    """Return what `why` returns, or in a sentence why features of this pooling have no heat map."""
-    return why(encoder, prepared, query, match) if encoder.feature in _PLACED else _refusal(encoder)
-
-
-def why(
-    encoder: Encoder, prepared: matching.Prepared, query: Banner | np.ndarray, match: Banner | np.ndarray
-) -> Explanation:
     """Return where the cosine of two banners, or pictures uint8 RGB (384, 256, 3), comes from.
 
     The cosine is that of `matching.nearest` to 1e-4, as long as the features on disk were computed in the precision of
     this encoder (where they were in bfloat16 and it is in float32, to 1e-2). The maps sum to their part of it to 1e-5.
+    A feature that is no sum over patches has no heat map: a sentence says why.
 
-    Raises ExplainError for features that are no sum over patches, that are not prepared or of another encoder, and for
-    a picture that is zero or just the mean of all games.
+    Raises MatchError for features that are not prepared or of another encoder, and for a picture that is zero or just
+    the mean of all games.
     """
+    if encoder.feature not in _PLACED:
+        return _without_maps(encoder)
     _check(encoder, prepared)
     pictures = [each.rgb if isinstance(each, Banner) else each for each in (query, match)]
-    ours, theirs = _terms(encoder, prepared, encoder.tokens(pictures))
-    query_map = ours.patches @ theirs.placed
-    match_map = theirs.patches @ ours.placed
-    unplaced = ours.cls @ (theirs.cls + theirs.placed) + ours.placed @ theirs.cls
+    (ours, our_cls), (theirs, their_cls) = _terms(encoder, prepared, encoder.tokens(pictures))
+    our_sum, their_sum = ours.sum(0), theirs.sum(0)
+    query_map = ours @ their_sum
+    match_map = theirs @ our_sum
+    unplaced = our_cls @ (their_cls + their_sum) + our_sum @ their_cls
     return Explanation(
-        cosine=float((ours.placed + ours.cls) @ (theirs.placed + theirs.cls)),
+        cosine=float((our_sum + our_cls) @ (their_sum + their_cls)),
         unplaced=float(unplaced),
         query_map=query_map.float().numpy().reshape(encoder.grid),
         match_map=match_map.float().numpy().reshape(encoder.grid),
@@ -118,51 +86,52 @@ def why(
     )
 
 
-def _check(encoder: Encoder, prepared: matching.Prepared) -> None:
-    if not isinstance(prepared, matching.Prepared):
-        raise ExplainError("the features are not ready for matching: matching.prepare(features) makes them so")
-    for name in _SHARED:
-        found = prepared.manifest.get(name)
-        asked = encoder.identity.get(name)
-        if found != asked:
-            raise ExplainError(
-                f"the features are of {name} {found}, but the encoder is of {name} {asked}; "
-                "load the encoder as the features were made"
-            )
-    if encoder.feature not in _PLACED:
-        raise ExplainError(_refusal(encoder))
-
-
-def _refusal(encoder: Encoder) -> str:
+def _without_maps(encoder: Encoder) -> str:
     """Say why a feature has no heat map, and which of its family have one."""
+    cause = "it is the CLS token alone, which lies nowhere in the banner"
     if encoder.feature == "head":
         cause = f"{encoder.family}'s own feature goes through a trained head, which is no sum over patches"
-    else:
-        cause = "it is the CLS token alone, which lies nowhere in the banner"
     with_maps = ", ".join(encoder.heat_maps)
     return f"POOLING {encoder.pooling!r} has no heat map: {cause}; those that have one here are {with_maps}"
 
 
-def _terms(encoder: Encoder, prepared: matching.Prepared, tokens: Tensor) -> tuple[_Terms, _Terms]:
-    """Return the prepared features of two pictures as sums, of their tokens (2, leading + n, hidden)."""
-    kept = encoder.pool(tokens).half().double()  # (2, dim), as features are on disk
+def _check(encoder: Encoder, prepared: matching.Prepared) -> None:
+    if not isinstance(prepared, matching.Prepared):
+        raise MatchError("the features are not ready for matching: matching.prepare(features) makes them so")
+    for name in _SHARED:
+        found = prepared.manifest.get(name)
+        asked = encoder.identity.get(name)
+        if found != asked:
+            raise MatchError(
+                f"the features are of {name} {found}, but the encoder is of {name} {asked}; "
+                "load the encoder as the features were made"
+            )
+
+
+def _terms(encoder: Encoder, prepared: matching.Prepared, tokens: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Return the prepared features of two pictures, of length 1, as sums; float64.
+
+    tokens: (2, leading + n, hidden). For each picture: what each patch adds (n, dim), and what CLS adds (dim,), which
+    is zero but for the pooling "complex". Raises MatchError where there is nothing to bring to length 1.
+    """
+    on_disk = encoder.pool(tokens).half().double()  # (2, dim)
     tokens = _normed(tokens.double(), encoder.norm, encoder.leading)
     patches = tokens[:, encoder.leading :]
     first = encoder.dims - tokens.shape[2]  # dims of CLS, 0 but for "complex"
     exact = torch.cat([tokens[:, 0, :first], patches.mean(1)], dim=1)
-    shift = (torch.from_numpy(prepared.shift) + exact - kept)[:, None]  # (2, 1, dim)
-    turn = torch.eye(encoder.dims, dtype=torch.float64) if prepared.turn is None else torch.from_numpy(prepared.turn)
-    cls = ((tokens[:, :1, :first] - shift[..., :first]) @ turn[:first])[:, 0]
-    placed = (patches - shift[..., first:]) @ turn[first:] / patches.shape[1]
-    return _unit(placed[0], cls[0]), _unit(placed[1], cls[1])
-
-
-def _unit(patches: Tensor, cls: Tensor) -> _Terms:
-    """Bring a sum of patches (n, dim) and CLS (dim,) to length 1; raises ExplainError where there is none."""
-    length = (patches.sum(0) + cls).norm()
-    if length <= _NOTHING * (patches.norm(dim=1).sum() + cls.norm()):
-        raise ExplainError("a picture's features are zero or just the mean of all games: it points nowhere")
-    return _Terms(patches / length, cls / length)
+    mean = (torch.from_numpy(prepared.shift) + exact - on_disk)[:, None]  # (2, 1, dim)
+    whitening = torch.eye(encoder.dims, dtype=torch.float64)
+    if prepared.turn is not None:
+        whitening = torch.from_numpy(prepared.turn)
+    cls = ((tokens[:, :1, :first] - mean[..., :first]) @ whitening[:first])[:, 0]
+    placed = (patches - mean[..., first:]) @ whitening[first:] / patches.shape[1]
+    terms = []
+    for patch_terms, cls_term in zip(placed, cls, strict=True):
+        length = (patch_terms.sum(0) + cls_term).norm()
+        if length <= _NOTHING * (patch_terms.norm(dim=1).sum() + cls_term.norm()):
+            raise MatchError("a picture's features are a zero vector, or just the mean of all games")
+        terms.append((patch_terms / length, cls_term / length))
+    return terms
 
 
 def _normed(tokens: Tensor, norm: Norm | None, leading: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The page of every figure: its size and colours, and the banners, frames and text that are put on it.
+"""The page of every figure: its size and colours, and the banners, frames and text that are drawn on it.
 
 A page is 900 units wide, which is how wide a notebook shows it; it is drawn at 4/3 of that, so that it stays crisp.
 Type of 19 units and more can still be read where a telephone shows the page 390 pixels wide.
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 import matplotlib.figure
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
 from utils.banners import Banner
-from utils.show import lettering
+from utils.show import text_layout
 
 WIDTH = 900  # units; those of all lengths here, from the upper left corner
 MARGIN = 24
+INNER = WIDTH - 2 * MARGIN
 GAP = 14  # between two banners
 RATIO = 384 / 256  # a banner's height over its width
 
@@ -71,42 +71,76 @@ class Figure(matplotlib.figure.Figure):
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a banner stands: its upper left corner and its width."""
+class Rect:
+    """Where something stands on a page: its upper left corner, its width, and its height (a banner's by default)."""
 
     x: float
     y: float
     width: float
+    height: float = 0
 
-    @property
-    def height(self) -> float:
-        """The height of a banner of this width."""
-        return self.width * RATIO
+    def __post_init__(self) -> None:
+        if not self.height:
+            object.__setattr__(self, "height", self.width * RATIO)
 
-
-def new_page(content: float, title: str | None, alt: str = "") -> Axes:
-    """Return axes over the whole of a new figure with room for `content` units of height below the title."""
-    height = 3 * round((top_of(title) + content + MARGIN) / 3)
-    size = (WIDTH * _PIXELS / _DPI, height * _PIXELS / _DPI)
-    figure = Figure(figsize=size, dpi=_DPI, facecolor=GROUND)
-    figure.alt = alt
-    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, 0), autoscale_on=False)
-    axes.set_axis_off()
-    if title:
-        put_text(axes, title, (MARGIN, MARGIN - 6), TITLE, WIDTH - 2 * MARGIN, lines=1)
-    return axes
+    def grown(self, by: float) -> "Rect":
+        """Return a rectangle that is larger by some units on each side."""
+        return Rect(self.x - by, self.y - by, self.width + 2 * by, self.height + 2 * by)
 
 
-def figure_of(page: Axes) -> Figure:
-    """Return the figure of a page made by `new_page`."""
-    figure = page.figure
-    assert isinstance(figure, Figure)  # noqa: S101 - narrows the type
-    return figure
+class Page:
+    """A new figure with room for `content` units of height below its title, and what can be drawn on it."""
 
+    def __init__(self, content: float, title: str | None = None, alt: str = "") -> None:
+        self.top = MARGIN + (52 if title else 0)  # where the content begins
+        height = 3 * round((self.top + content + MARGIN) / 3)
+        self.figure = Figure(figsize=(WIDTH * _PIXELS / _DPI, height * _PIXELS / _DPI), dpi=_DPI, facecolor=GROUND)
+        self.figure.alt = alt
+        self.axes = self.figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, 0), autoscale_on=False)
+        self.axes.set_axis_off()
+        if title:
+            self.draw_text(title, (MARGIN, MARGIN - 6), TITLE, INNER, lines=1)
 
-def top_of(title: str | None) -> float:
-    """Return where the content of a page begins."""
-    return MARGIN + (52 if title else 0)
+    def draw_tile(self, banner: Banner, rect: Rect, note: str = "", *, framed: bool = False) -> None:
+        """Draw a banner, its name in two lines below it, and a note below that."""
+        self.draw_picture(banner.rgb, rect)
+        below = rect.y + rect.height + 8
+        if framed:
+            self.draw_frame(rect.grown(5))
+            below += 6
+        below = self.draw_text(banner.name, (rect.x, below), NAME, rect.width)
+        self.draw_text(note, (rect.x, below), NOTE, rect.width, lines=1, color=MUTED)
+
+    def draw_picture(self, rgb: np.ndarray, rect: Rect, radius: float = 5) -> None:
+        """Draw a picture, uint8 RGB (384, 256, 3), with round corners."""
+        extent = (rect.x, rect.x + rect.width, rect.y + rect.height, rect.y)
+        image = self.axes.imshow(rgb, extent=extent, aspect="auto", interpolation="hanning")
+        image.set_clip_path(self._rounded(rect, radius))
+
+    def draw_frame(self, rect: Rect) -> None:
+        """Draw a frame with round corners."""
+        frame = self._rounded(rect, 9)
+        frame.set(edgecolor=ACCENT, linewidth=2)
+        self.axes.add_patch(frame)
+
+    def draw_text(
+        self, text: str, at: tuple[float, float], size: float, width: float, *, lines: int = 2, color: str = INK
+    ) -> float:
+        """Draw text from `at` (x, y) down in at most `lines` lines of `width` units; return where the next begins."""
+        x, y = at
+        points = size * _PIXELS * 72 / _DPI
+        family = list(text_layout.fonts())
+        room = 0.96 * width / size  # hinting widens some letters
+        for line in text_layout.wrapped(text_layout.drawable(text), room, lines):
+            self.axes.text(x, y + size, line, size=points, color=color, family=family, parse_math=False)
+            y += size * LEADING
+        return y
+
+    def _rounded(self, rect: Rect, radius: float) -> FancyBboxPatch:
+        shape = f"round,pad=0,rounding_size={radius}"
+        corner = (rect.x, rect.y)
+        where = self.axes.transData
+        return FancyBboxPatch(corner, rect.width, rect.height, boxstyle=shape, transform=where, fill=False)
 
 
 def tile_width(width: float, columns: int, gap: float = GAP) -> float:
@@ -117,52 +151,3 @@ def tile_width(width: float, columns: int, gap: float = GAP) -> float:
 def tile_height(width: float, lines: int) -> float:
     """Return how much height a banner of this width takes with `lines` lines of text below it, and a gap."""
     return width * RATIO + 8 + lines * NAME * LEADING + 14
-
-
-def put_tile(page: Axes, banner: Banner, place: Place, note: str = "", *, lines: int = 2, framed: bool = False) -> None:
-    """Put a banner on the page, its name below it, and a note below that."""
-    put_picture(page, banner.rgb, place)
-    below = place.y + place.height + 8
-    if framed:
-        put_frame(page, place)
-        below += 6
-    below = put_text(page, banner.name, (place.x, below), NAME, place.width, lines=lines)
-    put_text(page, note, (place.x, below), NOTE, place.width, lines=1, color=MUTED)
-
-
-def put_picture(page: Axes, rgb: np.ndarray, place: Place, radius: float = 5) -> None:
-    """Put a picture, uint8 RGB (384, 256, 3), on the page."""
-    extent = (place.x, place.x + place.width, place.y + place.height, place.y)
-    image = page.imshow(rgb, extent=extent, aspect="auto", interpolation="hanning")
-    image.set_clip_path(_rounded(page, place, radius))
-
-
-def put_frame(page: Axes, place: Place, apart: float = 5) -> None:
-    """Put a frame around a banner."""
-    outer = Place(place.x - apart, place.y - apart, place.width + 2 * apart)
-    put_box(page, outer.x, outer.y, outer.width, place.height + 2 * apart)
-
-
-def put_box(page: Axes, x: float, y: float, width: float, height: float) -> None:
-    """Put a frame of any size on the page."""
-    box = FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=9", fill=False)
-    box.set(edgecolor=ACCENT, linewidth=2, transform=page.transData)
-    page.add_patch(box)
-
-
-def put_text(
-    page: Axes, text: str, at: tuple[float, float], size: float, width: float, *, lines: int = 2, color: str = INK
-) -> float:
-    """Put text from `at` (x, y) down in at most `lines` lines of `width` units; return where the next would begin."""
-    x, y = at
-    points = size * _PIXELS * 72 / _DPI
-    for line in lettering.wrapped(lettering.drawable(text), 0.96 * width / size, lines):  # hinting widens some letters
-        page.text(x, y + size, line, size=points, color=color, family=lettering.families(), parse_math=False)
-        y += size * LEADING
-    return y
-
-
-def _rounded(page: Axes, place: Place, radius: float) -> FancyBboxPatch:
-    style = f"round,pad=0,rounding_size={radius}"
-    corner = (place.x, place.y)
-    return FancyBboxPatch(corner, place.width, place.height, boxstyle=style, transform=page.transData, fill=False)

@@ -1,4 +1,4 @@
-"""Type in figures: which font has a character, what of a name can be drawn, and how it breaks into lines."""
+"""How text is laid out in figures: which font has a character, what can be drawn, and where lines break."""
 
 import importlib.util
 import re
@@ -17,20 +17,33 @@ FONTS = (  # those installed follow DejaVu Sans, which matplotlib brings, for th
     *("Noto Sans Thai", "Noto Sans Devanagari", "Noto Sans Symbols2", "Noto Emoji", "Symbola", "Arial Unicode MS"),
 )
 
+_PACKAGES = ("matplotlib_fontja", "paperang_p2_fonts_cjk")  # Japanese; simplified Chinese and Hangul
 _NO_GLYPH = "▫"
 _INVISIBLE = {"Cc", "Cf", "Cs"}  # Unicode categories that have nothing to draw
 _WORD = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]|[^\s\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]+|\s+")
 
 
-def families() -> list[str]:
-    """Return the font families in the order in which matplotlib should try them."""
-    return list(_faces())
+@cache
+def fonts() -> dict[str, FT2Font]:
+    """Return the fonts by family, in the order in which matplotlib should try them."""
+    for package in filter(None, map(importlib.util.find_spec, _PACKAGES)):
+        for folder in package.submodule_search_locations or ():
+            for path in Path(folder).glob("fonts/*.tt[fc]"):  # read as files: an import would change settings
+                font_manager.fontManager.addfont(path)
+    paths = {font.name: font.fname for font in font_manager.fontManager.ttflist}
+    found = {"DejaVu Sans": Path(mpl.get_data_path(), "fonts/ttf/DejaVuSans.ttf")}
+    found |= {name: Path(paths[name]) for name in FONTS if name in paths}
+    return {name: FT2Font(str(path)) for name, path in found.items()}
 
 
 def drawable(text: str) -> str:
     """Return what the fonts can draw: controls and joiners go, characters that no font has become one mark."""
-    line = unicodedata.normalize("NFC", " ".join(text.split()))
-    return re.sub("\0+", _NO_GLYPH, "".join(map(_drawn, line))).strip()
+    drawn = ""
+    for character in unicodedata.normalize("NFC", " ".join(text.split())):
+        if unicodedata.category(character) in _INVISIBLE or "\ufe00" <= character <= "\ufe0f":
+            continue
+        drawn += "\0" if _advance(character) is None else character
+    return re.sub("\0+", _NO_GLYPH, drawn).strip()
 
 
 def wrapped(text: str, width: float, lines: int) -> list[str]:
@@ -44,38 +57,17 @@ def wrapped(text: str, width: float, lines: int) -> list[str]:
 
 
 @cache
-def _faces() -> dict[str, FT2Font]:
-    """The fonts that names are set in, by family; the first that has a glyph draws it."""
-    package = importlib.util.find_spec("matplotlib_fontja")
-    folders = package.submodule_search_locations if package else None
-    for folder in folders or ():
-        for path in Path(folder).glob("fonts/*.ttf"):  # read as files: its import would change matplotlib's settings
-            font_manager.fontManager.addfont(path)
-    paths = {font.name: font.fname for font in font_manager.fontManager.ttflist}
-    found = {"DejaVu Sans": Path(mpl.get_data_path(), "fonts/ttf/DejaVuSans.ttf")}
-    found |= {name: Path(paths[name]) for name in FONTS if name in paths}
-    return {name: FT2Font(str(path)) for name, path in found.items()}
-
-
-@cache
 def _advance(character: str) -> float | None:
     """Return the width of a character as a share of the type size; None if no font has it."""
-    for face in _faces().values():
-        if face.get_char_index(ord(character)):
-            face.set_size(100, 72)
-            return face.load_char(ord(character)).linearHoriAdvance / 65536 / 100
+    for font in fonts().values():
+        if font.get_char_index(ord(character)):
+            font.set_size(100, 72)
+            return font.load_char(ord(character)).linearHoriAdvance / 65536 / 100
     return None
 
 
-def _drawn(character: str) -> str:
-    """Return a character, nothing for one that is hidden, or a null for one that no font has."""
-    if _is_hidden(character):
-        return ""
-    return character if _advance(character) is not None else "\0"
-
-
-def _is_hidden(character: str) -> bool:
-    return unicodedata.category(character) in _INVISIBLE or "\ufe00" <= character <= "\ufe0f"
+def _length(line: str) -> float:
+    return sum(_advance(character) or 0 for character in line)
 
 
 def _cut(line: str, width: float) -> str:
@@ -84,7 +76,3 @@ def _cut(line: str, width: float) -> str:
     while line and _length(line + "…") > width:
         line = line[:-1]
     return line.rstrip(" -–—:,(") + "…"
-
-
-def _length(line: str) -> float:
-    return sum(_advance(character) or 0 for character in line)
