@@ -1,4 +1,4 @@
-"""Names as text in Markdown, BBCode, CSV and scripts."""
+"""Names as text in Markdown, CSV and scripts."""
 
 import json
 import string
@@ -7,7 +7,6 @@ from utils.names import visible
 
 _IN_SCRIPT = str.maketrans({"<": "\\u003c", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 _IN_MARKDOWN = str.maketrans({mark: f"&#{ord(mark)};" for mark in string.punctuation if mark not in ",-'"})
-_IN_BBCODE = str.maketrans({"[": "(", "]": ")"})
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -16,25 +15,15 @@ def in_markdown(name: str) -> str:
     return visible(name).translate(_IN_MARKDOWN)
 
 
-def in_bbcode(name: str) -> str:
-    """Return a name as one line of BBCode, which has no escapes: square brackets become round ones."""
-    return visible(name).translate(_IN_BBCODE)
-
-
 def in_csv(name: str) -> str:
     """Return a name as a spreadsheet shows it: what it would run as a formula gets an apostrophe."""
     shown = visible(name)
     return f"'{shown}" if shown.startswith(_FORMULAS) else shown
 
 
-def as_json(value: object) -> str:
-    """Return a value as JSON without spaces."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
 def in_script(value: object) -> str:
-    """Return a value as JSON that may stand in a script."""
-    return as_json(value).translate(_IN_SCRIPT)
+    """Return a value as JSON without spaces that may stand in a script."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_IN_SCRIPT)
 
 
 def utf8(text: str) -> bytes:

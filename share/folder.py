@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from share.errors import ExportError
 from utils import files
+from utils.errors import StorageError
 
 LIST = "files.txt"  # the names of all files that we wrote, a line each
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+_REMEDY = "move it, or choose another folder"
 
 
 class Folder:
@@ -22,14 +23,14 @@ class Folder:
         self._written: dict[str, None] = {LIST: None}
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file whole; raises ExportError where a file of that name is there that we did not write.
+        """Write a file whole; raises StorageError where a file of that name is there that we did not write.
 
         Its name is listed first, so that an export that was interrupted is known as ours.
         """
         place = self._place(name)
         if name not in self._ours:
             if place.exists():
-                raise ExportError(f"{place} is not of an earlier export; move it, or choose another folder")
+                raise StorageError(f"{place} is not of an earlier export; {_REMEDY}")
             self._ours.add(name)
             with (self.path / LIST).open("a", encoding="utf-8") as listed:
                 listed.write(f"{name}\n")
@@ -40,10 +41,10 @@ class Folder:
         part.replace(place)
 
     def _place(self, name: str) -> Path:
-        """Return where a file lies; raises ExportError where a link leads out of the folder, to what is not ours."""
+        """Return where a file lies; raises StorageError where a link leads out of the folder, to what is not ours."""
         place = self.path / name
         if not place.parent.resolve().is_relative_to(self.path.resolve()):
-            raise ExportError(f"{place.parent} is a link out of the folder; remove it, or choose another folder")
+            raise StorageError(f"{place.parent} is a link out of the folder; {_REMEDY}")
         return place
 
     def finish(self) -> None:
@@ -61,12 +62,10 @@ class Folder:
 def writing(path: Path) -> Iterator[Folder]:
     """Yield the folder to write to; what an earlier export left is removed only when all is written.
 
-    Raises ExportError where `path` is a file, or holds a file list that is not ours; StorageError.
+    Raises StorageError where `path` is a file, holds a file list that is not ours, or lets nothing be written, and
+    where another process is writing there.
     """
-    if path.exists() and not path.is_dir():
-        raise ExportError(f"{path} is a file; choose or make a folder")
-    with files.storage_errors(path):
-        path.mkdir(parents=True, exist_ok=True)
+    with files.storage_errors(path), files.locked(path):
         folder = Folder(path)
         if not (path / LIST).is_file():
             files.write(path / LIST, f"{LIST}\n".encode())
@@ -79,10 +78,7 @@ def _listed(path: Path) -> list[str]:
     file = path / LIST
     if not file.is_file():
         return []
-    try:
-        names = file.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        names = [""]
+    names = file.read_text(encoding="utf-8", errors="replace").splitlines()
     if LIST not in names:
-        raise ExportError(f"{file} is not of an earlier export; move it, or choose another folder")
+        raise StorageError(f"{file} is not of an earlier export; {_REMEDY}")
     return [name for name in names if _NAME.fullmatch(name)]

@@ -1,8 +1,9 @@
-"""Lists to post: popular games with their matches, the most unique games, near-duplicates."""
+"""Lists to post, in Markdown: popular games with their matches, the most unique games, near-duplicates."""
 
-from collections.abc import Iterable
+import numpy as np
+import pandas as pd
 
-from share.escape import in_bbcode, in_markdown
+from share.escape import in_markdown
 from share.site import Site
 from utils.matching import most_unique
 
@@ -12,7 +13,7 @@ UNIQUE = 250
 _WIDTH = 100  # pixels of a banner in a table
 
 
-def made(manifest: dict) -> str:
+def provenance(manifest: dict) -> str:
     """Return what made the matches, in a sentence."""
     said = {name: manifest.get(name, "unknown") for name in ("checkpoint", "pooling", "image", "preparation")}
     revision = f", revision {manifest['revision'][:12]}" if manifest.get("revision") else ""
@@ -23,59 +24,61 @@ def made(manifest: dict) -> str:
     )
 
 
+def unique(site: Site) -> pd.DataFrame:
+    """Return the most unique games, as matching.most_unique does."""
+    return most_unique(site.matches, UNIQUE)
+
+
 def popular_markdown(site: Site) -> str:
     """Return a table with a row for each popular game: the game, then its matches with their cosines."""
     across = min(MATCHES, site.matches.neighbours.shape[1])
     title = "Popular games" if site.reviewed else "Games from A to Z"
-    lines = [f"# {title}, and the games that look most like them", "", _about(site, "below each match"), ""]
-    lines += _header(["Game", "Looks most like it"] + [""] * (across - 1))
+    rows = []
     for row in site.popular:
         near = zip(site.rows(site.matches.neighbours[row, :across]), site.matches.cosines[row], strict=False)
-        cells = [_cell(site, row)] + [f"{_cell(site, match)}<br>{cosine:.2f}" for match, cosine in near]
-        lines.append(f"| {' | '.join(cells)} |")
-    return _text(lines)
-
-
-def popular_bbcode(site: Site) -> str:
-    """Return the popular games with their matches as BBCode, for a forum."""
-    lines = [f"[i]{in_bbcode(made(site.matches.manifest))}[/i]", ""]
-    for row in site.popular:
-        near = zip(site.rows(site.matches.neighbours[row, :MATCHES]), site.matches.cosines[row], strict=False)
-        lines.append(f"[b]{_bbcode_link(site, row)}[/b]")
-        lines.append("[list]")
-        lines += [f"[*]{_bbcode_link(site, match)} ({cosine:.2f})" for match, cosine in near]
-        lines += ["[/list]", ""]
-    return _text(lines)
+        rows.append([_cell(site, row)] + [f"{_cell(site, match)}<br>{cosine:.2f}" for match, cosine in near])
+    about = _about(site, "below each match")
+    head = ["Game", "Looks most like it"] + [""] * (across - 1)
+    return _table(f"{title}, and the games that look most like them", about, head, rows)
 
 
 def unique_markdown(site: Site) -> str:
     """Return a table of the most unique games, each with its nearest."""
-    lines = ["# The most unique banners", "", _about(site, "beside the nearest game"), ""]
-    lines += _header(["", "Game", "Its nearest", "Cosine"])
-    table = most_unique(site.matches, UNIQUE)
-    rows = site.rows(table["appid"].to_numpy())
-    nearest = site.rows(table["nearest"].to_numpy())
+    table = unique(site)
+    games, nearest = site.rows(table["appid"].to_numpy()), site.rows(table["nearest"].to_numpy())
+    rows = []
     for place, cosine in enumerate(table["cosine"]):
-        game = _cell(site, rows[place])
-        lines.append(f"| {place + 1} | {game} | {_cell(site, nearest[place])} | {cosine:.2f} |")
-    return _text(lines)
+        rows.append([str(place + 1), _cell(site, games[place]), _cell(site, nearest[place]), f"{cosine:.2f}"])
+    about = _about(site, "beside the nearest game")
+    return _table("The most unique banners", about, ["", "Game", "Its nearest", "Cosine"], rows)
 
 
 def duplicates_markdown(site: Site) -> str:
     """Return the groups of near-duplicates, a line each, the largest first."""
     lines = ["# Banners that are nearly the same", ""]
     for group in site.extras.groups:
-        cells = [_cell(site, row) for row in site.rows(group)]
-        lines.append(f"- {len(group)} games: {' '.join(cells)}")
-    return _text(lines)
+        rows = site.rows(group)
+        cells = " ".join(_cell(site, row) for row in rows)
+        lines.append(f"- {len(group)} games, cosine {group_cosines(site, rows).min():.2f} or more: {cells}")
+    return "\n".join(lines) + "\n"
+
+
+def group_cosines(site: Site, rows: np.ndarray) -> np.ndarray:
+    """Return the cosine of each of a group's games to its nearest there, (n,).
+
+    That is its nearest of all: whatever is as near as a near-duplicate is one, and in the group.
+    """
+    return site.matches.cosines[rows, 0]
 
 
 def _about(site: Site, where: str) -> str:
-    return f"{in_markdown(made(site.matches.manifest))} The cosine stands {where}."
+    return f"{in_markdown(provenance(site.matches.manifest))} The cosine stands {where}."
 
 
-def _header(titles: list[str]) -> list[str]:
-    return [f"| {' | '.join(titles)} |", "|" + " --- |" * len(titles)]
+def _table(title: str, about: str, head: list[str], rows: list[list[str]]) -> str:
+    lines = [f"# {title}", "", about, ""]
+    lines += [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
+    return "\n".join(lines) + "\n"
 
 
 def _cell(site: Site, row: int) -> str:
@@ -83,14 +86,5 @@ def _cell(site: Site, row: int) -> str:
     game = site.games[row]
     text = in_markdown(game.name) or str(game.appid)
     banner = f'<img alt="{text}" src="{game.picture}" width="{_WIDTH}"><br>' if game.picture else ""
-    return f"[{banner}{text}]({site.store_page.format(appid=game.appid)})" if site.store_page else banner + text
-
-
-def _bbcode_link(site: Site, row: int) -> str:
-    game = site.games[row]
-    text = in_bbcode(game.name) or str(game.appid)
-    return f"[url={site.store_page.format(appid=game.appid)}]{text}[/url]" if site.store_page else text
-
-
-def _text(lines: Iterable[str]) -> str:
-    return "\n".join(lines) + "\n"
+    link = site.link(game.appid)
+    return f"[{banner}{text}]({link})" if link else banner + text

@@ -4,10 +4,11 @@ data/start.js     what the first view needs
 data/names.js     appids and names, the most reviewed first: the search
 data/pictures.js  the pictures' addresses in that order: the search's thumbnails and the map
 data/map.js       where the games lie, 0 to 10,000, in that order
-data/lists.js     the most unique games and the groups of near-duplicates
+data/lists.js     the most unique games, and the groups of near-duplicates with each game's cosine to its nearest there
 data/<n>.js       the matches of some games, and all that is shown of those: a click asks for one such file
 """
 
+from html import escape
 from itertools import chain
 from pathlib import Path
 
@@ -17,10 +18,9 @@ from share import lists
 from share.escape import in_script, utf8
 from share.folder import Folder
 from share.site import Game, Site
-from utils.matching import Matches, most_unique
+from utils.matching import Matches
 
-_CHUNK = 64  # games a file of data/, some 100 kB with 20 matches each
-_UNIQUE = 250
+_CHUNK = 64  # games a file of data/, about 100 kB with 20 matches each
 _GRID = 10_000  # steps of the map's coordinates
 _WEB = Path(__file__).with_name("web")
 _ASSETS = ("gallery.css", "search.js", "filters.js", "map.js", "gallery.js")
@@ -29,11 +29,12 @@ _ASSETS = ("gallery.css", "search.js", "filters.js", "map.js", "gallery.js")
 def write(site: Site, folder: Folder) -> None:
     """Write the page, its scripts and its data; the page comes last."""
     chunks = -(-len(site.games) // _CHUNK)
-    _write_data(folder, "names", _names(site))
-    _write_data(folder, "pictures", _pictures(site))
+    first = [site.games[row] for row in site.by_reviews]
+    _write_data(folder, "names", {"appids": [game.appid for game in first], "names": [game.name for game in first]})
+    _write_data(folder, "pictures", [_tail(site, game) for game in first])
     _write_data(folder, "lists", _lists(site))
-    if site.extras.plane is not None:
-        _write_data(folder, "map", _map(site, site.extras.plane))
+    if site.extras.coordinates is not None:
+        _write_data(folder, "map", _map(site, site.extras.coordinates))
     places = site.matches.appids // 10 % max(chunks, 1)  # most appids are multiples of 10
     for chunk in range(chunks):
         _write_data(folder, str(chunk), _chunk(site, np.flatnonzero(places == chunk)))
@@ -54,62 +55,55 @@ def _start(site: Site, chunks: int) -> dict[str, object]:
         "store_page": site.store_page,
         "reviewed": site.reviewed,
         "mirrored": site.extras.mirrored is not None,
-        "map": site.extras.plane is not None,
+        "map": site.extras.coordinates is not None,
         "groups": len(site.extras.groups),
         "tags": site.tags,
         "trained": manifest.get("trained", True),
-        "made": lists.made(manifest),
+        "made": lists.provenance(manifest),
     }
 
 
-def _names(site: Site) -> dict[str, list]:
-    games = [site.games[row] for row in site.by_reviews]
-    return {"appids": [game.appid for game in games], "names": [game.name for game in games]}
-
-
-def _pictures(site: Site) -> list[str | None]:
-    return [_tail(site, site.games[row]) for row in site.by_reviews]
-
-
-def _map(site: Site, plane: np.ndarray) -> dict[str, list[int]]:
-    low, high = np.percentile(plane, [0.5, 99.5], axis=0)
-    shares = np.clip((plane - low) / np.maximum(high - low, 1e-12), 0, 1)
-    steps = (shares[site.by_reviews] * _GRID).round().astype(int)
+def _map(site: Site, coordinates: np.ndarray) -> dict[str, list[int]]:
+    low, high = np.percentile(coordinates, [0.5, 99.5], axis=0)
+    parts = np.clip((coordinates - low) / np.maximum(high - low, 1e-12), 0, 1)
+    steps = (parts[site.by_reviews] * _GRID).round().astype(int)
     return {"x": steps[:, 0].tolist(), "y": steps[:, 1].tolist()}
 
 
 def _lists(site: Site) -> dict[str, object]:
-    unique = most_unique(site.matches, _UNIQUE)
+    unique = lists.unique(site)
     groups = [group.tolist() for group in site.extras.groups]
     appids = np.unique([*unique["appid"], *unique["nearest"], *chain.from_iterable(groups)]).astype(np.int64)
     return {
         "unique": unique[["appid", "nearest", "cosine"]].round(4).to_numpy(object).tolist(),
         "groups": groups,
+        "cosines": [_rounded(lists.group_cosines(site, site.rows(group))) for group in site.extras.groups],
         "shown": _details(site, site.rows(appids)),
     }
 
 
 def _chunk(site: Site, rows: np.ndarray) -> dict[str, object]:
-    neighbours = [site.matches.neighbours[rows].ravel()]
-    content: dict[str, object] = {"matches": _near(site.matches, rows)}
-    if site.extras.mirrored:
-        content["mirrored"] = _near(site.extras.mirrored, rows)
-        neighbours.append(site.extras.mirrored.neighbours[rows].ravel())
-    others = site.rows(np.concatenate(neighbours))
+    kinds = {"matches": site.matches} | ({"mirrored": site.extras.mirrored} if site.extras.mirrored else {})
+    content: dict[str, object] = {kind: _near(matches, rows) for kind, matches in kinds.items()}
+    others = site.rows(np.concatenate([matches.neighbours[rows].ravel() for matches in kinds.values()]))
     return content | {"shown": _details(site, np.unique(np.concatenate([rows, others])))}
 
 
 def _near(matches: Matches, rows: np.ndarray) -> dict[int, list]:
     """Return appid -> its neighbours and their cosines."""
-    cosines = matches.cosines[rows].astype(np.float64).round(4).tolist()
-    found = zip(matches.appids[rows].tolist(), matches.neighbours[rows].tolist(), cosines, strict=True)
+    found = zip(
+        matches.appids[rows].tolist(), matches.neighbours[rows].tolist(), _rounded(matches.cosines[rows]), strict=True
+    )
     return {appid: [appids, near] for appid, appids, near in found}
+
+
+def _rounded(cosines: np.ndarray) -> list:
+    return cosines.astype(np.float64).round(4).tolist()
 
 
 def _details(site: Site, rows: np.ndarray) -> dict[int, list]:
     """Return appid -> what a card and the filters need: name, picture, year, score, tags, makers, group."""
-    games = [site.games[row] for row in rows]
-    return {game.appid: _detail(site, game) for game in games}
+    return {game.appid: _detail(site, game) for game in (site.games[row] for row in rows)}
 
 
 def _detail(site: Site, game: Game) -> list:
@@ -128,4 +122,6 @@ def _write_data(folder: Folder, name: str, data: object) -> None:
 def _index(site: Site) -> bytes:
     """Return the page, allowed to run its own scripts and nothing else; pictures come from where they are."""
     images = " ".join(sorted(site.hosts)) or "'self' file:"
-    return (_WEB / "index.html").read_text(encoding="utf-8").replace("$images", images).encode()
+    first = next((site.games[row].picture for row in site.popular if site.games[row].picture), "")
+    page = (_WEB / "index.html").read_text(encoding="utf-8")
+    return page.replace("$images", images).replace("$preview", escape(first)).encode()

@@ -1,15 +1,17 @@
-"""What the gallery and the lists show: each game's name, picture and facts, and which games come first."""
+"""What the gallery, the lists and the API show: each game's name, picture and facts, and which games come first."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from os.path import commonprefix
 from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 
 from utils.banners import Banner
+from utils.filters import release_years
 from utils.matching import Matches
 from utils.names import compare_key
 from utils.settings import STORE_PAGE
@@ -17,11 +19,13 @@ from utils.settings import STORE_PAGE
 POPULAR = 100  # games shown first, where the caller names none
 
 _ADDRESS = re.compile(r"https?://[\w.:-]+/[\w.~/%?=&+-]*", re.ASCII)
+_UNKNOWN = {"review_count": 0, "review_score": -1, "release_date": 0}
+_LISTS = ("tags", "developers", "franchises")
 
 
 @dataclass(frozen=True)
 class Game:
-    """A game as the gallery shows it."""
+    """A game as it is shown."""
 
     appid: int
     name: str
@@ -30,6 +34,7 @@ class Game:
     score: int = -1  # percent of positive reviews; -1 without reviews
     tags: tuple[int, ...] = ()  # numbers in Site.tags
     makers: tuple[int, ...] = ()  # numbers that two games by the same people share
+    reviews: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,7 @@ class Extras:
 
     mirrored: Matches | None = None  # the neighbours of each banner's mirror image
     groups: Sequence[np.ndarray] = ()  # appids of near-duplicates, a group each
-    plane: np.ndarray | None = None  # float (n, 2), where each game lies on the map
-
-
-_NOTHING_MORE = Extras()
+    coordinates: np.ndarray | None = None  # float (n, 2), where each game lies on the map
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,20 @@ class Site:
     by_reviews: np.ndarray  # int64 (n,), rows, the most reviewed first
     reviewed: bool  # whether anything is known of what is popular
     store_page: str | None = STORE_PAGE
-    extras: Extras = _NOTHING_MORE
-    hosts: set[str] = field(default_factory=set)  # where the pictures are, if not beside the page
+    extras: Extras = field(default_factory=Extras)
 
     def rows(self, appids: np.ndarray) -> np.ndarray:
         """Return the rows of games that are all here."""
         return np.searchsorted(self.matches.appids, appids)
+
+    def link(self, appid: int) -> str | None:
+        """Return the address of a game's store page, if it has one."""
+        return self.store_page and self.store_page.format(appid=appid)
+
+    @cached_property
+    def row_of(self) -> dict[int, int]:
+        """Return appid -> row."""
+        return {game.appid: row for row, game in enumerate(self.games)}
 
     @cached_property
     def group_of(self) -> dict[int, int]:
@@ -70,12 +80,14 @@ class Site:
     @cached_property
     def base(self) -> str:
         """What the addresses of all pictures begin with, up to a slash."""
-        addresses = [game.picture for game in self.games if game.picture]
-        first = min(addresses, default="")
-        last = max(addresses, default="")
-        pairs = enumerate(zip(first, last, strict=False))
-        same = next((at for at, (one, other) in pairs if one != other), len(first))
-        return first[: first.rfind("/", 0, same) + 1]
+        same = commonprefix([game.picture for game in self.games if game.picture])  # noqa: RUF071 - then cut at a slash
+        return same[: same.rfind("/") + 1]
+
+    @property
+    def hosts(self) -> set[str]:
+        """Where the pictures are, if not beside the page."""
+        parts = (urlsplit(game.picture) for game in self.games if game.picture)
+        return {f"{each.scheme}://{each.netloc}" for each in parts if each.netloc}
 
 
 def site(
@@ -85,25 +97,23 @@ def site(
     *,
     popular: Sequence[int] | None = None,
     store_page: str | None = STORE_PAGE,
-    extras: Extras = _NOTHING_MORE,
+    extras: Extras | None = None,
 ) -> Site:
-    """Return what is shown of the matches' games."""
-    known = catalogue.drop_duplicates("appid").set_index("appid").reindex(matches.appids)
-    reviews = known["review_count"].fillna(0).to_numpy() if "review_count" in known else np.zeros(len(known))
-    reviewed = bool(reviews.any())
-    by_reviews = np.argsort(-reviews, kind="stable") if reviewed else _by_name(matches.names)
+    """Return what is shown of the matches' games; `pictures` are their addresses, (n,)."""
+    known = _filled(catalogue, matches.appids)
+    reviews = known["review_count"].to_numpy()
+    by_reviews = np.argsort(-reviews, kind="stable") if reviews.any() else _by_name(matches.names)
     rows = by_reviews[:POPULAR] if popular is None else pd.Index(matches.appids).get_indexer(list(popular))
-    tags = _vocabulary(_lists(known, "tags"))
+    tags = _vocabulary(known["tags"])
     return Site(
         matches=matches,
         games=_games(matches, known, pictures, tags),
         tags=list(tags),
         popular=rows[rows >= 0],
         by_reviews=by_reviews,
-        reviewed=reviewed,
+        reviewed=bool(reviews.any()),
         store_page=store_page,
-        hosts=_hosts(pictures),
-        extras=extras,
+        extras=extras or Extras(),
     )
 
 
@@ -113,64 +123,50 @@ def store_pictures(matches: Matches, catalogue: pd.DataFrame) -> list[str | None
     return [each if isinstance(each, str) and _ADDRESS.fullmatch(each) else None for each in known]
 
 
-def copied_pictures(matches: Matches, album: Mapping[int, Banner]) -> list[str | None]:
-    """Return the addresses of the banners beside the page; None where the album has none."""
-    return [f"pictures/{appid}.jpg" if appid in album else None for appid in matches.appids.tolist()]
+def copied_pictures(matches: Matches, album: Mapping[int, Banner], folder: str = "pictures/") -> list[str | None]:
+    """Return the addresses of the banners in a folder; None where the album has none."""
+    return [f"{folder}{appid}.jpg" if appid in album else None for appid in matches.appids.tolist()]
+
+
+def _filled(catalogue: pd.DataFrame, appids: np.ndarray) -> pd.DataFrame:
+    """Return what a catalogue says about these games, in their order, and the same for what it does not say."""
+    known = catalogue.drop_duplicates("appid").set_index("appid").reindex(appids)
+    for column, unknown in _UNKNOWN.items():
+        known[column] = known[column].fillna(unknown).astype(np.int64) if column in known else unknown
+    for column in _LISTS:
+        values = known[column] if column in known else [None] * len(known)
+        known[column] = [list(each) if isinstance(each, (list, tuple, np.ndarray)) else [] for each in values]
+    return known
 
 
 def _games(
     matches: Matches, known: pd.DataFrame, pictures: Sequence[str | None], tags: Mapping[str, int]
 ) -> list[Game]:
-    released = known["release_date"].fillna(0) if "release_date" in known else np.zeros(len(known))
-    scores = known["review_score"].fillna(-1) if "review_score" in known else np.full(len(known), -1)
-    makers = _makers(known)
+    makers = [[compare_key(name) for name in names] for names in known["developers"] + known["franchises"]]
     people = _vocabulary(makers)
     columns = zip(
         matches.appids.tolist(),
         map(str, matches.names),
         pictures,
-        _years(released),
-        np.asarray(scores, np.int64).tolist(),
-        (_numbers(each, tags) for each in _lists(known, "tags")),
-        (_numbers(each, people) for each in makers),
+        release_years(known).tolist(),
+        known["review_score"].tolist(),
+        _numbers(known["tags"], tags),
+        _numbers(makers, people),
+        known["review_count"].tolist(),
         strict=True,
     )
     return [Game(*each) for each in columns]
 
 
-def _lists(known: pd.DataFrame, column: str) -> list[list[str]]:
-    """Return a column of lists; empty ones where the catalogue does not have it."""
-    if column not in known:
-        return [[]] * len(known)
-    return [list(each) if isinstance(each, (list, tuple, np.ndarray)) else [] for each in known[column]]
-
-
-def _makers(known: pd.DataFrame) -> list[list[str]]:
-    """Return what the names of a game's developers and franchises have in common with other spellings."""
-    both = zip(_lists(known, "developers"), _lists(known, "franchises"), strict=True)
-    return [[compare_key(name) for name in developers + franchises] for developers, franchises in both]
-
-
-def _vocabulary(lists: Sequence[Sequence[str]]) -> dict[str, int]:
+def _vocabulary(lists: Iterable[Sequence[str]]) -> dict[str, int]:
     """Return a number for each word, the commonest being 0."""
     words = pd.Series([word for each in lists for word in each], dtype=object)
     return {word: number for number, word in enumerate(words.value_counts().index)}
 
 
-def _numbers(words: Sequence[str], vocabulary: Mapping[str, int]) -> tuple[int, ...]:
-    return tuple(vocabulary[word] for word in words)
-
-
-def _years(seconds: pd.Series | np.ndarray) -> list[int]:
-    released = np.asarray(seconds, np.int64).astype("datetime64[s]")
-    years = released.astype("datetime64[Y]").astype(np.int64) + 1970
-    return np.where(np.asarray(seconds) > 0, years, 0).tolist()
+def _numbers(lists: Iterable[Sequence[str]], vocabulary: Mapping[str, int]) -> list[tuple[int, ...]]:
+    return [tuple(map(vocabulary.__getitem__, words)) for words in lists]
 
 
 def _by_name(names: np.ndarray) -> np.ndarray:
     return np.argsort([str(name).casefold() for name in names], kind="stable")
-
-
-def _hosts(pictures: Sequence[str | None]) -> set[str]:
-    parts = [urlsplit(each) for each in pictures if each]
-    return {f"{each.scheme}://{each.netloc}" for each in parts if each.netloc}

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from share.escape import in_csv, utf8
-from share.site import Site
+from share.site import Site, site
 from utils import files
 from utils.banners import Banner
 from utils.matching import Matches
@@ -34,25 +34,28 @@ def csv(site: Site) -> bytes:
 
 
 def atlas(
-    matches: Matches, catalogue: pd.DataFrame, album: Mapping[int, Banner], plane: np.ndarray, file: Path
+    matches: Matches, catalogue: pd.DataFrame, album: Mapping[int, Banner], coordinates: np.ndarray, file: Path
 ) -> Path:
     """Write one parquet for `embedding-atlas FILE --x x --y y --neighbors neighbors`, and return it.
 
-    Columns: appid, name, x and y (of `plane`, float (n, 2)), neighbors ({"ids": row numbers, "distances": 1 - cosine}),
-    image ({"bytes": JPEG}, null where the album has none), tags (text), review_count, year.
+    Columns: appid, name, x and y (of `coordinates`, float (n, 2)), neighbors ({"ids": row numbers, "distances":
+    1 - cosine}), image ({"bytes": JPEG}, null where the album has none), tags (text), review_count, year (null where
+    unknown).
     """
-    known = catalogue.drop_duplicates("appid").set_index("appid").reindex(matches.appids)
+    shown = site(matches, catalogue, [None] * len(matches.appids))
+    near = zip(shown.rows(matches.neighbours).tolist(), (1 - matches.cosines).tolist(), strict=True)
+    banners = [album.get(appid) for appid in matches.appids.tolist()]
     table = pa.table(
         {
             "appid": matches.appids,
-            "name": pa.array([str(name) for name in matches.names], pa.string()),
-            "x": plane[:, 0].astype(np.float32),
-            "y": plane[:, 1].astype(np.float32),
-            "neighbors": pa.array(_neighbours(matches)),
-            "image": pa.array([_image(album, appid) for appid in matches.appids.tolist()], _IMAGE),
-            "tags": pa.array([_joined(each) for each in known["tags"]], pa.string()),
-            "review_count": known["review_count"].fillna(0).astype("int64").to_numpy(),
-            "year": pd.to_datetime(known["release_date"].fillna(0), unit="s").dt.year.to_numpy(),
+            "name": pa.array([game.name for game in shown.games], pa.string()),
+            "x": coordinates[:, 0].astype(np.float32),
+            "y": coordinates[:, 1].astype(np.float32),
+            "neighbors": pa.array([{"ids": ids, "distances": distances} for ids, distances in near]),
+            "image": pa.array([banner and {"bytes": banner.jpeg} for banner in banners], _IMAGE),
+            "tags": pa.array([", ".join(shown.tags[tag] for tag in game.tags) for game in shown.games], pa.string()),
+            "review_count": [game.reviews for game in shown.games],
+            "year": pa.array([game.year or None for game in shown.games], pa.int64()),
         }
     )
     with files.writing(Path(file)) as part:
@@ -61,19 +64,3 @@ def atlas(
 
 
 _IMAGE = pa.struct([("bytes", pa.binary())])
-
-
-def _neighbours(matches: Matches) -> list[dict[str, list]]:
-    rows = np.searchsorted(matches.appids, matches.neighbours)
-    distances = 1 - matches.cosines
-    both = zip(rows.tolist(), distances.tolist(), strict=True)
-    return [{"ids": ids, "distances": apart} for ids, apart in both]
-
-
-def _image(album: Mapping[int, Banner], appid: int) -> dict[str, bytes] | None:
-    banner = album.get(appid)
-    return None if banner is None else {"bytes": banner.jpeg}
-
-
-def _joined(tags: object) -> str:
-    return ", ".join(tags) if isinstance(tags, (list, tuple, np.ndarray)) else ""

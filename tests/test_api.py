@@ -24,14 +24,16 @@ from PIL import Image
 import sample
 import share
 from share import api
-from share.api.app import MOST_BYTES
+from share.served import Served, load
 from share.site import site, store_pictures
-from utils import banners, catalogue, encoder, matching, settings
+from utils import banners, catalogue, encoder, features, matching, settings
+from utils.errors import MatchError
 from utils.features import Features
+from utils.picker.finding import Eye
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory) -> api.Served:
+def served(tmp_path_factory) -> Served:
     """The first forty games of the sample, their matches by a tiny checkpoint, and a gallery."""
     stock = sample.fictional()
     with sample.Store(stock) as store:
@@ -43,12 +45,12 @@ def served(tmp_path_factory) -> api.Served:
     home = tmp_path_factory.mktemp("served")
     eye = encoder.load(checkpoints.write(home / "tiny", image_size=64), device="cpu", dtype="float32")
     vectors = eye([album[appid].rgb for appid in games["appid"]]).numpy().astype(np.float16)
-    features = Features(games["appid"].to_numpy(), games["name"].to_numpy(), vectors, eye.identity)
-    prepared = matching.prepare(features, "centred")
+    found = Features(games["appid"].to_numpy(), games["name"].to_numpy(), vectors, eye.identity)
+    prepared = matching.prepare(found, "centred")
     matches = matching.all_matches(prepared, 10)
     page = share.gallery(matches, games, album, home / "gallery", pictures="folder")
-    sight = api.Sight(eye, prepared, album)
-    return api.Served(site(matches, games, store_pictures(matches, games)), sight, page.parent)
+    shown = site(matches, games, store_pictures(matches, games))
+    return Served(shown, games, Eye(prepared, eye, found), album, page.parent)
 
 
 @contextlib.contextmanager
@@ -76,12 +78,10 @@ def appids(answer):
     return [match["game"]["appid"] for match in answer.json()["matches"]]
 
 
-def problem(answer, status):
-    """The sentence of problem details with a status."""
+def refusal(answer, status):
+    """The sentence of a refusal with a status."""
     assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["status"] == status
-    return answer.json()["detail"]
+    return str(answer.json()["detail"])
 
 
 def test_the_matches_of_a_game(client, served):
@@ -94,34 +94,35 @@ def test_the_matches_of_a_game(client, served):
     assert len(appids(client.get(f"/api/games/{game.appid}/matches", params={"n": 3}))) == 3
 
 
-def test_the_shortcut_answers_what_the_route_does(client, served):
-    """The same bytes without parameters as with the defaults spelled out."""
-    for game in served.site.games[:5]:
-        address = f"/api/games/{game.appid}/matches"
-        assert client.get(address).content == client.get(address, params={"n": 10}).content
+ALL = {"n": 39}  # of the forty games, the query itself aside
 
 
-def test_filters(client, served):
+@pytest.mark.parametrize("asked", [{"tag": "SURVIVAL"}, {"score": 85}, {"since": 2015}, {"others": True}])
+def test_filters_come_back_full(client, served, asked):
+    """As many as are asked for, as long as there are any in the whole collection."""
     query = served.site.games[0]
     address = f"/api/games/{query.appid}/matches"
-    tag = served.site.tags[query.tags[0]]
-    tagged = client.get(address, params={"tag": tag.upper(), "n": 20}).json()["matches"]
-    assert tagged
-    assert all(tag in match["game"]["tags"] for match in tagged)
-    scored = client.get(address, params={"score": 80, "n": 20}).json()["matches"]
-    assert all(match["game"]["score"] >= 80 for match in scored)
-    others = appids(client.get(address, params={"others": True, "n": 20}))
     makers = {game.appid: set(game.makers) for game in served.site.games}
-    assert others
-    assert all(makers[appid].isdisjoint(query.makers) for appid in others)
-    assert "no game here has the tag 'Knitting'" in problem(client.get(address, params={"tag": "Knitting"}), 422)
+    everything = client.get(address, params=ALL).json()["matches"]
+    passing = [
+        match["game"]["appid"]
+        for match in everything
+        if asked.get("tag", "").casefold() in ["", *map(str.casefold, match["game"]["tags"])]
+        and match["game"]["score"] >= asked.get("score", -1)
+        and match["game"]["year"] >= asked.get("since", 0)
+        and not ("others" in asked and makers[match["game"]["appid"]] & set(query.makers))
+    ]
+    assert len(everything) == ALL["n"]
+    assert 3 < len(passing) < ALL["n"]
+    assert appids(client.get(address, params=asked | ALL)) == passing
+    assert appids(client.get(address, params=asked | {"n": 3})) == passing[:3]
 
 
 @pytest.mark.parametrize(("view", "turn"), [("mirrored", np.fliplr), ("upside-down", np.flipud)])
 def test_a_turned_banner(client, served, view, turn):
     appid = served.site.games[3].appid
-    turned = np.ascontiguousarray(turn(served.sight.album[appid].rgb))
-    near, _ = matching.nearest(served.sight.prepared, served.sight.eye([turned]).numpy(), 8)
+    turned = np.ascontiguousarray(turn(served.album[appid].rgb))
+    near, _ = matching.nearest(served.query_encoder.features, served.query_encoder.encoder([turned]).numpy(), 8)
     found = appids(client.get(f"/api/games/{appid}/matches", params={"view": view, "n": 7}))
     assert found == [each for each in near[0].tolist() if each != appid][:7]
 
@@ -129,26 +130,26 @@ def test_a_turned_banner(client, served, view, turn):
 def test_a_posted_picture_finds_its_game(client, served):
     appid = served.site.games[7].appid
     content = io.BytesIO()
-    Image.fromarray(served.sight.album[appid].rgb).save(content, "PNG")
+    Image.fromarray(served.album[appid].rgb).save(content, "PNG")
     answer = client.post("/api/matches", content=content.getvalue(), params={"n": 5})
     assert appids(answer)[0] == appid
     assert answer.json()["query"] is None
 
 
 def test_what_is_no_picture_is_refused(client):
-    assert "picture" in problem(client.post("/api/matches", content=b"%!PS-Adobe-3.0 EPSF-3.0\nquit"), 422)
-    assert "bytes" in problem(client.post("/api/matches", content=bytes(MOST_BYTES + 1)), 413)
+    assert "picture" in refusal(client.post("/api/matches", content=b"%!PS-Adobe-3.0 EPSF-3.0\nquit"), 422)
+    assert "bytes" in refusal(client.post("/api/matches", content=bytes(api.MOST_BYTES + 1)), 413)
 
 
 def test_a_picture_that_drips_is_given_up(client, monkeypatch):
-    monkeypatch.setattr("share.api.app.DEADLINE", 0.2)
+    monkeypatch.setattr("share.api.DEADLINE", 0.2)
 
     def drips():
         for _ in range(20):
             yield b"."
             time.sleep(0.05)
 
-    assert "seconds" in problem(client.post("/api/matches", content=drips()), 408)
+    assert "seconds" in refusal(client.post("/api/matches", content=drips()), 408)
 
 
 def test_pictures_are_looked_at_one_at_a_time(served):
@@ -156,18 +157,17 @@ def test_pictures_are_looked_at_one_at_a_time(served):
     looking = []
     most = []
 
-    class Watched(api.Sight):
-        def of_picture(self, rgb, k):
+    class Watched(Served):
+        def of_picture(self, content, options):
             looking.append(1)
             most.append(len(looking))
             time.sleep(0.05)
             looking.pop()
-            return super().of_picture(rgb, k)
+            return super().of_picture(content, options)
 
     content = io.BytesIO()
     Image.new("RGB", (3000, 4000)).save(content, "PNG")
-    watched = replace(served, sight=Watched(**vars(served.sight)))
-    with serving(api.create(watched)) as client, ThreadPoolExecutor(8) as pool:
+    with serving(api.create(Watched(**vars(served)))) as client, ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: client.post("/api/matches", content=content.getvalue()), range(8)))
     assert [answer.status_code for answer in answers] == [200] * 8
     assert max(most) == 1
@@ -177,10 +177,6 @@ def test_it_is_asked_by_its_own_name(served):
     with serving(api.create(served, hosts=("127.0.0.1",))) as client:
         assert client.get("/api/about").status_code == 200
         assert client.get("/api/about", headers={"host": "rebound.example"}).status_code == 400
-
-
-def test_words_need_an_eye_that_reads(client):
-    assert "pictures alone" in problem(client.get("/api/matches", params={"words": "a dragon"}), 422)
 
 
 def test_games_by_name(client, served):
@@ -199,7 +195,7 @@ def test_games_by_name(client, served):
 def test_a_game_any_game_and_what_made_the_matches(client, served):
     game = client.get(f"/api/games/{served.site.games[2].appid}").json()
     assert game["name"] == served.site.games[2].name
-    assert client.get("/api/random").json()["appid"] in served.row_of
+    assert client.get("/api/random").json()["appid"] in served.site.row_of
     about = client.get("/api/about").json()
     assert (about["games"], about["matches_a_game"], about["reads_words"]) == (40, 10, False)
 
@@ -215,13 +211,33 @@ def test_a_game_any_game_and_what_made_the_matches(client, served):
         ("/api/games?name=a&limit=0", 422),
         ("/api/games?name=a&offset=-1", 422),
         ("/api/games?name=" + "a" * 201, 422),
+        ("/api/games?name=a&n=3", 422),
+        ("/api/about?x=1", 422),
         ("/api/games/90000010/matches?n=101", 422),
         ("/api/games/90000010/matches?view=sideways", 422),
         ("/api/games/90000010/matches?since=soon", 422),
+        ("/api/games/90000010/matches?year=2015", 422),
+        ("/api/games/90000010/matches?tag=Knitting", 422),
+        ("/api/matches?words=a+dragon", 422),
     ],
 )
-def test_errors_are_problem_details(client, address, status):
-    assert problem(client.get(address), status)
+def test_what_cannot_be_answered_is_refused(client, address, status):
+    assert refusal(client.get(address), status)
+
+
+@pytest.mark.parametrize("gallery", [True, False])
+def test_head_and_a_slash_at_the_end_change_nothing(client, served, gallery):
+    appid = served.site.games[0].appid
+    addresses = [f"/api/games/{appid}", f"/api/games/{appid}/matches", "/api/about", "/docs", *["/"] * gallery]
+    one = served if gallery else replace(served, gallery=None)
+    with serving(api.create(one)) as client:
+        for address in addresses:
+            answer = client.get(address)
+            assert answer.status_code == 200
+            assert client.get(f"{address.rstrip('/')}/").content == answer.content
+            head = client.head(address)
+            assert (head.status_code, head.content) == (200, b"")
+            assert head.headers["content-length"] == answer.headers["content-length"]
 
 
 def test_the_gallery_and_the_openapi_page_are_there(client):
@@ -233,8 +249,8 @@ def test_the_gallery_and_the_openapi_page_are_there(client):
 
 
 @pytest.mark.browser
-def test_the_openapi_page_works_offline_and_under_its_policy(client, tmp_path):
-    """No address but ours is asked for, and the browser's console is silent: the policy refused nothing."""
+def test_the_openapi_page_works_offline(client, tmp_path):
+    """No address but ours is asked for, and the browser's console is silent."""
     asked = []
     said = []
     with browser.opened(tmp_path) as page:
@@ -258,46 +274,54 @@ def test_other_pages_may_ask_only_if_named(client, served):
     assert allowed["access-control-allow-origin"] == "https://a.test"
 
 
-def test_without_an_eye_only_matches_are_served(served):
-    blind = api.Served(served.site)
+def test_without_an_encoder_only_matches_are_served(served):
+    blind = replace(served, query_encoder=Eye(served.query_encoder.features))
+    address = f"/api/games/{served.site.games[0].appid}/matches"
     with serving(api.create(blind)) as client:
-        assert len(appids(client.get(f"/api/games/{served.site.games[0].appid}/matches"))) == 10
-        assert client.post("/api/matches", content=b"x").status_code == 404
+        assert len(appids(client.get(address))) == 10
+        assert len(appids(client.get(address, params={"others": True, "n": 20}))) == 20
+        assert refusal(client.get(address, params={"view": "mirrored"}), 422)
+        assert client.post("/api/matches", content=b"x").status_code in (404, 405)
         assert client.get("/api/about").json()["sees_pictures"] is False
 
 
-def test_what_the_notebook_left_is_loaded(downloaded, tmp_path):
-    """Away from Steam no game has a store page, and the pictures are those beside the gallery."""
+def test_what_the_notebook_left_is_served_by_the_command(downloaded, tmp_path):
+    """Away from Steam no game has a store page, and the pictures are those of the gallery, from any address."""
     stock, snapshots = downloaded
     chosen = sample.with_eye(settings.read(SOURCE="sample", DATA=str(tmp_path)))
     with sample.Store(stock) as store:
         games = downloads.fetch(store)
     catalogue.save(games, chosen.catalogue_file)
     shutil.copytree(snapshots, chosen.snapshots)
-    with pytest.raises(share.ExportError, match="run the match notebook first"):
-        api.load(chosen, sees=False)
-    vectors = np.random.default_rng(0).normal(size=(len(games), 8)).astype(np.float16)
-    features = Features(games["appid"].to_numpy(), games["name"].to_numpy(), vectors, {"checkpoint": "made up"})
-    matches = matching.all_matches(matching.prepare(features, "centred"), 5, chosen.matches_folder)
-    served = api.load(chosen, sees=False)
-    game = served.answer(int(matches.appids[7]))
-    assert game.name == matches.names[7]
-    assert game.picture == f"pictures/{game.appid}.jpg"
-    assert game.store_page is None
-    assert [appid for appid, _ in served.kept(game.appid)] == matches.neighbours[7].tolist()
-    assert asked_of_the_command(tmp_path, "/api/about") == httpx.codes.OK
+    with pytest.raises(MatchError) as error:
+        load(chosen, with_encoder=False)
+    assert "make match" in str(error.value)
+    beit = encoder.load(checkpoints.write(tmp_path / "tiny", image_size=64), device="cpu", dtype="float32")
+    prepared = matching.prepare(features.extract(chosen.snapshots, beit, chosen.features, workers=0))
+    matches = matching.all_matches(prepared, 5, chosen.matches_folder)
+    share.gallery(matches, games, banners.Album(chosen.snapshots), chosen.gallery, pictures="folder", store_page=None)
+    appid = int(matches.appids[7])
+    with command(tmp_path) as (client, said):
+        game = client.get(f"/api/games/{appid}")
+        assert game.json()["name"] == matches.names[7]
+        assert game.json()["store_page"] is None
+        picture = client.get(game.url.join(game.json()["picture"]))
+        assert picture.content == banners.Album(chosen.snapshots)[appid].jpeg
+        assert appids(client.get(f"/api/games/{appid}/matches", params={"n": 5})) == matches.neighbours[7].tolist()
+        assert f"gallery is {client.base_url}" in said
+        assert client.get("/").text == (chosen.gallery / "index.html").read_text(encoding="utf-8")
 
 
-def asked_of_the_command(data, address):
-    """The status of an address of `make serve`, over what lies in a folder of data."""
+@contextlib.contextmanager
+def command(data):
+    """`make serve` over what lies in a folder of data: a client, and what it says."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = os.environ | {"STEAM_BANNERS_SOURCE": "sample", "STEAM_BANNERS_DATA": str(data)}
-    command = [sys.executable, "-m", "tools.serve", "--only-matches", f"--port={port}"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
-        assert "Serving" in server.stdout.readline()
-        answer = httpx.HTTPTransport(retries=8)
-        with httpx.Client(transport=answer, timeout=60) as client:
-            status = client.get(f"http://127.0.0.1:{port}{address}").status_code
+    words = [sys.executable, "-m", "tools.serve", "--only-matches", f"--port={port}"]
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as server:
+        said = server.stdout.readline()
+        transport = httpx.HTTPTransport(retries=8)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=60) as client:
+            yield client, said
         server.terminate()
-    return status

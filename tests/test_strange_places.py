@@ -7,55 +7,12 @@ import pandas as pd
 import pytest
 
 from sample import own
-from share import folder as gallery
 from utils import snapshot
-from utils.errors import PlainError, StorageError
+from utils.errors import StorageError
 from utils.snapshot.plan import read_plans
 from utils.snapshot.shards import verify
 
 GAMES = pd.DataFrame({"appid": [10], "name": ["A game"], "banner_url": ["http://127.0.0.1:9/a/1.jpg?t=1"]})
-
-
-def export(place):
-    with gallery.writing(place) as opened:
-        opened.write("index.html", b"x")
-        opened.write("thumbs/1.jpg", b"y")
-
-
-def list_of(place, names):
-    place.mkdir(exist_ok=True)
-    (place / gallery.LIST).write_text("".join(f"{name}\n" for name in [gallery.LIST, *names]))
-
-
-GALLERIES = {
-    "a loop of links": lambda place: place.symlink_to(place),
-    "the list is a folder": lambda place: (place / gallery.LIST).mkdir(parents=True),
-    "a folder of pictures is a file": lambda place: (place.mkdir(), (place / "thumbs").write_text("mine")),
-    "our page became a folder": lambda place: (list_of(place, ["index.html"]), (place / "index.html").mkdir()),
-    "an old page became a folder": lambda place: (list_of(place, ["old.html"]), (place / "old.html").mkdir()),
-    "an old folder became a file": lambda place: (list_of(place, ["a/b.html"]), (place / "a").write_text("mine")),
-    "a half-written page is a folder": lambda place: (place / "index.html.part").mkdir(parents=True),
-}
-
-
-@pytest.mark.parametrize("kind", GALLERIES)
-def test_a_gallery_in_a_strange_folder(tmp_path, kind):
-    GALLERIES[kind](tmp_path / "gallery")
-    with pytest.raises(PlainError, match="gallery") as caught:
-        export(tmp_path / "gallery")
-    assert "\n" not in str(caught.value)
-
-
-def test_a_gallery_neither_writes_nor_removes_through_a_link_out_of_it(tmp_path):
-    outside = tmp_path / "holiday"
-    outside.mkdir()
-    (outside / "1.jpg").write_text("mine")
-    (outside / "2.jpg").write_text("mine")
-    list_of(tmp_path / "gallery", ["thumbs/1.jpg", "thumbs/2.jpg"])
-    (tmp_path / "gallery" / "thumbs").symlink_to(outside)
-    with pytest.raises(gallery.ExportError, match="is a link out of the folder"):
-        export(tmp_path / "gallery")
-    assert sorted(file.read_text() for file in outside.iterdir()) == ["mine", "mine"]
 
 
 SNAPSHOTS = {

@@ -15,7 +15,6 @@ import pandas as pd
 from utils.banners import Banner
 from utils.show import page
 from utils.show.page import GAP, INNER, MARGIN, Figure, Page, Rect
-from utils.show.plane import plane
 from utils.show.reasons import reasons, reasons_sentence
 from utils.show.scatter_map import scatter_map
 
@@ -29,7 +28,6 @@ __all__ = [  # with what the other files draw
     "banners",
     "duplicates",
     "matches",
-    "plane",
     "queries",
     "reasons",
     "reasons_sentence",

@@ -1,19 +1,15 @@
-"""Where each game stands on a map: two coordinates from its features, computed once and kept."""
+"""Where each game lies on a map: two coordinates from its features, computed once and kept."""
 
 import importlib.util
 import json
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from utils import files
-
-if TYPE_CHECKING:
-    from utils.matching import Prepared
+from utils.matching import Prepared
 
 FILE = "plane.parquet"
 
@@ -21,7 +17,7 @@ _FEWEST = 16  # games for UMAP, which looks at fifteen neighbours of each
 _TILE = 4096  # rows whose products are computed at a time
 
 
-def plane(features: "Prepared", folder: Path) -> np.ndarray:
+def projection_2d(features: Prepared, folder: Path) -> np.ndarray:
     """Return coordinates (n, 2) float32 that put games with similar features (n, dim) near each other.
 
     By UMAP where umap-learn is installed, which for 100,000 games takes some minutes, else by PCA: the two axes of
@@ -29,7 +25,7 @@ def plane(features: "Prepared", folder: Path) -> np.ndarray:
     """
     method = "umap" if importlib.util.find_spec("umap") and len(features.vectors) >= _FEWEST else "pca"
     made = {"fingerprint": features.manifest["fingerprint"], "method": method}
-    kept = _kept(folder / FILE, made)
+    kept = _read_kept(folder / FILE, made)
     if kept is None:
         kept = (_umap if method == "umap" else _pca)(features.vectors).astype(np.float32)
         columns = {"appid": features.appids, "x": kept[:, 0], "y": kept[:, 1]}
@@ -38,7 +34,7 @@ def plane(features: "Prepared", folder: Path) -> np.ndarray:
     return kept
 
 
-def _kept(file: Path, made: dict[str, str]) -> np.ndarray | None:
+def _read_kept(file: Path, made: dict[str, str]) -> np.ndarray | None:
     """Return the coordinates in a file, or None where there are none, others, or a damaged file."""
     try:
         table = pq.read_table(file, page_checksum_verification=True)
@@ -51,16 +47,14 @@ def _kept(file: Path, made: dict[str, str]) -> np.ndarray | None:
 
 def _pca(vectors: np.ndarray) -> np.ndarray:
     mean = vectors.mean(0, dtype=np.float64).astype(np.float32)
-    tiles = np.array_split(vectors, math.ceil(len(vectors) / _TILE))
-    covariance = sum(_scatter(tile - mean) for tile in tiles)
+    tiles = np.array_split(vectors, -(-len(vectors) // _TILE))
+    covariance = np.zeros((vectors.shape[1],) * 2)
+    for tile in tiles:
+        covariance += (tile - mean).T @ (tile - mean)
     axes = np.linalg.eigh(covariance)[1][:, :-3:-1]
     largest = np.abs(axes).argmax(0)
     axes = axes * np.sign(axes[largest, [0, 1]])  # an axis' sign is free: this one is always the same
     return np.concatenate([(tile - mean) @ axes for tile in tiles])
-
-
-def _scatter(centred: np.ndarray) -> np.ndarray:
-    return (centred.T @ centred).astype(np.float64)
 
 
 def _umap(vectors: np.ndarray) -> np.ndarray:

@@ -1,0 +1,314 @@
+"""Finished matches as a read-only JSON API on this machine: `make serve`, or `python -m share.api`.
+
+All routes are GET, but for a picture that is posted as the body; nothing is stored. The settings are those of the
+environment (STEAM_BANNERS_SOURCE ...).
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import fastapi_offline
+import uvicorn
+from fastapi import FastAPI, HTTPException, Query, Request
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from share.served import Near, Served, load
+from utils import settings
+from utils.errors import PlainError
+from utils.filters import Filter
+from utils.picker.finding import Wishes
+from utils.settings import Settings
+
+LOOPBACK = "127.0.0.1"
+MOST_BYTES = 20_000_000  # of a posted picture
+MOST_CONNECTIONS = 100  # more are answered 503: each may hold a posted picture
+DEADLINE = 30.0  # seconds until all of a picture's bytes are there
+
+_PALE = ".version, .url, .opblock-summary-method, .json-schema-2020-12-expand-deep-button, .parameter__in"
+_READABLE = f"<style>.swagger-ui :is({_PALE}, .parameter__extension) {{ color: #000 !important; }}</style>"
+
+
+class Game(BaseModel):
+    """A game."""
+
+    appid: int
+    name: str
+    picture: str | None = Field(description="The banner's address, at the store or on this server")
+    year: int = Field(description="Of its release; 0 where unknown")
+    score: int = Field(description="Percent of positive reviews; -1 without reviews")
+    tags: list[str]
+    store_page: str | None
+
+
+class Match(BaseModel):
+    """A game, and how like the query its banner is."""
+
+    cosine: float = Field(description="1 is the same direction; compare cosines of one checkpoint only")
+    game: Game
+
+
+class Games(BaseModel):
+    """A page of games found by name, the best first."""
+
+    games: list[Game]
+    next_offset: int | None = Field(description="Ask for this offset to go on; null at the end")
+
+
+class Matches(BaseModel):
+    """The matches of a query, the nearest first."""
+
+    query: Game | None = Field(description="Null for a picture or words of your own")
+    matches: list[Match]
+
+
+class About(BaseModel):
+    """What made the matches."""
+
+    games: int
+    matches_a_game: int
+    reads_words: bool
+    sees_pictures: bool
+    features: dict[str, object]
+
+
+class NoParameters(BaseModel, extra="forbid"):
+    """What a route without parameters takes."""
+
+
+class ByName(BaseModel, extra="forbid"):
+    """What is typed, and which page of the games found is answered."""
+
+    name: str = Field(min_length=1, max_length=200)
+    limit: int = Field(12, ge=1, le=100, description="How many at most")
+    offset: int = Field(0, ge=0, le=1000)
+
+
+class Filters(BaseModel, extra="forbid"):
+    """Which matches are answered."""
+
+    n: int = Field(10, ge=1, le=100, description="How many at most")
+    tag: str | None = Field(None, max_length=60, description="One of the games' tags")
+    since: int = Field(0, ge=0, le=3000, description="Released in this year or later")
+    score: int = Field(0, ge=0, le=100, description="Percent of positive reviews, at least")
+    others: bool = Field(False, description="Only games of other developers and franchises")
+
+
+class Turned(Filters):
+    """Which matches are answered, and how the query's banner is turned."""
+
+    view: Literal["as-it-is", "mirrored", "upside-down"] = "as-it-is"
+
+
+class Words(Filters):
+    """Which matches of some words are answered."""
+
+    words: str = Field(min_length=1, max_length=200)
+
+
+Nothing = Annotated[NoParameters, Query()]
+
+
+def create(served: Served, *, origins: tuple[str, ...] = (), hosts: tuple[str, ...] = ()) -> FastAPI:
+    """Return the app over finished matches.
+
+    `origins`: other pages that may ask (CORS), none by default. `hosts`: the names by which it may be asked, any by
+    default; a page whose own name was pointed at this machine (DNS rebinding) asks by another.
+    """
+    app = FastAPI(title="Games that look alike", version="1", docs_url=None, redoc_url=None)
+    if origins:
+        app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET", "POST"])
+    if hosts:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    app.add_middleware(_Alike)
+
+    @app.exception_handler(PlainError)
+    async def refused(_: Request, error: PlainError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 422)
+
+    _add_docs(app)
+    _add_games(app, served)
+    _add_matches(app, served)
+    if served.query_encoder.encoder:
+        _add_own_queries(app, served)
+    if served.gallery:
+        app.mount("/", StaticFiles(directory=served.gallery, html=True), name="gallery")
+    return app
+
+
+def _add_docs(app: FastAPI) -> None:
+    """Have FastAPI's own page at /docs, its files from this machine, in colours that everybody can read."""
+    app.mount("/docs/assets", StaticFiles(directory=Path(fastapi_offline.__file__).with_name("static")))
+    page = get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title=app.title,
+        swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+        swagger_css_url="/docs/assets/swagger-ui.css",
+        swagger_favicon_url="/docs/assets/favicon.png",
+        swagger_ui_parameters={"deepLinking": False},  # its links would be controls within controls
+    )
+    text = bytes(page.body).decode().replace("<html>", '<html lang="en">').replace("</head>", f"{_READABLE}</head>")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(text)
+
+
+def _add_games(app: FastAPI, served: Served) -> None:
+    @app.get("/api/about")
+    async def about(_: Nothing) -> About:
+        """What made the matches."""
+        matches = served.site.matches
+        return About(
+            games=len(matches.appids),
+            matches_a_game=matches.neighbours.shape[1],
+            sees_pictures=served.query_encoder.encoder is not None,
+            reads_words=served.query_encoder.reads,
+            features=matches.manifest,
+        )
+
+    @app.get("/api/games")
+    def find(asked: Annotated[ByName, Query()]) -> Games:
+        """Games by part of a name, an abbreviation, a mistyped name or an appid, the best first."""
+        end = asked.offset + asked.limit
+        found = served.index.find(asked.name, limit=end + 1)
+        page = [_game(served, appid) for appid in found[asked.offset : end]]
+        return Games(games=page, next_offset=end if len(found) > end else None)
+
+    @app.get("/api/random")
+    async def any_game(_: Nothing) -> Game:
+        """A game at random."""
+        return _game(served, random.choice(served.site.games).appid)  # noqa: S311 - for play
+
+    @app.get("/api/games/{appid}")
+    async def game(appid: int, _: Nothing) -> Game:
+        """One game; 404 where it is not here."""
+        return _game(served, appid)
+
+
+def _add_matches(app: FastAPI, served: Served) -> None:
+    @app.get("/api/games/{appid}/matches")
+    def matches(appid: int, asked: Annotated[Turned, Query()]) -> Matches:
+        """The matches of one game's banner, as it is or turned; 404 where the game is not here."""
+        query = _game(served, appid)
+        return _answer(served, query, served.of_game(appid, _options(served, asked, asked.view)))
+
+
+def _add_own_queries(app: FastAPI, served: Served) -> None:
+    one_at_a_time = asyncio.Semaphore(1)  # a decoded picture may take hundreds of MB, whatever its bytes
+
+    @app.post("/api/matches")
+    async def of_a_picture(request: Request, asked: Annotated[Filters, Query()]) -> Matches:
+        """The matches of a picture (JPEG, PNG, WebP ...), posted as the body."""
+        options = _options(served, asked)
+        body = await _received(request)
+        async with one_at_a_time:
+            return _answer(served, None, await run_in_threadpool(served.of_picture, body, options))
+
+    @app.get("/api/matches")
+    def of_words(asked: Annotated[Words, Query()]) -> Matches:
+        """The banners that words describe; 422 where the checkpoint was trained on pictures alone."""
+        return _answer(served, None, served.of_words(asked.words, _options(served, asked)))
+
+
+def _game(served: Served, appid: int) -> Game:
+    row = served.site.row_of.get(appid)
+    if row is None:
+        raise HTTPException(404, f"no game here has the appid {appid}; /api/games?name= finds those that are")
+    game = served.site.games[row]
+    tags = [served.site.tags[number] for number in game.tags]
+    facts = {"name": game.name, "picture": game.picture, "year": game.year, "score": game.score}
+    return Game(appid=appid, **facts, tags=tags, store_page=served.site.link(appid))
+
+
+def _options(served: Served, asked: Filters, view: str = "as-it-is") -> Wishes:
+    """Return what is asked for in the picker's terms; raises 422 for a tag that no game has."""
+    tags = {name.casefold(): name for name in served.site.tags}
+    tag = tags.get((asked.tag or "").casefold(), "")
+    if asked.tag and not tag:
+        raise HTTPException(422, f"no game here has the tag {asked.tag!r}")
+    wanted = Filter(tag=tag, since=asked.since or None, score=asked.score)
+    return Wishes(
+        k=asked.n, mirrored=view == "mirrored", upside_down=view == "upside-down", others=asked.others, filter=wanted
+    )
+
+
+def _answer(served: Served, query: Game | None, near: Near) -> Matches:
+    found = [Match(cosine=round(cosine, 4), game=_game(served, appid)) for appid, cosine in near]
+    return Matches(query=query, matches=found)
+
+
+async def _received(request: Request) -> bytes:
+    """Return a request's body; raises 408 and 413 where it comes too slowly or is too large."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(DEADLINE):
+            async for some in request.stream():
+                body += some
+                if len(body) > MOST_BYTES:
+                    raise HTTPException(413, f"the picture has more than {MOST_BYTES:,} bytes")
+    except TimeoutError:
+        raise HTTPException(408, f"the picture was not here after {DEADLINE:.0f} seconds") from None
+    return bytes(body)
+
+
+class _Alike:
+    """HEAD is answered as GET, without a body, and an address with a slash at its end as without."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+
+        async def send_head(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        is_head = scope.get("method") == "HEAD"
+        if scope["type"] == "http":
+            scope = {**scope, "path": scope["path"].rstrip("/") or "/", "method": "GET" if is_head else scope["method"]}
+        await self._app(scope, receive, send_head if is_head else send)
+
+
+def main(choose: Callable[[], Settings] = settings.read) -> None:
+    """Read the command line and serve, until interrupted, what was made with the settings that `choose` returns."""
+    parser = argparse.ArgumentParser(prog="python -m share.api", description=__doc__)
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--host", default=LOOPBACK, help="0.0.0.0 lets other machines in: for a container only")
+    parser.add_argument("--only-matches", action="store_true", help="do not load the checkpoint: no pictures, no words")
+    parser.add_argument("--origin", action="append", default=[], help="a page that may ask from elsewhere (CORS)")
+    asked = parser.parse_args()
+    try:
+        served = load(choose(), with_encoder=not asked.only_matches)
+    except PlainError as error:
+        sys.exit(str(error))
+    threading.Thread(target=lambda: served.index, daemon=True).start()  # the first search need not wait for it
+    here = f"http://{asked.host}:{asked.port}"
+    gallery = f"the gallery is {here}/, " if served.gallery else ""
+    print(f"Serving {len(served.site.games):,} games: {gallery}the API {here}/docs", flush=True)  # noqa: T201
+    hosts = (LOOPBACK, "localhost") if asked.host == LOOPBACK else ()
+    app = create(served, origins=tuple(asked.origin), hosts=hosts)
+    uvicorn.run(
+        app,
+        host=asked.host,
+        port=asked.port,
+        limit_concurrency=MOST_CONNECTIONS,
+        log_level="warning",
+        access_log=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

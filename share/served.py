@@ -1,0 +1,83 @@
+"""What the API serves: the finished matches, and the picker's search over the same features."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from share.site import Site, copied_pictures, site, store_pictures
+from utils import catalogue, encoder, features, matching
+from utils.banners import Album, Banner
+from utils.errors import MatchError, PictureError
+from utils.picker.finding import Eye, Wishes, matches_of
+from utils.picker.queries import Query, from_bytes
+from utils.search import Index
+from utils.settings import Settings
+
+Near = list[tuple[int, float]]  # appids and cosines, nearest first
+
+
+@dataclass(frozen=True)
+class Served:
+    """Finished matches, and the features that they were made from; pictures and words need the encoder too."""
+
+    site: Site
+    catalogue: pd.DataFrame
+    query_encoder: Eye
+    album: Mapping[int, Banner] = field(default_factory=dict)
+    gallery: Path | None = None
+
+    @cached_property
+    def index(self) -> Index:
+        """The games by name."""
+        games = [self.site.games[row] for row in self.site.by_reviews]
+        return Index([game.appid for game in games], [game.name for game in games])
+
+    def of_game(self, appid: int, options: Wishes) -> Near:
+        """Return a game's matches: the stored ones where they say it, else by the picker's search."""
+        if options == Wishes(k=options.k) and options.k <= self.site.matches.neighbours.shape[1]:
+            near, cosines = self.site.matches.of(appid, options.k)
+            return list(zip(near.tolist(), cosines.tolist(), strict=True))
+        jpeg = b""
+        if options.turned:
+            if appid not in self.album:
+                raise PictureError(f"the banner of {appid} is not on disk, so it cannot be turned")
+            jpeg = self.album[appid].jpeg
+        return matches_of(self.query_encoder, Query("", jpeg, appid, here=True), options, self.catalogue)
+
+    def of_picture(self, content: bytes, options: Wishes) -> Near:
+        """Return the matches of a picture file; raises PictureError where it cannot be used."""
+        return matches_of(self.query_encoder, from_bytes(content, "your picture"), options, self.catalogue)
+
+    def of_words(self, words: str, options: Wishes) -> Near:
+        """Return the banners nearest to words; raises MatchError where the encoder does not read."""
+        encoder = self.query_encoder.encoder
+        if encoder is None or not self.query_encoder.reads:
+            raise MatchError(encoder.silence if encoder else "only matches are served here, no words")
+        return matches_of(self.query_encoder, Query(words, words=words), options, self.catalogue)
+
+
+def load(chosen: Settings, *, with_encoder: bool = True) -> Served:
+    """Return what the match notebook left for these settings.
+
+    Raises MatchError where there are no matches yet, or those of other features, and what loading the features and
+    the checkpoint raises.
+    """
+    games = catalogue.load(chosen.catalogue_file)
+    matches = matching.load_matches(chosen.matches_folder)
+    if matches is None:
+        raise MatchError(f"there are no matches in {chosen.matches_folder}; run the match notebook first: make match")
+    vectors = features.load(chosen.features)
+    prepared = matching.prepare(vectors)
+    if prepared.manifest["fingerprint"] != matches.manifest["fingerprint"]:
+        raise MatchError(f"the matches in {chosen.matches_folder} are of other features; run make match again")
+    network = encoder.load(chosen.checkpoint, chosen.pooling, chosen.image) if with_encoder else None
+    album = Album(chosen.snapshots)
+    gallery = chosen.gallery if (chosen.gallery / "index.html").is_file() else None
+    if chosen.source == "steam":
+        shown = site(matches, games, store_pictures(matches, games))
+    else:  # away from Steam there are no store pages, and the pictures are the gallery's
+        shown = site(matches, games, copied_pictures(matches, album if gallery else {}, "/pictures/"), store_page=None)
+    return Served(shown, games, Eye(prepared, network, vectors if network else None), album, gallery)

@@ -1,0 +1,293 @@
+"""The gallery's page in a real browser, opened from the disk."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import browser
+import numpy as np
+import pytest
+from share_games import HOSTILE, games_of_sample, jpeg, matches_of_series
+
+import share
+from utils import matching, settings
+from utils.banners import Banner
+from utils.search import Index
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not (browser.CHROMIUM and browser.PLAYWRIGHT), reason="no chromium (apt-get install chromium), or no playwright"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def games():
+    return games_of_sample()
+
+
+@pytest.fixture(scope="module")
+def matches(games):
+    return matches_of_series(games)
+
+
+@pytest.fixture(scope="module")
+def album(matches):
+    return {appid: Banner(appid, "", jpeg(appid)) for appid in matches.appids.tolist()}
+
+
+@pytest.fixture(scope="module")
+def extras(matches):
+    """The mirrored matches are the others backwards; one group of near-duplicates; a map of a few clusters."""
+    backwards = replace(matches, neighbours=matches.neighbours[:, ::-1].copy(), cosines=matches.cosines[:, ::-1].copy())
+    places = np.random.default_rng(3).normal(size=(len(matches.appids), 2))
+    return share.Extras(backwards, [matches.appids[:3]], places)
+
+
+@pytest.fixture(scope="module")
+def gallery(games, matches, album, extras, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("web") / "gallery"
+    popular = games["appid"][:10].tolist()
+    return share.gallery(matches, games, album, folder, pictures="folder", popular=popular, extras=extras)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    """A page whose console stays silent: no script was refused, and none failed."""
+    with browser.opened(tmp_path_factory.mktemp("browser")) as page:
+        said = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.said = said
+        yield page
+
+
+def opened(page, gallery, place=""):
+    """The page from the disk, anew, its names loaded."""
+    page.said.clear()
+    page.goto("about:blank")
+    page.goto(gallery.as_uri() + place)
+    page.get_by_placeholder("Part of a name").wait_for()
+
+
+def loaded(picture):
+    """Wait for a banner to be there, whole."""
+    from playwright.sync_api import expect
+
+    expect(picture).to_have_js_property("naturalWidth", 256)
+
+
+def until(page, true):
+    """Wait for an expression to be true; the page's policy forbids what playwright does for that."""
+    for _ in range(100):
+        if page.evaluate(true):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"{true} did not come true in 5 s")
+
+
+def grid(page):
+    return page.locator("#grid bdi").all_text_contents()
+
+
+def test_type_pick_and_go_on(page, gallery, matches):
+    names = dict(zip(matches.appids.tolist(), matches.names, strict=True))
+
+    def shows(appid):
+        page.locator("#query p", has_text=f"appid {appid} ").wait_for()
+        assert page.locator("#query h2").text_content() == names[appid]
+        assert page.url.endswith(f"#{appid}")
+        near, cosines = matches.of(appid)
+        assert grid(page) == [names[each] for each in near.tolist()]
+        assert page.locator("#grid p span").all_text_contents() == [f"{each:.2f}" for each in cosines]
+        assert page.locator("#grid p a").first.get_attribute("href") == settings.STORE_PAGE.format(appid=near[0])
+
+    opened(page, gallery)
+    assert grid(page)[: len(HOSTILE)] == HOSTILE
+    loaded(page.locator("#grid img").first)
+    page.keyboard.press("/")
+    page.keyboard.type("moonwrm ember")  # forgiven
+    page.locator("#list li", has_text="Ember").first.wait_for()
+    page.keyboard.press("Enter")
+    query = next(appid for appid, name in names.items() if name.startswith("Moonwyrm: Ember"))
+    shows(query)
+    page.locator("#grid li > a").nth(2).click()
+    shows(int(matches.of(query)[0][2]))
+    page.go_back()
+    shows(query)
+    page.locator("#text").fill("gloom")
+    page.keyboard.press("ArrowDown")
+    second = int(page.locator("#list li[aria-selected=true] small").text_content())
+    page.locator("#list li").nth(1).click()
+    shows(second)
+    page.get_by_role("button", name="A random game").click()
+    page.wait_for_url(lambda url: not url.endswith(f"#{second}"))
+    assert page.said == []
+
+
+def test_an_address_with_an_appid_leads_there(page, gallery, games):
+    appid = int(games["appid"].iloc[20])
+    opened(page, gallery, f"#{appid}")
+    page.locator("#query").get_by_text(f"appid {appid}").wait_for()
+    assert page.title().startswith(games["name"].iloc[20])
+
+
+def test_hostile_names_are_text(page, gallery, games):
+    for appid, name in zip(games["appid"], HOSTILE, strict=False):
+        opened(page, gallery, f"#{appid}")
+        page.locator("#query h2").wait_for()
+        assert page.locator("#query h2").text_content() == name
+        page.locator("#text").fill(name)
+        page.locator("#list li").first.wait_for()
+        assert name in page.locator("#list bdi").all_text_contents()
+    assert "hacked" not in page.title().replace(HOSTILE[-1], "")
+    assert page.evaluate("document.querySelectorAll('main b, main img[src=x], body script:not([src])').length") == 0
+    assert page.said == []
+
+
+def test_the_page_runs_no_script_but_its_own(page, gallery):
+    opened(page, gallery)
+    page.evaluate("document.body.append(make('script', { textContent: 'document.title = 1' }))")
+    page.evaluate("document.body.append(make('img', { src: 'http://a.test/x.jpg' }))")
+    page.wait_for_timeout(100)
+    assert page.title().endswith("games that look alike")
+    refused = [said for said in page.said if "Content Security Policy" in said]
+    assert len(refused) == len(page.said) == 2
+
+
+def test_search_finds_what_the_picker_finds(page, gallery, games, matches):
+    known = games[games["appid"].isin(matches.appids)].sort_values("appid")
+    index = Index(known["appid"].tolist(), known["name"].tolist(), known["review_count"].tolist())
+    opened(page, gallery)
+    words = ["the", "THE  paper", "wurfel", "WÜRFEL & kreis", "зимовье", "αστρολαβος", "墨鯉", "???", "a", "zzzzqqqq"]
+    words += ["moonwrym", "kettel clover", "gilded spier", str(known["appid"].iloc[7]), *known["name"]]
+    for each in words:
+        assert page.evaluate("words => index.find(words).map(row => index.appids[row])", each) == index.find(each), each
+
+
+def test_search_in_the_page_answers_as_in_python(page, gallery):
+    """Well-known names and what people type, both also cut and with letters swapped."""
+    here = Path(__file__).parent
+    names = (here / "search_names.txt").read_text(encoding="utf-8").splitlines()
+    names += ["???", "™", "  ", "🐉 Dragon", "墨鯉", "Würfel & Kreis", "ファイナルファンタジー"]
+    typed = [line.partition(",")[0] for line in (here / "search_queries.csv").read_text(encoding="utf-8").splitlines()]
+    typed += [name[1:12] for name in names] + [name[:2] + name[3:2:-1] + name[4:] for name in names] + ["fÄinal", "か"]
+    index = Index(range(len(names)), names)
+    opened(page, gallery)
+    script = """({names, typed}) => {
+        const made = new Index(names.map((_, at) => at), names);
+        return typed.map(each => made.find(each));
+    }"""
+    assert page.evaluate(script, {"names": names, "typed": typed}) == [index.find(each) for each in typed]
+
+
+def test_filters_leave_out_what_does_not_pass(page, gallery, games, matches, extras):
+    table = games.set_index("appid")
+    appid = int(matches.appids[0])
+    opened(page, gallery, f"#{appid}")
+    page.locator("#grid li").first.wait_for()
+    near = matches.of(appid)[0].tolist()
+    names = dict(zip(matches.appids.tolist(), matches.names, strict=True))
+    tag = table.loc[near[0], "tags"][0]
+    page.get_by_text("Filters", exact=True).click()
+    page.locator("#tag").select_option(label=tag)
+    assert grid(page) == [names[each] for each in near if tag in table.loc[each, "tags"]]
+    page.locator("#tag").select_option(label="any")
+    page.locator("#score").fill("80")
+    assert grid(page) == [names[each] for each in near if table.loc[each, "review_score"] >= 80]
+    page.locator("#score").fill("")
+    page.locator("#others").check()
+    assert grid(page) == [names[near[at]] for at in matching.by_others(np.array(near), appid, games)]
+    page.locator("#others").uncheck()
+    page.locator("#distinct").check()
+    assert grid(page) == [names[each] for each in near if each not in extras.groups[0]]
+    page.locator("#distinct").uncheck()
+    page.locator("#mirrored").check()
+    assert grid(page) == [names[each] for each in reversed(near)]
+    page.locator("#mirrored").uncheck()
+    page.locator("#year").fill("2099")
+    page.get_by_text("None of its 8 matches passes these filters.").wait_for()
+    page.locator("#year").fill("")
+    assert page.said == []
+
+
+def test_the_map_zooms_tells_and_leads_to_a_game(page, gallery, matches):
+    opened(page, gallery, "#map")
+    page.locator("#plane").wait_for()
+    until(page, "plane.shown?.length > 0")
+    everything = page.evaluate("plane.shown.length")
+    assert everything == len(matches.appids)
+    place = page.evaluate("[plane.x(0), plane.y(0)]")
+    box = page.locator("#plane").bounding_box()
+    page.mouse.move(box["x"] + place[0], box["y"] + place[1])
+    page.locator("#tip bdi").wait_for()
+    shown = page.locator("#tip bdi").text_content()
+    row = page.evaluate("([x, y]) => plane.nearest(x, y)", place)
+    assert shown == page.evaluate("row => index.names[row]", row)
+    page.locator("#plane").focus()
+    for _ in range(6):
+        page.keyboard.press("+")
+    until(page, f"plane.shown.length < {everything}")
+    page.keyboard.press("0")
+    until(page, f"plane.shown.length === {everything}")
+    page.mouse.click(box["x"] + place[0], box["y"] + place[1])
+    chosen = page.evaluate("row => index.appids[row]", row)
+    page.wait_for_url(lambda url: url.endswith(f"#{chosen}"))
+    assert page.said == []
+
+
+def test_the_views_of_unique_games_and_near_duplicates(page, gallery, matches):
+    opened(page, gallery, "#unique")
+    page.get_by_role("heading", name="The most unique banners").wait_for()
+    table = matching.most_unique(matches, 250)
+    assert grid(page) == table["name"].tolist()
+    opened(page, gallery, "#duplicates")
+    page.get_by_text("3 games", exact=True).wait_for()
+    assert grid(page) == matches.names[:3].tolist()
+
+
+def test_a_light_page_for_who_prefers_light(page, gallery):
+    ground = "getComputedStyle(document.body).backgroundColor"
+    opened(page, gallery)
+    page.emulate_media(color_scheme="dark")
+    dark = page.evaluate(ground)
+    page.emulate_media(color_scheme="light")
+    assert page.evaluate(ground) != dark
+
+
+def test_without_reviews_games_are_shown_from_a_to_z(page, games, matches, tmp_path):
+    gallery = share.gallery(matches, games.assign(review_count=0), {}, tmp_path / "gallery")
+    opened(page, gallery)
+    page.get_by_role("heading", name="Games from A to Z").wait_for()
+    assert grid(page) == sorted(matches.names.tolist(), key=str.casefold)[:100]
+
+
+def test_empty_and_error_states(page, games, matches, tmp_path):
+    gallery = share.gallery(matches, games, {}, tmp_path / "gallery", popular=[])
+    opened(page, gallery)
+    page.locator("#text").fill("zzzzqqqq")
+    page.get_by_text("No game is called that, nor nearly so.").wait_for()
+    for place, said in {"#99": "No game here has the appid 99.", "#<b>x": "is no appid"}.items():
+        opened(page, gallery, place)
+        page.locator("#message", has_text=said).wait_for()
+    chunks = [file for file in (gallery.parent / "data").iterdir() if file.stem.isdigit()]
+    for file in chunks:
+        file.rename(file.with_suffix(".gone"))
+    opened(page, gallery, f"#{matches.appids[0]}")
+    page.locator("#message", has_text="could not be loaded").wait_for()
+    for file in chunks:
+        file.with_suffix(".gone").rename(file)
+    page.get_by_role("button", name="Try again").click()
+    page.locator("#query h2").wait_for()
+
+
+def test_pictures_in_the_folder_are_shown_on_a_phone(page, games, matches, tmp_path):
+    album = {appid: Banner(appid, "", jpeg(appid)) for appid in matches.appids.tolist()[1:]}
+    gallery = share.gallery(matches, games, album, tmp_path / "gallery", pictures="folder")
+    page.set_viewport_size({"width": 390, "height": 844})
+    opened(page, gallery, f"#{matches.appids[1]}")
+    loaded(page.locator("#query img"))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    opened(page, gallery, f"#{matches.appids[0]}")
+    page.locator("#query .missing").wait_for()
+    assert page.said == []
