@@ -2,10 +2,9 @@
 # make play         open the match notebook in JupyterLab, to play with the picker
 # make serve        the matches that `make match` left as a JSON API on this machine
 # make release      pack the features and matches that `make match` left, to share, into out/
-# make check        lint, types and the quick tests
-# make test         all that is checked
+# make check        lint, types, imports and the quick tests
+# make test         all that is checked; the properties look longer with HYPOTHESIS_PROFILE=long in the environment
 # make test-colab   both notebooks, and all families of networks, on Colab's versions
-# make fuzz         the property tests and damaged files, for FUZZ_MINUTES
 # make judge        how good the matches are: the tables for the sample, or FOLDER=covers, by CHECKPOINT=...
 # make bench        the speed tables
 # make checkpoint   grow sample/beit-small from nothing, on Debian (five hours of two cores)
@@ -14,12 +13,10 @@
 # Settings follow the goal, as in: make match SOURCE=steam GAMES=2000 QUERY="Sid Meier's Civilization"
 
 PYTHON ?= python3
-export FUZZ_MINUTES ?= 60
 SETTINGS = SOURCE FOLDER GAMES ORDER ADULT CHECKPOINT POOLING IMAGE DTYPE QUERY MATCHES DATA DRIVE SNAPSHOT STUDY DRAFT
 TAKE_SETTINGS = match play serve release judge
 
-ALLOWED = PYTHON $(if $(filter fuzz,$(MAKECMDGOALS)),FUZZ_MINUTES) \
-	$(if $(filter $(TAKE_SETTINGS),$(or $(MAKECMDGOALS),match)),$(SETTINGS))
+ALLOWED = PYTHON $(if $(filter $(TAKE_SETTINGS),$(or $(MAKECMDGOALS),match)),$(SETTINGS))
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command%,$(origin $(name))),$(name)))
 UNKNOWN := $(filter-out $(ALLOWED) MAKEFLAGS MAKEOVERRIDES SHELL,$(GIVEN))
 ifneq ($(strip $(UNKNOWN)),)
@@ -47,7 +44,7 @@ EXECUTE = $(BIN)/jupyter nbconvert --log-level=ERROR --to notebook --execute --E
 SPEED = extraction matching picker snapshots shards gallery
 QUICK = not slow and not notebook and not browser and not kill
 
-.PHONY: match play serve release check test test-colab fuzz judge bench notebooks checkpoint
+.PHONY: match play serve release lint check test test-colab judge bench notebooks checkpoint
 
 match: .venv/for-match
 	@$(RUN) tools.run_notebooks out
@@ -62,20 +59,17 @@ serve: .venv/for-serving
 release: .venv/for-match
 	@$(RUN) tools.release out/release
 
-check: .venv/for-tests
+lint: .venv/for-tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/ty check --python .venv
+	$(BIN)/lint-imports --no-logo --no-cache
+
+check: lint
 	OMP_NUM_THREADS=1 $(RUN) pytest -q -n 3 --dist loadfile -m "$(QUICK)"
 
-test: .venv/for-tests
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/ty check --python .venv
+test: lint
 	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadfile
-
-fuzz: .venv/for-tests
-	@$(RUN) tools.fuzz "$$FUZZ_MINUTES"
 
 test-colab:
 	tests/on_colab_versions.sh
@@ -108,12 +102,12 @@ checkpoint: .venv/for-training
 	@$(PIP) -r requirements.txt
 	@touch $@
 
-.venv/for-tests: tests/requirements.txt .venv/for-match
+.venv/for-tests: tests/requirements.txt share/requirements.txt .venv/for-match
 	@$(PIP) -r tests/requirements.txt
 	@touch $@
 
-.venv/for-serving: constraints.txt .venv/for-match
-	@$(PIP) fastapi fastapi-offline uvicorn httptools uvloop
+.venv/for-serving: share/requirements.txt .venv/for-match
+	@$(PIP) -r share/requirements.txt
 	@touch $@
 
 .venv/for-training: training/requirements.txt .venv/for-match

@@ -19,8 +19,8 @@ from utils import transfer
 from utils.http import retrying
 
 hypothesis.settings.register_profile("short", max_examples=25, derandomize=True, deadline=None, database=None)
-hypothesis.settings.register_profile("fuzz", max_examples=300, deadline=None, print_blob=True)
-hypothesis.settings.load_profile("short")  # `make fuzz` looks on and on, in rounds of the profile "fuzz"
+hypothesis.settings.register_profile("long", max_examples=2_000, deadline=None, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 
 @pytest.fixture(scope="session", autouse=True)

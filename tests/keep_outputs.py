@@ -11,7 +11,7 @@ from pathlib import Path
 
 import nbformat
 
-PICTURES = {"match_steam_banners_with_BEiT.ipynb": ["sample_matches.jpg", "sample_reasons.jpg"]}
+PICTURES = {"match_steam_banners_with_BEiT.ipynb": ["docs/sample_matches.jpg", "docs/sample_reasons.jpg"]}
 
 
 def main(file: str) -> None:

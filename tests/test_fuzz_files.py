@@ -1,6 +1,6 @@
 """Every file that is read back, damaged in every way: never a wrong answer, never a traceback.
 
-A few seeded cases here; `make fuzz` runs on and on.
+A few seeded cases here; HYPOTHESIS_PROFILE=long tries many.
 """
 
 import shutil

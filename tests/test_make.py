@@ -4,12 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tools import run_notebooks
-from utils import settings
+from utils import __version__, settings
 
 ROOT = Path(__file__).parents[1]
 HOSTILE = [
@@ -118,18 +119,7 @@ def test_the_closing_hint_repeats_what_was_given_quoted_for_a_shell(monkeypatch,
         assert not (stage / "y").exists()
 
 
-@pytest.mark.slow
-def test_the_package_can_be_installed(tmp_path):
-    for name in ("pyproject.toml", "README.md", "LICENSE", "requirements.txt"):
-        shutil.copy(ROOT / name, tmp_path)
-    shutil.copytree(ROOT / "utils", tmp_path / "utils", ignore=shutil.ignore_patterns("__pycache__"))
-    options = ["--quiet", "--no-deps", "--no-build-isolation", "--target", str(tmp_path / "there")]
-    subprocess.run([sys.executable, "-m", "pip", "install", *options, str(tmp_path)], check=True, capture_output=True)
-    installed = {file.relative_to(tmp_path / "there").as_posix() for file in tmp_path.glob("there/utils/**/*.*")}
-    ours = {file.relative_to(tmp_path).as_posix() for file in tmp_path.glob("utils/**/*.*")}
-    assert ours <= installed
-    code = "from utils import __version__, settings; print(__version__, settings.__file__)"
-    ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path / "there", capture_output=True, text=True, check=True
-    )
-    assert str(tmp_path / "there") in ran.stdout
+def test_the_version_is_one():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == __version__
+    assert f"version: {__version__}\n" in (ROOT / "CITATION.cff").read_text()

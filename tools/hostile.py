@@ -17,7 +17,7 @@ from PIL import Image
 import sample
 
 GAMES = 240
-LIMIT = 1_500_000_000  # bytes, as SECURITY.md promises
+LIMIT = 1_500_000_000  # bytes, as docs/SECURITY.md promises
 KINDS = ("endless", "bomb", "drip", "drip headers", "html", "empty", "truncated", "drop", "redirect", 503)
 SIZES = ((7_000, 7_000), (3_900, 3_900), (40_000, 40_000), (1, 60_000))  # pixels of PNGs that are small as files
 RUN = """
