@@ -12,7 +12,6 @@ from PIL import Image, ImageDraw
 
 from training import alter, student
 from training.curve import joined
-from training.evaluate import hue_turned, retrieval
 from training.export import export
 from training.feed import Pool, batch
 from training.lettering import find_fonts
@@ -114,7 +113,6 @@ def test_turning_the_hue_keeps_grey_and_turns_round_in_360_degrees():
     turn = alter.colour_turn(torch.tensor([1.0, 2 * math.pi]), torch.ones(2))
     assert torch.allclose(turn @ torch.ones(3), torch.ones(2, 3), atol=1e-6)
     assert torch.allclose(turn[1], torch.eye(3), atol=1e-5)
-    assert hue_turned(Image.new("RGB", (4, 4), (90, 90, 90))).getpixel((0, 0)) == (90, 90, 90)
 
 
 def test_a_window_shows_the_same_part_of_picture_and_cells():
@@ -208,18 +206,6 @@ def test_what_is_exported_is_an_encoder(work, tmp_path):
     assert "48" in (tmp_path / "eye" / "preprocessor_config.json").read_text()
     assert eye.dims == WIDTH
     assert torch.isfinite(ours).all()
-
-
-def test_retrieval_counts_what_a_loop_counts():
-    random = np.random.default_rng(1)
-    rows = random.normal(size=(20, 6))
-    groups = np.repeat(np.arange(10), 2)
-    hit, recall = retrieval(rows, rows, groups)
-    cosines = rows @ rows.T
-    found = [np.argsort(-np.delete(cosines[i], i))[:10] for i in range(20)]
-    named = [np.delete(groups, i)[best] == groups[i] for i, best in enumerate(found)]
-    assert hit == pytest.approx(np.mean([row[0] for row in named]))
-    assert recall == pytest.approx(np.mean([row.sum() for row in named]))
 
 
 @pytest.mark.slow

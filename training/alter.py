@@ -6,14 +6,16 @@ import math
 
 import torch
 from torch import Generator, Tensor
-from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
+from torch.nn.functional import affine_grid, conv2d, grid_sample
 
 _RECOLOURED = 0.85
 _TURNED = 0.55
 _GREY = 0.22
-_BLURRED = 0.15
+_BLURRED = 0.25
+_MOST_BLUR = 2.5 / 160  # standard deviation, of a side
 _NOISY = 0.2
 _BADGED = 0.12
+_BARRED = 0.15
 
 
 def _uniform(count: int, low: float, high: float, random: Generator) -> Tensor:
@@ -51,13 +53,26 @@ def altered(pictures: Tensor, random: Generator) -> Tensor:
     """(n, 3, side, side) in -1 to 1, recoloured and spoilt at random."""
     count = len(pictures)
     changed = torch.where(_each(_chance(count, _RECOLOURED, random)), recoloured(pictures, random), pictures)
-    soft = avg_pool2d(changed, 3, stride=1, padding=1, count_include_pad=False)
-    changed = torch.where(_each(_chance(count, _BLURRED, random)), soft, changed)
+    for place in _chance(count, _BLURRED, random).nonzero().flatten().tolist():
+        sigma = float(torch.rand(1, generator=random)) * _MOST_BLUR * pictures.shape[-1]
+        changed[place] = blurred(changed[place], sigma)
     level = 0.08 * _chance(count, _NOISY, random) * torch.rand(count, generator=random)
     changed = changed + _each(level) * torch.randn(changed.shape, generator=random)
     for place in _chance(count, _BADGED, random).nonzero().flatten().tolist():
         _badge(changed[place], random)
+    for place in _chance(count, _BARRED, random).nonzero().flatten().tolist():
+        _bar(changed[place], random)
     return changed.clamp(-1, 1)
+
+
+def blurred(picture: Tensor, sigma: float) -> Tensor:
+    """(3, side, side) under a Gaussian of `sigma` pixels, its edges repeated."""
+    reach = max(1, math.ceil(3 * sigma))
+    steps = torch.arange(-reach, reach + 1).float()
+    kernel = torch.exp(-0.5 * (steps / max(sigma, 1e-3)) ** 2)
+    kernel = (kernel / kernel.sum()).view(1, 1, 1, -1)
+    padded = torch.nn.functional.pad(picture[:, None], (reach,) * 4, mode="replicate")
+    return conv2d(conv2d(padded, kernel), kernel.mT)[:, 0]
 
 
 def _each(values: Tensor) -> Tensor:
@@ -93,3 +108,18 @@ def _badge(picture: Tensor, random: Generator) -> None:
     top, left = (torch.rand(2, generator=random) * torch.tensor([side - high, side - wide])).int().tolist()
     colour = 2 * torch.rand(3, generator=random) - 1
     picture[:, top : top + high, left : left + wide] = colour[:, None, None]
+
+
+def _bar(picture: Tensor, random: Generator) -> None:
+    """A flat bar from edge to edge with a row of letter-like strokes on it, in place."""
+    side = picture.shape[-1]
+    high = int(side * _uniform(1, 0.06, 0.2, random))
+    top = int(torch.rand(1, generator=random) * (side - high))
+    ground, ink = 2 * torch.rand(2, 3, generator=random) - 1
+    strokes = torch.rand(3, side // 4, generator=random) < 0.5
+    line = strokes.repeat_interleave(max(1, high // 5), 0)[: high - 2].repeat_interleave(4, 1)[:, :side]
+    picture[:, top : top + high] = ground[:, None, None]
+    below = top + max(1, (high - len(line)) // 2)
+    picture[:, below : below + len(line), : line.shape[1]] = torch.where(
+        line, ink[:, None, None], ground[:, None, None]
+    )

@@ -27,6 +27,7 @@ class Pool:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.rotation = rotation_of(folder.parent)
         self.chunks: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.refresh()
 
@@ -48,7 +49,13 @@ class Pool:
             place = 2 * _below(len(chunk[0]) // 2, random)
             views.append(chunk[0][place : place + 2])
             targets.append(chunk[1][place : place + 2])
-        return as_pixels(np.concatenate(views)), as_planes(np.concatenate(targets))
+        return as_pixels(np.concatenate(views)), as_planes(np.concatenate(targets), self.rotation)
+
+
+def rotation_of(work: Path) -> Tensor | None:
+    """The rotation (width, width) from the pool's targets to the space of a released checkpoint, if it was fitted."""
+    path = work / "rotation.npy"
+    return torch.from_numpy(np.load(path)).float() if path.exists() else None
 
 
 def _below(limit: int, random: Generator) -> int:
@@ -60,8 +67,9 @@ def as_pixels(views: np.ndarray) -> Tensor:
     return torch.from_numpy(views).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def as_planes(targets: np.ndarray) -> Tensor:
-    return torch.from_numpy(targets).permute(0, 3, 1, 2).float()
+def as_planes(targets: np.ndarray, rotation: Tensor | None = None) -> Tensor:
+    planes = torch.from_numpy(targets).float()
+    return (planes if rotation is None else planes @ rotation).permute(0, 3, 1, 2)
 
 
 def batch(pool: Pool, count: int, random: Generator, *, side: int, least: float, whole: float) -> Batch:
@@ -75,9 +83,10 @@ def batch(pool: Pool, count: int, random: Generator, *, side: int, least: float,
 
 def held_out(folder: Path, side: int, *, recolour: bool) -> Batch:
     """All held-out views, whole; recoloured by a fixed seed if asked."""
-    chunks = Pool(folder).chunks.values()
+    pool = Pool(folder)
+    chunks = pool.chunks.values()
     views = as_pixels(np.concatenate([views for views, _ in chunks]))
-    planes = as_planes(np.concatenate([targets for _, targets in chunks]))
+    planes = as_planes(np.concatenate([targets for _, targets in chunks]), pool.rotation)
     pictures = interpolate(views, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
     if recolour:
         pictures = alter.recoloured(pictures, torch.Generator().manual_seed(0))

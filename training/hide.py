@@ -1,8 +1,9 @@
-"""Does a heat map point at what counts? Hide what an eye finds hottest and ask the teacher, not the eye itself.
+"""Does a heat map point at what counts? Hide what an encoder finds hottest and ask the teacher, not the encoder itself.
 
     python -m training.hide COVERS CHECKPOINT
 
-For each cover that has another of its game, the eye says which tenth of the cover's 64 patches speaks most for the
+COVERS holds `covers.csv` (appid, name, title, platform) and `images/APPID.jpg`; equal title and platform is one game.
+For each cover that has another of its game, the encoder says which tenth of the cover's 64 patches speaks most for the
 pair; these are painted in the cover's mean colour. Printed is how far the teacher's centred cosine falls, over how far
 it falls when as large a part is hidden at random.
 """
@@ -10,6 +11,7 @@ it falls when as large a part is hidden at random.
 from __future__ import annotations
 
 import argparse
+import csv
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -20,9 +22,9 @@ from PIL import Image
 from torch.nn.functional import interpolate
 from transformers import BeitForImageClassification
 
-from training import evaluate
+from training.feed import as_pixels
 from training.student import see, side_of
-from training.teacher import fast
+from training.teacher import SIDE, fast
 
 Maps = Callable[[list[Image.Image]], np.ndarray]  # covers to (n, patches, dims), whose mean over patches is the feature
 _GRID = 8
@@ -35,8 +37,7 @@ def beit_shares(net: BeitForImageClassification) -> Maps:
 
     @torch.no_grad()
     def look(covers: list[Image.Image]) -> np.ndarray:
-        pixels = evaluate.squashed(covers, side)
-        return torch.cat([see(net, part)[1] for part in pixels.split(64)]).numpy()
+        return torch.cat([see(net, part)[1] for part in as_pixels(squares(covers, side)).split(64)]).numpy()
 
     return look
 
@@ -45,10 +46,23 @@ def teacher_cells() -> Maps:
     look_at = fast()
 
     def look(covers: list[Image.Image]) -> np.ndarray:
-        squares = [np.asarray(cover.resize((256, 256), Image.Resampling.BILINEAR)) for cover in covers]
-        return np.concatenate([look_at(square[None]).reshape(1, _GRID * _GRID, -1) for square in squares])
+        return np.concatenate([look_at(each[None]).reshape(1, _GRID * _GRID, -1) for each in squares(covers, SIDE)])
 
     return look
+
+
+def squares(covers: list[Image.Image], side: int) -> np.ndarray:
+    """(n, side, side, 3) uint8: covers squashed as the encoder squashes them."""
+    return np.stack([np.asarray(cover.resize((side, side), Image.Resampling.BILINEAR)) for cover in covers])
+
+
+def read(folder: Path) -> tuple[list[Image.Image], np.ndarray]:
+    """The covers of a folder, and the number of each one's game (n,)."""
+    with (folder / "covers.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = [f"{row['title']}|{row['platform']}" for row in rows]
+    covers = [Image.open(folder / "images" / f"{row['appid']}.jpg").convert("RGB") for row in rows]
+    return covers, np.unique(names, return_inverse=True)[1]
 
 
 def pairs_of(groups: np.ndarray) -> list[tuple[int, int]]:
@@ -84,20 +98,24 @@ def hide(cover: Image.Image, patches: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-class Judge:
+class Witness:
     """The teacher's centred cosine of pairs of covers."""
 
     def __init__(self, covers: list[Image.Image]) -> None:
         self.covers = covers
-        self.look = evaluate.teacher()
-        features = self.look(covers)
-        self.prepare = evaluate.centred(features)
-        self.features = self.prepare(features)
+        self.look_at = teacher_cells()
+        features = self.look_at(covers).mean(1)
+        self.mean = features.mean(0)
+        self.features = self._unit(features)
+
+    def _unit(self, features: np.ndarray) -> np.ndarray:
+        centred = features - self.mean
+        return centred / np.linalg.norm(centred, axis=1, keepdims=True)
 
     def falls(self, pairs: list[tuple[int, int]], hidden: np.ndarray) -> np.ndarray:
         """How far each pair's cosine falls where `hidden` (pairs, k) patches of the first cover are hidden."""
         painted = [hide(self.covers[query], patches) for (query, _), patches in zip(pairs, hidden, strict=True)]
-        seen = self.prepare(self.look(painted))
+        seen = self._unit(self.look_at(painted).mean(1))
         queries = self.features[[query for query, _ in pairs]]
         matches = self.features[[match for _, match in pairs]]
         return ((queries - seen) * matches).sum(1)
@@ -108,19 +126,22 @@ def main() -> None:
     parser.add_argument("covers", type=Path)
     parser.add_argument("checkpoint", type=Path)
     chosen = parser.parse_args()
-    covers, groups = evaluate.read(chosen.covers)
+    covers, groups = read(chosen.covers)
     pairs = pairs_of(groups)
-    judge = Judge(covers)
+    witness = Witness(covers)
     random = np.random.default_rng(0)
     drawn = [random.permuted(np.tile(np.arange(64), (len(pairs), 1)), axis=1)[:, :_HIDDEN] for _ in range(_DRAWS)]
-    chance = np.mean([judge.falls(pairs, patches) for patches in drawn])
+    chance = np.mean([witness.falls(pairs, patches) for patches in drawn])
     net = BeitForImageClassification.from_pretrained(chosen.checkpoint, dtype=torch.float32).eval()
     own = heat(teacher_cells()(covers), pairs)
-    eyes = {"student": beit_shares(net), "untrained": beit_shares(evaluate.fresh(net))}
-    maps = {"teacher": own} | {name: heat(eye(covers), pairs) for name, eye in eyes.items()}
+    torch.manual_seed(0)
+    untrained = BeitForImageClassification(net.config).eval()
+    maps = {"teacher": own}
+    for name, network in (("student", net), ("untrained", untrained)):
+        maps[name] = heat(beit_shares(network)(covers), pairs)
     print(f"{len(pairs)} pairs; hidden at random, the teacher's cosine falls by {chance:.3f}")
     for name, warm in maps.items():
-        fall = judge.falls(pairs, np.argsort(-warm, axis=1)[:, :_HIDDEN]).mean()
+        fall = witness.falls(pairs, np.argsort(-warm, axis=1)[:, :_HIDDEN]).mean()
         alike = np.mean([np.corrcoef(one, other)[0, 1] for one, other in zip(warm, own, strict=True)])
         print(f"{name}: falls by {fall:.3f}, x{fall / chance:.2f}; correlation with the teacher's map {alike:.2f}")
 

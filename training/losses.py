@@ -33,6 +33,12 @@ def agreement(pooled: Tensor, target: Tensor) -> Tensor:
     return cosine_similarity(pooled, target, dim=-1).mean()
 
 
+def partners_found(features: Tensor) -> float:
+    """The share of features (2n, width), in pairs, whose nearest other one by centred cosine is their partner."""
+    cosines = _cosines(features - features.mean(0)).fill_diagonal_(-1)
+    return float((cosines.argmax(1) == torch.arange(len(features)).bitwise_xor(torch.tensor(1))).float().mean())
+
+
 def _patch_loss(shares: Tensor, cells: Tensor) -> Tensor:
     weights = cells.norm(dim=-1)
     cosines = cosine_similarity(shares, cells, dim=-1)

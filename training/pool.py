@@ -17,7 +17,7 @@ from training.teacher import CELLS, DIMENSIONS, Teacher, fast
 from training.views import Artist
 
 PAIRS = 128  # in a chunk
-STORED = 160  # pixels: a view as the student's pictures are cut from it
+STORED = 224  # pixels: a view as the student's pictures are cut from it
 WIDTH = 256  # of the student, hence of its target
 _LEARN_FROM = 8  # chunks
 _HELD_CHUNKS = 4
@@ -75,14 +75,24 @@ def load_projection(path: Path) -> Projection:
 
 
 def look(artist: Artist, teacher: Teacher, seeds: range) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the pairs of these seeds: views (2n, 160, 160, 3) uint8, the teacher's cells (2n, 8, 8, 1280)."""
+    """Draw the pairs of these seeds: views (2n, 224, 224, 3) uint8, the teacher's cells (2n, 8, 8, 1280).
+
+    The cells are the mean of what the teacher sees in the picture and in its grey copy: on covers the two together find
+    more than the picture alone.
+    """
     views = []
     cells = np.empty((2 * len(seeds), CELLS, CELLS, DIMENSIONS), np.float32)
     for place, seed in enumerate(seeds):
         pair = artist.pair(seed)
-        cells[2 * place : 2 * place + 2] = teacher(pair)
+        cells[2 * place : 2 * place + 2] = (teacher(pair) + teacher(grey(pair))) / 2
         views.extend(_smaller(view) for view in pair)
     return np.stack(views), cells
+
+
+def grey(views: np.ndarray) -> np.ndarray:
+    """(n, side, side, 3) uint8 without colour, by ITU-R BT.601's luma, as Pillow's mode L."""
+    luma = (views @ np.array([299, 587, 114]) + 500) // 1000
+    return np.repeat(luma[..., None], 3, axis=-1).astype(np.uint8)
 
 
 def _smaller(view: np.ndarray) -> np.ndarray:

@@ -6,13 +6,15 @@ import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate, normalize
 from torch.optim import Optimizer
 from transformers import BeitForImageClassification
 
 from training import student
-from training.feed import Pool, batch
+from training.feed import Pool, as_pixels, as_planes, batch
 from training.losses import loss
 from training.optimiser import optimisers
 from training.schedule import Schedule
@@ -54,6 +56,30 @@ def go_on(run: Run, plan: Schedule) -> Run:
     """A fresh run that begins with the averaged weights of another, at the small side of its own schedule."""
     net = student.resized(run.averaged, plan.side_at(0))
     return Run(net, copy.deepcopy(net), optimisers(net, plan.rate, muon=plan.muon))
+
+
+def released(folder: Path, work: Path) -> Run:
+    """A run that stands where a released checkpoint was left, once the pool's targets are rotated into its space."""
+    net = BeitForImageClassification.from_pretrained(folder, dtype=torch.float32)
+    net.set_attn_implementation("eager")
+    if not (work / "rotation.npy").exists():
+        np.save(work / "rotation.npy", _rotation(net, Pool(work / "pool")).numpy())
+    return Run(net, copy.deepcopy(net), [])
+
+
+@torch.no_grad()
+def _rotation(net: BeitForImageClassification, pool: Pool) -> Tensor:
+    """The orthogonal matrix (width, width) that brings the pool's targets nearest to what a network sees (Procrustes).
+
+    Targets are principal axes of one pool; another machine or another teacher's targets have axes of their own.
+    """
+    correlation = torch.zeros(net.config.hidden_size, net.config.hidden_size)
+    for views, targets in list(pool.chunks.values())[:24]:
+        pictures = interpolate(as_pixels(views), size=(student.side_of(net),) * 2, mode="bilinear", antialias=True)
+        pooled = normalize(net.beit(pictures).pooler_output)
+        correlation += normalize(as_planes(targets).mean((2, 3))).T @ pooled
+    left, _, right = torch.linalg.svd(correlation)
+    return left @ right
 
 
 def step(run: Run, plan: Schedule, pool: Pool, whitening: Tensor) -> float:

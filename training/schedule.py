@@ -48,8 +48,11 @@ class Schedule:
 
 
 _LATER = Schedule(small_until=0.76, side=160, rate=1.5e-3, whole_from=0.85, whole_late=0.5, every=12_000)
+SINCE_RELEASE = ("fourth", "fifth")  # the rounds that begin with the released weights
 ROUNDS = {
     "first": Schedule(),
     "second": replace(_LATER, views=172_000, seed=2),
     "third": replace(_LATER, views=160_000, small_until=0.65, seed=3),
+    "fourth": replace(_LATER, views=90_000, small_until=0.65, seed=4),
+    "fifth": replace(_LATER, views=24_000, small=160, side=224, small_until=0.0, rate=3e-4, seed=5, every=6_000),
 }

@@ -1,6 +1,7 @@
-"""Train the student on the pool: three rounds, resumable, each with its curve in a CSV.
+"""Train the student on the pool: rounds, resumable, each with its curve in a CSV.
 
-python -m training.train WORK
+python -m training.train WORK               # all rounds, from nothing
+python -m training.train WORK CHECKPOINT    # the rounds since the released checkpoint, from its weights
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ import torch
 from transformers import BeitForImageClassification
 
 from training.feed import Batch, Pool, held_out
-from training.losses import agreement
+from training.losses import agreement, partners_found
 from training.pool import load_projection
-from training.run import Run, begin, go_on, grow, load, save, step
-from training.schedule import ROUNDS, Schedule
+from training.run import Run, begin, go_on, grow, load, released, save, step
+from training.schedule import ROUNDS, SINCE_RELEASE, Schedule
 from training.student import side_of
 
 _log = logging.getLogger(__name__)
 
 
 @torch.no_grad()
-def agrees(net: BeitForImageClassification, seen: Batch) -> float:
-    """Mean cosine with the teacher over held-out views."""
-    parts = [net.beit(part).pooler_output for part in seen.pictures.split(64)]
-    return float(agreement(torch.cat(parts), seen.target))
+def judged(net: BeitForImageClassification, seen: Batch) -> tuple[float, float]:
+    """Mean cosine with the teacher over held-out views, and how many of them find the other view of their pair."""
+    pooled = torch.cat([net.beit(part).pooler_output for part in seen.pictures.split(64)])
+    return float(agreement(pooled, seen.target)), partners_found(pooled)
 
 
 def train(work: Path, plan: Schedule, name: str, after: Run | None = None) -> Run:
@@ -45,6 +46,8 @@ def train(work: Path, plan: Schedule, name: str, after: Run | None = None) -> Ru
     else:
         run = begin(plan, pool)
     whitening = torch.from_numpy(load_projection(work / "projection.npz").half_whitening).float()
+    if pool.rotation is not None:
+        whitening = pool.rotation.T @ whitening
     started = time.monotonic() - run.seconds
     losses = []
     while run.step < plan.steps:
@@ -68,14 +71,15 @@ def train(work: Path, plan: Schedule, name: str, after: Run | None = None) -> Ru
 def looked_at(run: Run, plan: Schedule, work: Path) -> dict[str, float | str]:
     """Where the run stands, and how far its averaged weights agree with the teacher on held-out pictures."""
     side = side_of(run.net)
-    agreed = [agrees(run.averaged, held_out(work / "held", side, recolour=recolour)) for recolour in (False, True)]
+    plain, recoloured = (judged(run.averaged, held_out(work / "held", side, recolour=each)) for each in (False, True))
     return {
         "minutes": round(run.seconds / 60, 2),
         "views": run.step * plan.count,
         "side": side,
         "rate": f"{plan.rate_at(run.step):.2e}",
-        "agreement": round(agreed[0], 4),
-        "recoloured": round(agreed[1], 4),
+        "agreement": round(plain[0], 4),
+        "recoloured": round(recoloured[0], 4),
+        "pairs": round(plain[1], 4),
     }
 
 
@@ -93,6 +97,7 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(1)
     work = Path(sys.argv[1])
-    last = None
-    for name, plan in ROUNDS.items():
+    last = released(Path(sys.argv[2]), work) if len(sys.argv) > 2 else None
+    rounds = {name: plan for name, plan in ROUNDS.items() if last is None or name in SINCE_RELEASE}
+    for name, plan in rounds.items():
         last = train(work, plan, name, after=last)
