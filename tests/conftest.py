@@ -15,8 +15,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 import sample
-from utils import transfer
-from utils.http import retrying
+from utils import http, transfer
 
 hypothesis.settings.register_profile("short", max_examples=25, derandomize=True, deadline=None, database=None)
 hypothesis.settings.register_profile("long", max_examples=2_000, deadline=None, print_blob=True)
@@ -26,7 +25,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 @pytest.fixture(scope="session", autouse=True)
 def _short_waits() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(retrying, "BACK_OFF", 0.01)
+        patch.setattr(http, "BACK_OFF", 0.01)
         yield
 
 

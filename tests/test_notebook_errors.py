@@ -5,7 +5,7 @@ import nbformat
 import pytest
 
 CELLS = """
-from utils import notebook; notebook.plain_errors()
+from utils import errors; errors.plain_errors()
 ---
 print(album)
 ---
@@ -29,7 +29,7 @@ def errors():
 
 @pytest.mark.parametrize(("cell", "name"), [(0, "album"), (1, "albums")])
 def test_a_name_that_no_cell_has_made_is_one_line(errors, cell, name):
-    said = f"OutOfOrder: no cell has made `{name}` yet; run the cells above this one, or correct the name"
+    said = f"CellError: no cell has made `{name}` yet; run the cells above this one, or correct the name"
     assert errors[cell] == [said]
 
 
@@ -39,4 +39,4 @@ def test_a_name_missing_in_a_module_is_python_s_own_error(errors):
 
 
 def test_a_stopped_cell_says_how_to_go_on(errors):
-    assert errors[3] == ["Stopped: what is finished is kept; run this cell again to go on"]
+    assert errors[3] == ["CellError: what is finished is kept; run this cell again to go on"]

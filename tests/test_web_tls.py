@@ -8,7 +8,6 @@ import trustme
 from hosts import OK, dripping, endless, one_line
 
 from utils import http
-from utils.http import connecting
 
 LIMIT = 100_000  # bytes
 
@@ -40,7 +39,7 @@ def trusted(authority, monkeypatch):
     """Make the client trust our own authority."""
     context = ssl.create_default_context()
     authority.configure_trust(context)
-    monkeypatch.setattr(connecting, "tls", lambda: context)
+    monkeypatch.setattr(http, "tls_context", lambda: context)
 
 
 def get(address, **options):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from utils import files, http
+from utils import files
 from utils.errors import HttpError
+from utils.http import TRIES, Body, opened, require_ok, retry
 
 _CHUNK = 1 << 18  # bytes
 
@@ -22,65 +23,59 @@ def download(
     limit: int,
     deadline: float = 60.0,
     allowed: Collection[str] | None = None,
-    tries: int = http.TRIES,
+    tries: int = TRIES,
 ) -> Path:
     """Download an address to a file, which is there whole or not at all, and return the file.
 
     limit: the most bytes. deadline: seconds for the headers, and for each 256 KiB after them. What comes is kept beside
     the file, so that another try, or another call, goes on where this one stopped if the server still has the same
-    version. A file that is there already is replaced.
+    version; one process at a time. A file that is there already is replaced.
 
     Raises HttpError as `http.get` does, also for a status that is not 200, and StorageError.
     """
-    ask = functools.partial(http.opened, address, limit=limit, deadline=deadline, allowed=allowed)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    ask = functools.partial(opened, address, limit=limit, deadline=deadline, allowed=allowed)
     with files.storage_errors(file):
-        part = http.retry(lambda: _downloaded(ask, file, limit), tries)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part = retry(lambda: _downloaded(ask, file, limit), tries)
         files.flush(part)
         part.replace(file)
         files.flush(file.parent)
     return file
 
 
-def _downloaded(ask: Callable[..., AbstractContextManager[http.Body]], file: Path, limit: int) -> Path:
+def _downloaded(ask: Callable[..., AbstractContextManager[Body]], file: Path, limit: int) -> Path:
     """Return the whole download under its temporary name."""
     with ask() as body:
-        http.require_ok(body)
-        part = _part(file, body)
-        have = part.stat().st_size if part.is_file() else 0
+        require_ok(body)
         version = _version(body)
+        part = _part(file, f"{version} {body.total}")
+        have = part.stat().st_size if part.is_file() else 0
         if not (version and body.total and 0 < have <= body.total):
             _save(body, part, 0, limit)
             return part
-        if have == body.total:
-            return part
-    with ask(headers={"Range": f"bytes={have}-", "If-Range": version}) as rest:
-        _go_on(rest, part, have, limit)
+    if have < body.total:
+        with ask(headers={"Range": f"bytes={have}-", "If-Range": version}) as rest:
+            _go_on(rest, part, have, limit)
     if part.stat().st_size < body.total:
-        said = f"{body.host} sent less than it announced; what came is kept: run again"
-        raise HttpError(said, retryable=True)
+        raise HttpError(f"{body.host} sent less than it announced; what came is kept: run again", retryable=True)
     return part
 
 
-def _go_on(rest: http.Body, part: Path, have: int, limit: int) -> None:
-    """Save the rest of a file, or all of it where the server sends all."""
+def _go_on(rest: Body, part: Path, have: int, limit: int) -> None:
+    """Save the rest of a file after the `have` bytes that are there, or all of it where the server sends all."""
+    is_rest = rest.headers.get("Content-Range", "").startswith(f"bytes {have}-")
     if rest.status == HTTPStatus.OK:
         _save(rest, part, 0, limit)
-    elif rest.status == HTTPStatus.PARTIAL_CONTENT and _range_start(rest) == str(have):
+    elif rest.status == HTTPStatus.PARTIAL_CONTENT and is_rest:
         _save(rest, part, have, limit)
     elif rest.status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
         part.unlink()
-        said = f"{rest.host} does not go on where it stopped; run again to start over"
-        raise HttpError(said, retryable=True)
+        raise HttpError(f"{rest.host} does not go on where it stopped; run again to start over", retryable=True)
     else:
-        http.require_ok(rest)
+        require_ok(rest)
 
 
-def _range_start(body: http.Body) -> str:
-    return body.headers.get("Content-Range", "").removeprefix("bytes ").partition("-")[0]
-
-
-def _save(body: http.Body, part: Path, have: int, limit: int) -> None:
+def _save(body: Body, part: Path, have: int, limit: int) -> None:
     """Write a body to a file after the `have` bytes that are there; one that is too large leaves no file."""
     whole = have + body.total if body.total else None
     bar = tqdm(desc="Downloading", total=whole, initial=have, unit="B", unit_scale=True)
@@ -98,14 +93,13 @@ def _save(body: http.Body, part: Path, have: int, limit: int) -> None:
         raise
 
 
-def _check_size(body: http.Body, size: int, limit: int) -> None:
+def _check_size(body: Body, size: int, limit: int) -> None:
     if size > limit:
         raise HttpError(f"too large: {body.host} offers more than the {limit:,} bytes that this file may have")
 
 
-def _part(file: Path, body: http.Body) -> Path:
-    """Return where this version is kept while it comes; removes what was kept of other versions."""
-    version = f"{_version(body)} {body.total}"
+def _part(file: Path, version: str) -> Path:
+    """Return where a version is kept while it comes; removes what was kept of other versions."""
     part = file.with_name(f".{file.name}.{hashlib.sha256(version.encode()).hexdigest()[:16]}.part")
     for other in file.parent.iterdir():
         if other.name.startswith(f".{file.name}.") and other.name.endswith(".part") and other != part:
@@ -113,7 +107,7 @@ def _part(file: Path, body: http.Body) -> Path:
     return part
 
 
-def _version(body: http.Body) -> str:
+def _version(body: Body) -> str:
     """Return what tells a file's versions apart in If-Range; "" where the server says nothing that is exact."""
     tag = body.headers.get("ETag", "")
     return tag if tag and not tag.startswith("W/") else body.headers.get("Last-Modified", "")

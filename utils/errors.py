@@ -1,5 +1,11 @@
 """The kinds of error that a reader of a notebook sees, each in a line: what was found, what is allowed, the remedy."""
 
+import traceback
+from types import TracebackType
+from typing import Any
+
+from utils.names import shortened, visible
+
 
 class PlainError(Exception):
     """An error whose message says all that a reader needs, so IPython shows it without a traceback."""
@@ -51,3 +57,35 @@ class MatchError(PlainError, ValueError):
 
 class CellError(PlainError):
     """A cell that was stopped, or that needs what another one makes."""
+
+
+def shown(text: object, limit: int = 120) -> str:
+    """Return what a message may quote of a text from anywhere: one line of at most `limit` characters."""
+    return shortened(visible(str(text)), limit)
+
+
+def plain_errors() -> None:
+    """Let this notebook show an interruption, and a name that its cells have not made yet, in one line each."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    if shell is not None:
+        shell.set_custom_exc((NameError, KeyboardInterrupt), _show)
+
+
+def _show(
+    shell: Any,  # noqa: ANN401 - IPython's shell
+    kind: type[BaseException],
+    error: BaseException,
+    trace: TracebackType,
+    tb_offset: int | None = None,
+) -> None:
+    *_, (frame, _) = traceback.walk_tb(trace)
+    if isinstance(error, KeyboardInterrupt):
+        said = "what is finished is kept; run this cell again to go on"
+    elif isinstance(error, NameError) and frame.f_globals is shell.user_ns:
+        said = f"no cell has made `{error.name}` yet; run the cells above this one, or correct the name"
+    else:  # a mistake of the package's own
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+        return
+    shell.showtraceback((CellError, CellError(said), None))

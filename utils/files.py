@@ -10,8 +10,7 @@ from pathlib import Path
 
 import filelock
 
-from utils.errors import PlainError, StorageError
-from utils.names import shortened, visible
+from utils.errors import PlainError, StorageError, shown
 
 _UNSUPPORTED = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK)
 
@@ -80,8 +79,8 @@ def _acquired(folder: Path) -> filelock.BaseFileLock:
         lock = filelock.FileLock(folder / ".lock", timeout=0)
         try:
             lock.acquire()
-        except OSError as error:
-            if error.errno not in _UNSUPPORTED:
+        except (OSError, NotImplementedError) as error:  # the second is what older filelocks make of ENOSYS
+            if getattr(error, "errno", errno.ENOSYS) not in _UNSUPPORTED:
                 raise
             lock = filelock.SoftFileLock(folder / ".lock-holder", timeout=0)
             lock.acquire()
@@ -106,8 +105,8 @@ def storage_errors(place: Path) -> Iterator[None]:
 
 def _line(error: OSError, place: Path) -> str:
     named = isinstance(error.filename, str) and not error.filename.endswith(".part")  # ours while it is written
-    where = _shown(error.filename if named else place)
-    why = _shown(error.strerror or error or type(error).__name__)
+    where = shown(error.filename if named else place, 200)
+    why = shown(error.strerror or error or type(error).__name__)
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return f"the disk of {where} is full; make room and run again: what is finished is kept"
@@ -116,9 +115,5 @@ def _line(error: OSError, place: Path) -> str:
         case errno.EACCES | errno.EPERM | errno.EROFS:
             return f"{where} may not be used ({why}); give yourself the right, or choose another folder"
         case errno.EEXIST | errno.ENOTDIR | errno.EISDIR | errno.ELOOP | errno.ENOTEMPTY:
-            return f"{where} blocks writing ({why}); move it, or choose another folder than {_shown(place)}"
+            return f"{where} blocks writing ({why}); move it, or choose another folder than {shown(place, 200)}"
     return f"{where} cannot be read or written ({why}); check its disk or mount; what is finished is kept"
-
-
-def _shown(text: object) -> str:
-    return shortened(visible(str(text)), 200)
