@@ -1,7 +1,7 @@
 """Settings: the cell's values, the environment that overrides them, and every value that is not allowed."""
 
+import dataclasses
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from utils import settings
+from utils.errors import SettingsError
 
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch):
-    for name in ("SOURCE", "GAMES", "FOLDER", "DATA"):
-        monkeypatch.delenv(settings.PREFIX + name, raising=False)
-    monkeypatch.delenv("STEAM_API_URL", raising=False)
-    monkeypatch.delenv("STEAM_ASSETS_URL", raising=False)
+    for name in list(os.environ):
+        if name.startswith(("STEAM_BANNERS_", "STEAM_API", "STEAM_ASSETS")):
+            monkeypatch.delenv(name)
 
 
 def test_defaults_are_the_live_store():
@@ -27,69 +27,82 @@ def test_defaults_are_the_live_store():
     assert settings.read(SOURCE="sample").checkpoint == ""
 
 
-def test_cell_values_in_capitals_and_their_types():
-    chosen = settings.read(SOURCE="sample", GAMES="12", ADULT="yes", DATA="elsewhere", DRIVE="")
-    assert (chosen.source, chosen.games, chosen.adult, chosen.data, chosen.drive) == (
-        "sample",
-        12,
-        True,
-        Path("elsewhere"),
-        None,
-    )
+def test_texts_become_values_and_blank_ones_the_default():
+    chosen = settings.read(SOURCE="sample", GAMES=" 12 ", ADULT="yes", STUDY="", QUERY=440, DATA="there", DRIVE=" ")
+    found = (chosen.games, chosen.adult, chosen.study, chosen.query, chosen.data, chosen.drive)
+    assert found == (12, True, False, "440", Path("there"), None)
 
 
-def test_environment_wins(monkeypatch):
+def test_the_environment_wins_and_the_line_says_so(monkeypatch):
     monkeypatch.setenv("STEAM_BANNERS_SOURCE", "sample")
     monkeypatch.setenv("STEAM_BANNERS_GAMES", "7")
+    monkeypatch.setenv("STEAM_BANNERS_QUERY", "Moonwyrm")
+    monkeypatch.setenv("STEAM_BANNERS_DRIVE", "")
     monkeypatch.setenv("STEAM_API_URL", "http://127.0.0.1:1")
-    chosen = settings.read(SOURCE="steam", GAMES=3)
+    chosen = settings.read(SOURCE="sample", GAMES=2000, QUERY="")
     assert (chosen.source, chosen.games, chosen.api_url) == ("sample", 7, "http://127.0.0.1:1")
+    line = "From the environment, not the cell: GAMES '7' (the cell: '2000'), QUERY 'Moonwyrm' (the cell: '')"
+    assert line.replace(", QUERY 'Moonwyrm' (the cell: '')", "") in str(chosen)
+    assert str(settings.read(GAMES=2000, QUERY="Sid")).endswith("QUERY 'Moonwyrm' (the cell: 'Sid')")
+    assert "environment" not in str(settings.read(GAMES="7", QUERY="Moonwyrm "))
 
 
-@pytest.mark.parametrize(
-    ("cell", "words"),
-    [
-        ({"SOURCE": "gog"}, ["SOURCE", "'gog'", "'steam'", "'sample'", "'folder'"]),
-        ({"IMAGE": "stretch"}, ["IMAGE", "'squash'", "'crop'", "'whole'"]),
-        ({"POOLING": "max"}, ["POOLING", "'pooled'", "'mean@8'"]),
-        ({"DTYPE": "int8"}, ["DTYPE", "'bfloat16'", "'float32'"]),
-        ({"GAMES": "many"}, ["GAMES", "'many'", "whole number"]),
-        ({"GAMES": -1}, ["GAMES", "-1"]),
-        ({"MATCHES": 0}, ["MATCHES", "1 to 100"]),
-        ({"ADULT": "perhaps"}, ["ADULT", "'perhaps'"]),
-        ({"SOURCE": "folder"}, ["FOLDER", "pictures"]),
-        ({"CHECKPOINTS": "x"}, ["unknown setting CHECKPOINTS", "CHECKPOINT"]),
-        ({"POOLING": ["cls"]}, ["POOLING", "text"]),
-    ],
-)
-def test_what_is_not_allowed_is_answered_with_what_is(cell, words):
-    with pytest.raises(settings.SettingsError) as error:
-        settings.read(**cell)
-    assert all(word in str(error.value) for word in words)
+WRONG = {
+    "SOURCE": ("gog", "'steam', 'sample' or 'folder'"),
+    "IMAGE": ("stretch", "'squash', 'crop' or 'whole'"),
+    "POOLING": (["cls"], "'pooled', 'cls'"),
+    "DTYPE": ("int8", "'bfloat16'"),
+    "GAMES": ("9" * 10_000, "10,000,000"),
+    "MATCHES": (0, "1 to 100"),
+    "ADULT": ("perhaps", "'true' and 'false'"),
+    "QUERY": (["a"], "text"),
+    "ORDER": ("a\n" * 10_000, "'top sellers'"),
+}
 
 
-def test_a_misspelt_variable_of_the_environment_is_an_error(monkeypatch):
-    monkeypatch.setenv("STEAM_BANNERS_SORCE", "sample")
-    with pytest.raises(settings.SettingsError, match="SORCE"):
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_not_allowed_is_answered_with_what_is(name):
+    value, allowed = WRONG[name]
+    with pytest.raises(SettingsError) as error:
+        settings.read(**{name: value})
+    line = str(error.value)
+    assert line.startswith(f"{name} is ")
+    assert repr(value)[:20] in line
+    assert allowed in line
+    assert "\n" not in line
+    assert len(line) < 250
+
+
+def test_each_wrong_value_has_a_line():
+    with pytest.raises(SettingsError) as error:
+        settings.read(**{name: value for name, (value, _) in WRONG.items()})
+    assert {line.split()[0] for line in str(error.value).splitlines()} == WRONG.keys()
+    with pytest.raises(SettingsError) as error:
+        settings.read(SOURCE="folder")
+    assert "FOLDER" in str(error.value)
+
+
+def test_a_misspelt_name_is_answered_with_those_known(monkeypatch):
+    with pytest.raises(SettingsError) as error:
+        settings.read(CHECKPOINTS="x")
+    assert "'CHECKPOINTS'" in str(error.value)
+    assert "CHECKPOINT," in str(error.value)
+    monkeypatch.setenv("STEAM_BANNERS_API_URL", "sample")
+    with pytest.raises(SettingsError) as error:
         settings.read()
+    assert "'API_URL'" in str(error.value)
+
+
+def test_settings_are_changed_by_a_copy_that_is_checked():
+    chosen = dataclasses.replace(settings.read(SOURCE="sample"), checkpoint="mine", api_url="http://127.0.0.1:1")
+    assert (chosen.checkpoint, chosen.features.name) == ("mine", "mine--squash--pooled")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        chosen.games = 1
 
 
 def test_folders_of_one_name_are_kept_apart(tmp_path):
-    homes = {settings.read(SOURCE="folder", FOLDER=tmp_path / place / "covers").home for place in ("a", "b")}
-    assert len(homes) == 2
-
-
-def test_an_error_is_one_line_in_a_notebook():
-    assert settings.SettingsError("what to do")._render_traceback_() == ["SettingsError: what to do"]
-
-
-def test_the_line_says_where_the_environment_beats_the_cell(monkeypatch, tmp_path):
-    monkeypatch.setenv("STEAM_BANNERS_GAMES", "7")
-    monkeypatch.setenv("STEAM_BANNERS_QUERY", "Moonwyrm")
-    monkeypatch.setenv("STEAM_BANNERS_DATA", str(tmp_path))
-    line = "From the environment, not the cell: GAMES '7' (the cell: '2000'), QUERY 'Moonwyrm' (the cell: '')"
-    assert str(settings.read(SOURCE="sample", GAMES=2000, QUERY="")).splitlines()[1:] == [line]
-    assert len(str(settings.read(SOURCE="sample", GAMES="7", QUERY="Moonwyrm ")).splitlines()) == 1
+    kept = {settings.read(SOURCE="folder", FOLDER=tmp_path / place / "covers").data_dir for place in ("a", "b")}
+    assert len(kept) == 2
 
 
 def test_the_line_promises_no_games_that_may_not_be_there():
@@ -100,34 +113,15 @@ def test_the_line_promises_no_games_that_may_not_be_there():
     assert settings.read().found(1) == "1 game of Steam"
 
 
-@pytest.mark.parametrize(
-    ("pooling", "parts"), [("pooled", ("pooled", None)), ("mean@8", ("mean", 8)), ("complex@0", ("complex", 0))]
-)
-def test_a_pooling_is_a_style_and_perhaps_a_block(pooling, parts):
-    assert settings.split_pooling(pooling) == parts
-
-
-@pytest.mark.parametrize("pooling", ["", "@", "mean@", "pooled@3", "mean@-1", "mean@1e3", "mean@٣", "mean@8@8", "Mean"])
-def test_what_is_no_pooling(pooling):
-    with pytest.raises(settings.SettingsError, match="POOLING"):
-        settings.split_pooling(pooling)
-
-
-@pytest.fixture
-def loop(tmp_path):
-    (tmp_path / "one").symlink_to(tmp_path / "two")
-    (tmp_path / "two").symlink_to(tmp_path / "one")
-    return tmp_path / "one"
-
-
 @pytest.mark.parametrize("name", ["DATA", "FOLDER", "DRIVE"])
 @pytest.mark.parametrize("value", ["~nobody-of-that-name/x", "a\0b", "x" * 5_000, "{loop}", "{loop}/within"])
-def test_a_path_that_the_system_cannot_look_up_is_one_line(loop, name, value):
+def test_a_path_that_the_system_cannot_look_up_is_one_line(tmp_path, name, value):
     """Newer Pythons find no fault in a loop of links, which is then a folder that is not there."""
+    (tmp_path / "one").symlink_to(tmp_path / "one")
     line = ""
     try:
-        settings.read(SOURCE="sample", **{name: value.format(loop=loop)})
-    except settings.SettingsError as error:
+        settings.read(SOURCE="sample", **{name: value.format(loop=tmp_path / "one")})
+    except SettingsError as error:
         line = str(error)
     assert line.startswith(f"{name} is ") or "loop" in value
     assert len(line) < 300
@@ -137,8 +131,9 @@ def test_a_path_that_the_system_cannot_look_up_is_one_line(loop, name, value):
 def test_a_place_that_cannot_be_written_to(tmp_path):
     (tmp_path / "file").touch()
     for data in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(settings.SettingsError, match=r"DATA is .*file.*, but .*file cannot be written to"):
+        with pytest.raises(SettingsError) as error:
             settings.read(DATA=data)
+        assert f"DATA is {str(data)!r}"[:80] in str(error.value).replace("PosixPath(", "")
     assert settings.read(DATA=tmp_path / "not" / "yet" / "there").data.parent.name == "yet"
     assert [place.name for place in tmp_path.iterdir()] == ["file"]
 
@@ -150,27 +145,28 @@ def test_a_folder_of_somebody_else(tmp_path):
     leave = "import os; from utils import settings; os.geteuid() or os.setuid(65534)"
     code = f"{leave}\nsettings.read(DATA={str(place)!r})"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert re.search(r"SettingsError: DATA is .*theirs.*(cannot be written to|cannot look up)", ran.stderr)
+    assert "SettingsError: DATA is " in ran.stderr
 
 
+NO_ADDRESSES = [
+    "http://[::1",
+    "ftp://host",
+    "file:///etc/passwd",
+    "host",
+    "http://",
+    "http://h:port",
+    "http://h:99999",
+    "http://a b",
+]
+
+
+@pytest.mark.parametrize("address", NO_ADDRESSES)
 @pytest.mark.parametrize("name", ["STEAM_API_URL", "STEAM_ASSETS_URL"])
-@pytest.mark.parametrize(
-    "address",
-    [
-        "http://[::1",
-        "ftp://host",
-        "file:///etc/passwd",
-        "host",
-        "http://",
-        "http://h:port",
-        "http://h:99999",
-        "http://a b",
-    ],
-)
 def test_an_address_that_is_none(monkeypatch, name, address):
     monkeypatch.setenv(name, address)
-    with pytest.raises(settings.SettingsError, match=rf"{name} is '.*'; allowed is an http"):
+    with pytest.raises(SettingsError) as error:
         settings.read()
+    assert f"{name} is {address!r}" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -192,25 +188,11 @@ def test_the_key_is_for_steam_alone(monkeypatch, address, given):
     assert settings.store_key(address) is None
 
 
-def test_values_are_shown_short_and_on_one_line():
-    with pytest.raises(settings.SettingsError) as error:
-        settings.read(SOURCE="a\n" * 10_000)
-    assert len(str(error.value)) < 200
-    assert "\n" not in str(error.value)
-    with pytest.raises(settings.SettingsError, match="GAMES"):
-        settings.read(GAMES="9" * 10_000)
-    with pytest.raises(settings.SettingsError, match="10,000,000"):
-        settings.read(GAMES=10**100)
-
-
 def test_bytes_that_are_no_text_can_be_printed(monkeypatch, tmp_path):
     monkeypatch.setenv("STEAM_BANNERS_QUERY", "a\udcffb")
     monkeypatch.setenv("STEAM_BANNERS_DATA", f"{tmp_path}/a\udcff\nb")
     line = str(settings.read(SOURCE="sample", QUERY="x"))
     assert line.encode()
     assert len(line.splitlines()) == 2
-
-
-@pytest.mark.parametrize(("value", "study"), [(False, False), ("false", False), ("", False), (True, True), ("1", True)])
-def test_the_study_is_a_switch(value, study):
-    assert settings.read(SOURCE="sample", STUDY=value).study is study
+    folder = tmp_path / "covers\udcff"
+    assert str(settings.read(SOURCE="folder", FOLDER=str(folder))).encode()

@@ -61,9 +61,10 @@ def test_what_gets_finished_is_copied_while_the_work_goes_on(finished_home, chos
     for step in ("catalogue.parquet", "snapshots", "features"):
         place = finished_home / step
         move = shutil.copytree if place.is_dir() else shutil.copy
-        chosen.home.mkdir(parents=True, exist_ok=True)
-        move(place, chosen.home / step)
-        expected = {path: content for path, content in finished(finished_home).items() if (chosen.home / path).exists()}
+        chosen.data_dir.mkdir(parents=True, exist_ok=True)
+        move(place, chosen.data_dir / step)
+        there = chosen.data_dir
+        expected = {path: content for path, content in finished(finished_home).items() if (there / path).exists()}
         until(lambda expected=expected: holds(on_drive(chosen), expected))
     assert tree(on_drive(chosen)) == finished(finished_home)
     assert transfer.sync_drive(chosen) == f"{on_drive(chosen)} has all that is finished"
@@ -72,9 +73,9 @@ def test_what_gets_finished_is_copied_while_the_work_goes_on(finished_home, chos
 def test_a_new_session_starts_from_drive(finished_home, chosen):
     transfer.copy_finished(finished_home, on_drive(chosen))
     assert transfer.open_drive(chosen).startswith(f"{len(finished(finished_home))} files came from")
-    assert tree(chosen.home) == finished(finished_home)
-    assert pictures(chosen.home) == pictures(finished_home)
-    assert len(features.load(chosen.home / "features" / EYE)) == GAMES
+    assert tree(chosen.data_dir) == finished(finished_home)
+    assert pictures(chosen.data_dir) == pictures(finished_home)
+    assert len(features.load(chosen.data_dir / "features" / EYE)) == GAMES
     assert "had nothing new" in transfer.open_drive(chosen)
 
 
@@ -86,17 +87,17 @@ def test_what_lies_damaged_on_drive_is_not_brought_back(finished_home, chosen):
     (on_drive(chosen) / "features" / EYE / "img_emb" / "img_emb_00000.npy").write_bytes(b"")
     news = transfer.open_drive(chosen)
     assert "damaged ones there are made again" in news
-    assert len(snapshot.verified(chosen.home / "snapshots")) == 1
-    assert len(list((chosen.home / "features" / EYE / "metadata").iterdir())) == homes.SHARDS - 1
+    assert len(snapshot.verified(chosen.data_dir / "snapshots")) == 1
+    assert len(list((chosen.data_dir / "features" / EYE / "metadata").iterdir())) == homes.SHARDS - 1
 
 
 def test_what_is_here_is_not_replaced_by_what_is_on_drive(finished_home, chosen):
     transfer.copy_finished(finished_home, on_drive(chosen))
-    shutil.copytree(finished_home, chosen.home)
+    shutil.copytree(finished_home, chosen.data_dir)
     flip(on_drive(chosen) / "catalogue.parquet", 50)
-    before = tree(chosen.home)
+    before = tree(chosen.data_dir)
     transfer.open_drive(chosen)
-    assert tree(chosen.home) == before
+    assert tree(chosen.data_dir) == before
     transfer.sync_drive(chosen)
     assert tree(on_drive(chosen)) == finished(finished_home)
 
@@ -105,14 +106,14 @@ def test_what_is_here_is_not_replaced_by_what_is_on_drive(finished_home, chosen)
 def test_features_of_another_eye_are_not_mixed_in(finished_home, chosen, tmp_path):
     """Here is the beginning of one eye's features, on Drive are all of another's, in folders of one name."""
     transfer.copy_finished(finished_home, on_drive(chosen))
-    shutil.copytree(finished_home, chosen.home, ignore=shutil.ignore_patterns("features"))
-    homes.extract(chosen.home, sample.checkpoint(tmp_path / "checkpoint"), image="crop")
-    eye = chosen.home / "features" / EYE
+    shutil.copytree(finished_home, chosen.data_dir, ignore=shutil.ignore_patterns("features"))
+    homes.extract(chosen.data_dir, sample.checkpoint(tmp_path / "checkpoint"), image="crop")
+    eye = chosen.data_dir / "features" / EYE
     whole = features.load(eye).vectors
     for name in ("metadata_00001.parquet", "metadata_00002.parquet"):
         (eye / "metadata" / name).unlink()
     transfer.open_drive(chosen)
-    homes.extract(chosen.home, sample.checkpoint(tmp_path / "checkpoint"), image="crop")
+    homes.extract(chosen.data_dir, sample.checkpoint(tmp_path / "checkpoint"), image="crop")
     assert (features.load(eye).vectors == whole).all()
 
 
@@ -185,7 +186,7 @@ def test_a_full_drive_is_said_once_and_the_work_goes_on(finished_home, chosen, c
     on_drive(chosen).mkdir(parents=True)
     (on_drive(chosen) / part_name).symlink_to("/dev/full")  # it goes with the first try
     transfer.open_drive(chosen)
-    shutil.copytree(finished_home, chosen.home)
+    shutil.copytree(finished_home, chosen.data_dir)
     until(lambda: holds(on_drive(chosen), finished(finished_home)))
     said = capfd.readouterr().err.splitlines()
     assert len([line for line in said if "is full; make room" in line]) == 1

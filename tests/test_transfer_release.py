@@ -19,10 +19,10 @@ from utils import catalogue, encoder, features, matching, settings, transfer
 @pytest.fixture
 def chosen(finished_home, tmp_path):
     chosen = settings.Settings(source="sample", data=tmp_path / "data")
-    shutil.copytree(finished_home, chosen.home)
-    shutil.rmtree(chosen.home / "matches")
-    prepared = matching.prepare(features.load(chosen.home / "features" / EYE))
-    matching.all_matches(prepared, 5, chosen.home / "matches" / EYE)
+    shutil.copytree(finished_home, chosen.data_dir)
+    shutil.rmtree(chosen.data_dir / "matches")
+    prepared = matching.prepare(features.load(chosen.data_dir / "features" / EYE))
+    matching.all_matches(prepared, 5, chosen.data_dir / "matches" / EYE)
     return chosen
 
 
@@ -76,7 +76,7 @@ def test_a_stranger_who_starts_from_it_embeds_nothing_again(finished_home, relea
 
 
 def test_nothing_to_release(chosen, tmp_path):
-    shutil.rmtree(chosen.home / "matches")
+    shutil.rmtree(chosen.data_dir / "matches")
     with pytest.raises(transfer.TransferError, match="sample holds no features and matches to release"):
         transfer.release(chosen, tmp_path / "release")
     assert not (tmp_path / "release").exists()

@@ -96,9 +96,9 @@ def ended_well(child):
 def test_a_download_goes_on_from_drive_in_a_fresh_folder(store, start, tmp_path):
     store.trouble("store_item_assets", "slow", seconds=0.5)
     first, chosen = start("download", "first")
-    there = chosen.drive / chosen.home.name
+    there = chosen.drive / chosen.data_dir.name
     kill_when(first, lambda: len(list(there.glob("snapshots/0001/verified/*.parquet"))) >= 2)
-    made = len(shards(chosen.home))
+    made = len(shards(chosen.data_dir))
     kept = len(shards(there))
     shutil.rmtree(tmp_path / "first")
     assert 2 <= kept < GAMES / SHARD
@@ -109,17 +109,17 @@ def test_a_download_goes_on_from_drive_in_a_fresh_folder(store, start, tmp_path)
     second, chosen = start("download", "second")
     assert "files came from" in ended_well(second)
     assert store.count("library_600x900") - asked == GAMES - kept * SHARD
-    assert len(shards(chosen.home)) == len(shards(there)) == GAMES / SHARD
+    assert len(shards(chosen.data_dir)) == len(shards(there)) == GAMES / SHARD
     assert store.count("IStoreQueryService") == 1  # the catalogue came back as well
 
 
 def test_features_go_on_from_drive_in_a_fresh_folder(start, tmp_path):
     download, chosen = start("download", "first")
     ended_well(download)
-    there = chosen.drive / chosen.home.name
+    there = chosen.drive / chosen.data_dir.name
     first, chosen = start("extract", "first")
     kill_when(first, lambda: len(list(there.glob("features/*/metadata/*.parquet"))) >= 2)
-    made = len(parts(chosen.home))
+    made = len(parts(chosen.data_dir))
     kept = [there.joinpath(*file.relative_to(there).parts).stat().st_mtime_ns for _, file in parts(there)]
     shutil.rmtree(tmp_path / "first")
     assert 2 <= len(kept) < GAMES / SHARD
@@ -127,7 +127,7 @@ def test_features_go_on_from_drive_in_a_fresh_folder(start, tmp_path):
 
     second, chosen = start("extract", "second")
     ended_well(second)
-    times = [file.stat().st_mtime_ns for _, file in parts(chosen.home)]
+    times = [file.stat().st_mtime_ns for _, file in parts(chosen.data_dir)]
     assert len(times) == GAMES / SHARD
     assert set(kept) <= set(times)  # those were copied, not computed again
     assert len(features.load(chosen.features)) == GAMES
@@ -135,7 +135,7 @@ def test_features_go_on_from_drive_in_a_fresh_folder(start, tmp_path):
 
 def test_a_drive_that_fails_does_not_end_the_work(start, tmp_path):
     child, chosen = start("download", "first")
-    there = chosen.drive / chosen.home.name
+    there = chosen.drive / chosen.data_dir.name
     kill_when(child, lambda: (there / "catalogue.parquet").is_file())
     shutil.rmtree(tmp_path / "first")
     shutil.rmtree(there)
@@ -143,5 +143,5 @@ def test_a_drive_that_fails_does_not_end_the_work(start, tmp_path):
     child, chosen = start("download", "second")
     output, _ = child.communicate(timeout=300)
     assert child.returncode == 1  # sync_drive says that Drive does not have it
-    assert len(shards(chosen.home)) == GAMES / SHARD
+    assert len(shards(chosen.data_dir)) == GAMES / SHARD
     assert transfer.TransferError.__name__ not in output

@@ -38,7 +38,7 @@ def open_drive(chosen: Settings) -> str:
         lost = ", which Colab wipes when the session ends" if _on_colab() else ""
         return f"DRIVE is empty: finished work stays on this disk{lost}"
     _mount(chosen.drive)
-    home = chosen.home
+    home = chosen.data_dir
     there = chosen.drive / home.name
     _stop_watching(home)
     restored, damaged = _restore(there, home)
@@ -55,7 +55,7 @@ def sync_drive(chosen: Settings) -> str:
     """
     if chosen.drive is None:
         return "DRIVE is empty: nothing was copied"
-    home = chosen.home
+    home = chosen.data_dir
     there = chosen.drive / home.name
     _stop_watching(home)
     copy_finished(home, there)

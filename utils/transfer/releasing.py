@@ -64,7 +64,7 @@ def release(chosen: Settings, folder: Path) -> Path:
     SHA256SUMS; files of an earlier release are replaced. Raises TransferError where there are no features or no
     matches, and where something is damaged; StorageError.
     """
-    home = chosen.home
+    home = chosen.data_dir
     eyes = sorted(place.parent for place in home.glob("features/*/manifest.json"))
     tables = sorted(home.glob("matches/*/matches.parquet"))
     if not eyes or not tables:

@@ -1,0 +1,262 @@
+"""The notebooks' settings: what each may be, and the environment, which has the last word. Nobody else reads it."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import field, fields
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+
+from utils.errors import SettingsError
+from utils.names import shortened, visible
+
+Source = Literal["steam", "sample", "folder"]
+Order = Literal["top sellers", "most played", "newest", "title"]
+Pooling = Literal["pooled", "cls", "mean", "complex"]
+Image = Literal["squash", "crop", "whole"]
+Dtype = Literal["bfloat16", "float16", "float32"]
+Preparation = Literal["as they are", "centred", "whitened"]
+SOURCES, ORDERS, POOLINGS = get_args(Source), get_args(Order), get_args(Pooling)
+IMAGES, DTYPES, PREPARATIONS = get_args(Image), get_args(Dtype), get_args(Preparation)
+GAMES_LIMIT = 10_000_000  # more than Steam will have for a long time
+MATCHES_LIMIT = 100
+DEFAULT_CHECKPOINT = "microsoft/beit-base-patch16-224-pt22k-ft22k"
+API_URL = "https://api.steampowered.com"
+ASSETS_URL = "https://shared.akamai.steamstatic.com/store_item_assets/"
+STORE_PAGE = "https://store.steampowered.com/app/{appid}"
+PREFIX = "STEAM_BANNERS_"  # of the settings in the environment
+
+_ALLOWED = {  # what an error says of a setting that is no choice from a list
+    "games": f"a whole number, 0 (all) to {GAMES_LIMIT:,}",
+    "matches": f"a whole number, 1 to {MATCHES_LIMIT}",
+    "adult": "'true' and 'false'",
+    "study": "'true' and 'false'",
+}
+
+
+def _findable(path: Path) -> Path:
+    """Return a path that the system can look up; whether it is there, its user asks."""
+    try:
+        path = path.expanduser()
+        path.resolve()
+        path.exists()
+    except (OSError, RuntimeError, ValueError):  # a loop of links, an unknown user, a NUL, a name too long
+        raise ValueError(", which the system cannot look up; give another folder") from None
+    return path
+
+
+def _writable(path: Path) -> Path:
+    """Return a folder that can be made or written to."""
+    place = path
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        raise ValueError(f", but {place} cannot be written to; give another folder")
+    return path
+
+
+Place = Annotated[Path, AfterValidator(_findable)]
+
+
+@dataclass(frozen=True, config=ConfigDict(coerce_numbers_to_str=True))
+class Settings:
+    """What a run of the notebooks is about. Made by `read`; passed on, never changed."""
+
+    source: Source = "steam"  # where games and banners come from
+    folder: Place | None = None  # your own pictures, for the source `folder`
+    games: Annotated[int, Field(ge=0, le=GAMES_LIMIT)] = 0  # how many games at most; 0 is all
+    order: Order = "top sellers"  # which games come first
+    adult: bool = False  # also games whose store page is for adults only
+    checkpoint: str = ""  # a network: a name on the hub or a folder; empty is the source's own
+    pooling: Pooling = "pooled"  # which tensor is the feature
+    image: Image = "squash"  # how a banner becomes the network's input
+    dtype: Dtype | None = None  # what the network computes in; None is by device
+    query: str = ""  # the game shown first: a name or an appid; empty is the most played
+    matches: Annotated[int, Field(ge=1, le=MATCHES_LIMIT)] = 10  # how many matches a grid shows
+    data: Annotated[Place, AfterValidator(_writable)] = Path("data")  # where everything is kept
+    drive: Place | None = None  # a folder of Google Drive that finished work is copied to, and back
+    snapshot: str = ""  # a released snapshot to start from, instead of downloading: an address or a path
+    study: bool = False  # whether the match notebook also measures how good the matches are
+    draft: str = ""  # pictures of your own to compare: paths, folders, web addresses, several between `;`
+    api_url: str = API_URL
+    assets_url: str = ASSETS_URL
+    overridden: tuple[str, ...] = field(default=(), compare=False)  # cell values that yielded to the environment
+
+    def __str__(self) -> str:
+        """Say what is asked for, which may be more than there is: `found` says what is there."""
+        asked = f"up to {self.games:,} games" if self.games else "every game"
+        line = f"{asked} of {self.place}, kept in {visible(str(self.data_dir))}"
+        if not self.overridden:
+            return line
+        return f"{line}\nFrom the environment, not the cell: {', '.join(self.overridden)}"
+
+    def found(self, games: int) -> str:
+        """Return a line that says how many games the loaded catalogue has."""
+        return f"{games:,} game{'' if games == 1 else 's'} of {self.place}"
+
+    @property
+    def place(self) -> str:
+        """The store, in words."""
+        if self.source == "folder":
+            return f"the pictures in {visible(str(self.folder))}"
+        return "Steam" if self.source == "steam" else "the sample store"
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """The arguments of `catalogue.fetch_catalogue`."""
+        return {
+            "limit": self.games,
+            "order": self.order,
+            "adult": self.adult,
+            "keep": self.data_dir / "pages",
+            "api_url": self.api_url,
+            "assets_url": self.assets_url,
+        }
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder of this source, `data/<source>`; each folder of pictures has one of its own."""
+        if self.source != "folder" or self.folder is None:
+            return self.data / self.source
+        place = self.folder.resolve()
+        return self.data / f"folder-{place.name}-{sha256(os.fsencode(place)).hexdigest()[:6]}"
+
+    @property
+    def catalogue_file(self) -> Path:
+        """Where the catalogue is kept."""
+        return self.data_dir / "catalogue.parquet"
+
+    @property
+    def snapshots(self) -> Path:
+        """Where the banners are kept, one folder an update."""
+        return self.data_dir / "snapshots"
+
+    @property
+    def features(self) -> Path:
+        """Where the features of this checkpoint, input and pooling are kept."""
+        return self.data_dir / "features" / features_name(self.checkpoint, self.pooling, self.image)
+
+    @property
+    def matches_folder(self) -> Path:
+        """Where all matches are kept, for the gallery and other programs."""
+        return self.data_dir / "matches" / self.features.name
+
+    @property
+    def gallery(self) -> Path:
+        """Where the page for the web is written."""
+        return self.data_dir / "gallery"
+
+
+def read(**cell_values: object) -> Settings:
+    """Return the settings of a notebook's cell, each yielding to `STEAM_BANNERS_<NAME>` in the environment.
+
+    Names may be written in capitals, as the cells do; what is blank keeps its default. `STEAM_API_URL` and
+    `STEAM_ASSETS_URL` replace the store's own addresses. Raises SettingsError, with a line for each unknown name or
+    for each value that is not allowed.
+    """
+    outside = {name.removeprefix(PREFIX): value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    asked = _given(cell_values)
+    values = asked | _given(outside)
+    if values.get("source", "steam") == "steam":
+        values.setdefault("checkpoint", DEFAULT_CHECKPOINT)
+    yielding = _yielding(_validated(asked), _validated(values), asked.keys() & _given(outside).keys())
+    api_url, assets_url = store_urls()
+    chosen = _validated(values | {"api_url": api_url, "assets_url": assets_url, "overridden": yielding})
+    if chosen.source == "folder" and chosen.folder is None:
+        raise SettingsError("SOURCE is 'folder' but FOLDER is empty; set FOLDER to a folder of pictures")
+    return chosen
+
+
+def known() -> list[str]:
+    """Return the names of all settings, in capitals."""
+    return [each.name.upper() for each in fields(Settings) if each.name not in ("api_url", "assets_url", "overridden")]
+
+
+def features_name(checkpoint: str, pooling: str, image: str) -> str:
+    """Return the name of the folder that has the features of a checkpoint, pooling and input."""
+    return f"{Path(checkpoint).name or 'default'}--{image}--{pooling}"
+
+
+def split_pooling(pooling: str) -> tuple[str, int | None]:
+    """Return one of POOLINGS and the number of a block, if any: "mean@8" is ("mean", 8), "cls" is ("cls", None)."""
+    style, at, block = pooling.partition("@")
+    if style not in POOLINGS or (at and (style == "pooled" or not re.fullmatch("[0-9]{1,3}", block))):
+        raise SettingsError(f"POOLING is {_shown(pooling)}; allowed: {', '.join(map(repr, POOLINGS))}")
+    return style, int(block) if at else None
+
+
+def store_urls() -> tuple[str, str]:
+    """Return the addresses of the store's services and of its pictures: Steam's own, or the environment's.
+
+    Those are STEAM_API_URL and STEAM_ASSETS_URL. Raises SettingsError for what is no http(s) address.
+    """
+    return _address("STEAM_API_URL", API_URL), _address("STEAM_ASSETS_URL", ASSETS_URL)
+
+
+def store_key(api_url: str) -> str | None:
+    """Return STEAM_API_KEY, if it is set and the address is that of Steam's own host over https: no other gets it."""
+    asked = urlsplit(api_url)
+    steam = urlsplit(API_URL)
+    if (asked.scheme, asked.netloc) != (steam.scheme, steam.netloc):
+        return None
+    return os.environ.get("STEAM_API_KEY") or None
+
+
+def _given(values: Mapping[str, object]) -> dict[str, Any]:
+    """Return values by their names in lower case, without the blank ones; raises SettingsError for unknown names."""
+    if unknown := sorted({name.upper() for name in values} - set(known())):
+        raise SettingsError(f"unknown setting {_shown(', '.join(unknown))}; known are {', '.join(known())}")
+    stripped = {name.lower(): value.strip() if isinstance(value, str) else value for name, value in values.items()}
+    return {name: value for name, value in stripped.items() if value not in ("", None)}
+
+
+def _validated(values: Mapping[str, Any]) -> Settings:
+    try:
+        return Settings(**values)
+    except ValidationError as invalid:
+        raise SettingsError("\n".join(_line(error) for error in invalid.errors())) from None
+
+
+def _line(error: Any) -> str:  # noqa: ANN401 - pydantic's record of what is wrong with one value
+    name = error["loc"][0]
+    context = error.get("ctx", {})
+    found = f"{name.upper()} is {_shown(error['input'])}"
+    if "error" in context:  # one of our own sentences
+        return f"{found}{context['error']}"
+    return f"{found}; allowed: {_ALLOWED.get(name) or context.get('expected') or 'a text'}"
+
+
+def _yielding(asked: Settings, chosen: Settings, both: set[str]) -> tuple[str, ...]:
+    """Say which of the cell's values differ from the environment's, which count."""
+    said = []
+    for name in known():
+        cell, counts = getattr(asked, name.lower()), getattr(chosen, name.lower())
+        if name.lower() in both and cell != counts:
+            said.append(f"{name} {_shown(str(counts))} (the cell: {_shown(str(cell))})")
+    return tuple(said)
+
+
+def _shown(value: object) -> str:
+    """Return a value as an error shows it: on one line, and not endless."""
+    return shortened(repr(value), 100)
+
+
+def _address(name: str, default: str) -> str:
+    address = os.environ.get(name, "").strip() or default
+    if not _is_http(address):
+        raise SettingsError(f"{name} is {_shown(address)}; allowed is an http(s) address such as {default}")
+    return address
+
+
+def _is_http(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        named = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half a bracket, a port that is no number
+        return False
+    return named and parts.scheme in ("http", "https") and not re.search(r"[\s\x00-\x1f?#]", address)
