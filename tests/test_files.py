@@ -1,8 +1,10 @@
-"""Files are whole or not there, whatever interrupts their writing."""
+"""Files are whole or not there, whatever interrupts their writing; what a disk refuses is one line."""
 
 import errno
+import fcntl
 import hashlib
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -12,20 +14,88 @@ import pytest
 from utils import files
 from utils.errors import StorageError
 
-
-def test_a_file_is_written_whole(tmp_path):
-    files.write(tmp_path / "deep" / "file", b"new")
-    assert (tmp_path / "deep" / "file").read_bytes() == b"new"
-    assert [each.name for each in (tmp_path / "deep").iterdir()] == ["file"]
+LOCKING = "import pathlib, sys\nfrom utils import files\nwith files.locked(pathlib.Path(sys.argv[1])): pass\n"
 
 
 def test_an_error_while_writing_leaves_the_old_file(tmp_path):
-    files.write(tmp_path / "file", b"old")
-    with pytest.raises(RuntimeError), files.writing(tmp_path / "file") as part:  # noqa: PT012
-        part.write_bytes(b"ha")
-        raise RuntimeError("interrupted")
-    assert (tmp_path / "file").read_bytes() == b"old"
-    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+    files.write(tmp_path / "deep" / "file", b"old")
+    with pytest.raises(ZeroDivisionError), files.writing(tmp_path / "deep" / "file") as part:
+        part.write_bytes(bytes([1 // 0]))
+    assert (tmp_path / "deep" / "file").read_bytes() == b"old"
+    assert [each.name for each in (tmp_path / "deep").iterdir()] == ["file"]
+
+
+def test_two_that_write_the_same_file_do_not_meet(tmp_path):
+    with files.writing(tmp_path / "file") as first, files.writing(tmp_path / "file") as second:
+        first.write_bytes(b"first")
+        second.write_bytes(b"second")
+    assert (tmp_path / "file").read_bytes() == b"first"  # it ends last
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("ENOSPC", "full"),
+        ("EDQUOT", "full"),
+        ("EROFS", "Read-only"),
+        ("EACCES", "Permission"),
+        ("ENAMETOOLONG", "too long"),
+        ("ENOTDIR", "blocks"),
+        ("ENOTCONN", "mount"),
+        ("EIO", "mount"),
+    ],
+)
+def test_what_a_disk_refuses_is_one_line_with_its_place(tmp_path, code, words):
+    number = getattr(errno, code)
+    with pytest.raises(StorageError) as caught, files.writing(tmp_path / "file") as part:
+        raise OSError(number, os.strerror(number), str(part))
+    assert words in str(caught.value)
+    assert str(tmp_path / "file") in str(caught.value)
+    with pytest.raises(StorageError) as caught, files.storage_errors(tmp_path):
+        raise OSError(number, os.strerror(number), "/else\nwhere/\udcff")
+    assert "/else where/" in str(caught.value)
+
+
+@pytest.mark.parametrize("code", ["EINVAL", "EBADF", "EOPNOTSUPP", "ENOTSUP", "EIO"])
+def test_a_mount_that_cannot_flush_a_folder_is_good_enough(tmp_path, monkeypatch, code):
+    fsync = os.fsync
+
+    def no_folders(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(getattr(errno, code), code)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", no_folders)
+    if code == "EIO":  # that is another matter
+        with pytest.raises(StorageError):
+            files.write(tmp_path / "file", b"new")
+    else:
+        files.write(tmp_path / "file", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
+
+
+def test_sha256_of_a_file(tmp_path):
+    (tmp_path / "file").write_bytes(b"abc" * 1_000_000)
+    assert files.sha256(tmp_path / "file") == hashlib.sha256(b"abc" * 1_000_000).hexdigest()
+
+
+def test_a_second_process_is_asked_to_wait(tmp_path):
+    with files.locked(tmp_path):
+        ended = subprocess.run([sys.executable, "-c", LOCKING, tmp_path], check=False, capture_output=True, text=True)
+    assert "another process" in ended.stderr
+    with files.locked(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("code", ["ENOTSUP", "ENOLCK", "ENOSYS"])
+def test_a_folder_is_locked_where_the_system_has_no_locks(tmp_path, monkeypatch, code):
+    def no_locks(*_):
+        raise OSError(getattr(errno, code), code)
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    for _ in range(2):
+        with files.locked(tmp_path), pytest.raises(StorageError), files.locked(tmp_path):
+            pass
 
 
 def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
@@ -35,27 +105,8 @@ def test_a_kill_while_writing_leaves_the_old_file(tmp_path):
         "with files.writing(pathlib.Path(sys.argv[1])) as part:\n"
         "    part.write_bytes(b'new')\n    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    ended = subprocess.run([sys.executable, "-c", program, tmp_path / "file"], check=False)
-    assert ended.returncode < 0
+    assert subprocess.run([sys.executable, "-c", program, tmp_path / "file"], check=False).returncode < 0
     assert (tmp_path / "file").read_bytes() == b"old"
-
-
-def test_a_full_disk_is_named(tmp_path):
-    with pytest.raises(StorageError, match=r"disk of .*file is full; make room"), files.writing(tmp_path / "file"):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def test_sha256_of_a_file(tmp_path):
-    (tmp_path / "file").write_bytes(b"abc" * 1_000_000)
-    assert files.sha256(tmp_path / "file") == hashlib.sha256(b"abc" * 1_000_000).hexdigest()
-
-
-def test_a_second_process_is_asked_to_wait(tmp_path):
-    program = "import pathlib, sys\nfrom utils import files\nwith files.locked(pathlib.Path(sys.argv[1])): pass\n"
-    with files.locked(tmp_path):
-        ended = subprocess.run([sys.executable, "-c", program, tmp_path], check=False, capture_output=True, text=True)
-    assert ended.returncode
-    assert "another process" in ended.stderr
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="only Linux says which file is being flushed")

@@ -1,0 +1,122 @@
+"""Downloads to the disk: resumed, bounded, whole or not at all."""
+
+import hashlib
+import time
+
+import numpy as np
+import pytest
+from hosts import CHUNKED, OK, dripping, endless
+from werkzeug import Request, Response
+
+from utils.download import download as download_with
+from utils.errors import HttpError, StorageError
+
+FILE = np.random.default_rng(0).bytes(1_000_000)
+
+
+def download(address, file, **options):
+    return download_with(address, file, **{"limit": 10_000_000, "deadline": 5.0, "tries": 1} | options)
+
+
+def serving(content, *, tag='"one"', ranges=True, cut=None):
+    """A handler that serves a file, its rest where a range is asked for, and breaks off after `cut` bytes."""
+
+    def serve(request: Request) -> Response:
+        start = 0
+        if ranges and request.range and request.headers.get("If-Range") == tag:
+            start = request.range.ranges[0][0]
+        headers = {"ETag": tag, "Content-Length": str(len(content) - start)}
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        return Response(iter([content[start:][:cut]]), 206 if start else 200, headers)
+
+    return serve
+
+
+@pytest.fixture
+def serve(httpserver):
+    """Let the host answer its requests in this order, the last answer being for all others; get its address."""
+
+    def set_to(*answers):
+        for answer in answers[:-1]:
+            httpserver.expect_oneshot_request("/").respond_with_handler(answer)
+        httpserver.expect_request("/").respond_with_handler(answers[-1])
+        return httpserver.url_for("/")
+
+    return set_to
+
+
+def test_a_download_that_breaks_off_goes_on(serve, httpserver, tmp_path):
+    address = serve(serving(FILE, cut=600_000), serving(FILE))
+    file = tmp_path / "new" / "file.tar"
+    with pytest.raises(HttpError) as caught:
+        download(address, file)
+    assert caught.value.retryable
+    assert not file.exists()
+    assert download(address, file) == file
+    assert file.read_bytes() == FILE
+    assert [each.name for each in file.parent.iterdir()] == ["file.tar"]
+    have = int(httpserver.log[2][0].headers["Range"].removeprefix("bytes=").removesuffix("-"))
+    assert 500_000 <= have <= 600_000
+
+
+def test_a_download_goes_on_by_itself(serve, tmp_path):
+    assert download(serve(serving(FILE, cut=400_000)), tmp_path / "file", tries=5).read_bytes() == FILE
+
+
+@pytest.mark.parametrize("new", [serving(FILE, tag='"two"'), serving(FILE, ranges=False)])
+def test_another_version_is_downloaded_from_its_start(serve, tmp_path, new):
+    address = serve(serving(bytes(1_000_000), cut=600_000), new)
+    with pytest.raises(HttpError):
+        download(address, tmp_path / "file")
+    assert download(address, tmp_path / "file").read_bytes() == FILE
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Response("no", 416), Response(b"x" * 9, 206, {"Content-Range": "bytes 7-15/16"}), Response(b"x" * 9, 206)],
+)
+def test_a_range_that_is_refused_or_another_starts_over(serve, tmp_path, answer):
+    address = serve(serving(FILE, cut=600_000), serving(FILE), lambda _: answer, serving(FILE))
+    assert download(address, tmp_path / "file", tries=3).read_bytes() == FILE
+
+
+def test_a_status_that_is_no_file(serve, tmp_path):
+    statuses = (lambda _: Response("none", 404)), (lambda _: Response("none", 503))
+    address = serve(*statuses, serving(FILE))
+    with pytest.raises(HttpError) as caught:
+        download(address, tmp_path / "file", tries=3)
+    assert "404" in str(caught.value)
+    assert download(address, tmp_path / "file", tries=2).read_bytes() == FILE
+
+
+@pytest.mark.parametrize(
+    "begin", [OK + b"\r\n", OK + b'ETag: "x"\r\nContent-Length: 99999999999\r\n\r\n', CHUNKED + b"fffffff\r\n"]
+)
+def test_an_endless_file_does_not_fill_the_disk(raw_host, tmp_path, begin):
+    with pytest.raises(HttpError) as caught:
+        download(raw_host(endless(begin, bytes(65_536))), tmp_path / "file", tries=3)
+    assert str(caught.value).startswith("too large")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_drips_is_given_up_and_one_that_keeps_coming_is_not(raw_host, tmp_path):
+    with pytest.raises(HttpError):
+        download(raw_host(dripping(OK + b"Content-Length: 1000\r\n\r\n", b"x")), tmp_path / "file", deadline=0.5)
+
+    def steady(connection):
+        connection.sendall(OK + b"Content-Length: 2097152\r\n\r\n")
+        for _ in range(8):
+            connection.sendall(bytes(1 << 18))
+            time.sleep(0.1)
+
+    assert download(raw_host(steady), tmp_path / "file", deadline=0.5).stat().st_size == 1 << 21
+
+
+def test_a_full_disk_is_named(serve, tmp_path):
+    version = hashlib.sha256(b'"one" 1000000').hexdigest()[:16]
+    (tmp_path / f".file.{version}.part").symlink_to("/dev/full")
+    with pytest.raises(StorageError) as caught:
+        download(serve(serving(FILE)), tmp_path / "file")
+    assert "full" in str(caught.value)

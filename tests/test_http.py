@@ -1,0 +1,397 @@
+"""The HTTP client against real hosts on loopback, polite ones and hostile ones, over TLS and through proxies."""
+
+import gzip
+import multiprocessing
+import os
+import socket
+import ssl
+import time
+
+import hypothesis
+import pytest
+import trustme
+from hosts import CHUNKED, GZIPPED, OK, bomb, dripping, endless, one_line
+from hypothesis import strategies
+
+from utils import http
+from utils.errors import HttpError
+
+LIMIT = 100_000  # bytes
+FOUND = OK + b"Content-Length: 5\r\n\r\nfound"
+
+
+def get(address, **options):
+    return http.get(address, **{"limit": LIMIT, "deadline": 1.0, "tries": 1} | options)
+
+
+def refusal(address, **options):
+    """Return the error of an address that must not give an answer."""
+    with pytest.raises(HttpError) as caught:
+        get(address, **options)
+    assert one_line(caught.value)
+    assert "secret" not in str(caught.value)
+    return caught.value
+
+
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+@pytest.fixture
+def server_tls(authority, monkeypatch):
+    """The TLS of hosts with a certificate of our own authority, which is trusted in this test."""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "shop.example").configure_cert(server)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    monkeypatch.setattr(http, "tls_context", lambda: client)
+    return server
+
+
+@pytest.fixture
+def tls_host(raw_host, server_tls):
+    """Open hosts as `raw_host` does, that speak TLS."""
+
+    def open_host(talk):
+        def talk_tls(connection):
+            with server_tls.wrap_socket(connection, server_side=True) as secure:
+                secure.recv(65_536)
+                secure.sendall(talk) if isinstance(talk, bytes) else talk(secure)
+
+        return raw_host(talk_tls, reads_first=False).replace("http:", "https:")
+
+    return open_host
+
+
+def test_an_answer_with_its_parameters_headers_and_who_asks(httpserver):
+    expected = httpserver.expect_request("/games", query_string={"a": "1", "name": "ü & co"})
+    expected.respond_with_data("found", headers={"X-EResult": "84"})
+    answer = get(httpserver.url_for("/games?a=1"), params={"name": "ü & co"})
+    assert (answer.status, answer.body, answer.headers["x-eresult"]) == (200, b"found", "84")
+    request, _ = httpserver.log[0]
+    assert "steam-BEiT" in request.headers["User-Agent"]
+    assert request.headers["Accept-Encoding"] == "gzip"
+
+
+def test_gzip_is_read_and_other_encodings_are_refused(raw_host):
+    members = gzip.compress(b"one, ", mtime=0) + gzip.compress(b"two")
+    assert get(raw_host(GZIPPED + members)).body == b"one, two"
+    assert "gzip" in str(refusal(raw_host(OK + b"Content-Encoding: br\r\n\r\nxx")))
+
+
+@pytest.mark.parametrize("secure", [False, True])
+@pytest.mark.parametrize(
+    "talk",
+    [
+        lambda _: time.sleep(5),
+        dripping(b"", b"HTTP/1.1 "),
+        dripping(OK, b"X: y\r\n"),
+        dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        dripping(OK + b"Content-Length: 1000\r\n\r\n", b"x"),
+        dripping(OK + b"\r\n", b"x"),
+        dripping(CHUNKED, b"1\r\nx\r\n"),
+        dripping(GZIPPED + gzip.compress(b"", mtime=0)[:10], b"\0"),
+    ],
+    ids=["silence", "status", "headers", "continue", "body", "no length", "chunks", "gzip"],
+)
+def test_nothing_outlasts_the_deadline(raw_host, tls_host, talk, secure):
+    error = refusal((tls_host if secure else raw_host)(talk), deadline=0.4)
+    assert error.retryable
+    assert "0.4 s" in str(error)
+
+
+def test_nor_does_a_handshake_outlast_it(raw_host):
+    assert "0.4 s" in str(refusal(raw_host(lambda _: time.sleep(5)).replace("http:", "https:"), deadline=0.4))
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        endless(OK + b"\r\n", bytes(65_536)),
+        endless(CHUNKED, b"1000\r\n" + bytes(4_096) + b"\r\n"),
+        endless(OK + b"Content-Length: 99999999999999\r\n\r\n", bytes(65_536)),
+        endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        GZIPPED + bomb(4),
+        endless(GZIPPED, gzip.compress(b"", mtime=0)),
+    ],
+    ids=["no length", "chunked", "announced", "continue", "bomb", "empty members"],
+)
+def test_bytes_are_bounded_before_and_after_decompression(tls_host, talk):
+    error = refusal(tls_host(talk), deadline=30)
+    assert str(error).startswith("too large: 127.0.0.1:")
+    assert not error.retryable
+
+
+@pytest.mark.parametrize(
+    "talk",
+    [
+        b"",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 xyz OK\r\n\r\n",
+        OK + b"Content-Length: 10\r\n\r\nhalf",
+        CHUNKED + b"5\r\nhalf",
+        CHUNKED + b"\xb2\r\nhalf",
+        GZIPPED + gzip.compress(bytes(50_000), mtime=0)[:40],
+        GZIPPED + b"nonsense",
+        endless(OK, b"A: b\r\n"),
+        endless(OK + b"A: ", b"b" * 65_536),
+        endless(CHUNKED, b"5" * 65_536),
+    ],
+)
+def test_what_is_no_whole_answer_is_one_line(raw_host, talk):
+    error = refusal(raw_host(talk))
+    assert error.retryable
+    assert str(error).startswith("127.0.0.1:")
+
+
+def test_a_length_that_is_none_is_ignored(raw_host):
+    assert get(raw_host(OK + b"Content-Length: abc\r\n\r\nfound")).body == b"found"
+
+
+@hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@hypothesis.given(strategies.sampled_from([b"", OK, OK + b"\r\n", CHUNKED, GZIPPED]), strategies.binary(max_size=200))
+def test_any_bytes_are_an_answer_or_one_line(raw_host, begin, content):
+    try:
+        assert len(get(raw_host(begin + content), deadline=5).body) <= LIMIT
+    except HttpError as error:
+        assert one_line(error)  # noqa: PT017
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_busy_server_is_asked_again_and_its_last_answer_returned(httpserver, status):
+    httpserver.expect_ordered_request("/").respond_with_data(status=status)
+    httpserver.expect_ordered_request("/").respond_with_data("found")
+    assert get(httpserver.url_for("/"), tries=3).body == b"found"
+    for _ in range(2):
+        httpserver.expect_ordered_request("/").respond_with_data("busy", status=status)
+    answer = get(httpserver.url_for("/"), tries=2)
+    assert (answer.status, answer.body) == (status, b"busy")
+    with pytest.raises(HttpError) as caught:
+        http.require_ok(answer)
+    assert caught.value.retryable
+
+
+def test_another_status_is_asked_once(httpserver):
+    httpserver.expect_oneshot_request("/").respond_with_data("no", status=404)
+    assert get(httpserver.url_for("/"), tries=3).status == 404
+
+
+def test_a_broken_answer_is_asked_for_again(raw_host):
+    bodies = iter([b"fo", b"found"])
+    host = raw_host(lambda connection: connection.sendall(OK + b"Content-Length: 5\r\n\r\n" + next(bodies)))
+    assert get(host, tries=2).body == b"found"
+
+
+def test_the_server_says_how_long_to_wait(httpserver, monkeypatch):
+    waits = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    httpserver.expect_request("/").respond_with_data(status=429, headers={"Retry-After": "7"})
+    assert get(httpserver.url_for("/"), tries=3).retry_after == 7
+    assert [wait for wait in waits if wait >= 1] == [7, 7]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        *(("3", 3), (" 5 ", 5), ("9" * 5_000, 120), ("-5", 0), ("\u00b2", 0), ("nan", 0), ("", 0), (None, 0)),
+        *(("Fri, 31 Dec 1999 23:59:59 GMT", 0), ("Fri, 31 Dec 9999 23:59:59 GMT", 120), ("Fri, 99 Dec 99999", 0)),
+    ],
+)
+def test_retry_after(header, seconds):
+    assert http.retry_after(header) == seconds
+
+
+def test_connections_are_kept_and_those_that_have_gone_replaced(raw_host):
+    answered = []  # requests of each connection
+
+    def talk(connection):
+        mine = len(answered)
+        answered.append(0)
+        while connection.recv(65_536) and answered[mine] < 2:  # the third request gets no answer
+            answered[mine] += 1
+            connection.sendall(FOUND)
+
+    host = raw_host(talk, reads_first=False)
+    assert [get(host).body for _ in range(5)] == [b"found"] * 5
+    assert answered == [2, 2, 1]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system forks no processes")
+def test_a_forked_process_speaks_on_connections_of_its_own(raw_host):
+    connections = []
+
+    def talk(connection):
+        connections.append(connection)
+        while connection.recv(65_536):
+            connection.sendall(FOUND)
+
+    host = raw_host(talk, reads_first=False)
+    get(host)
+    child = multiprocessing.get_context("fork").Process(target=get, args=(host,))
+    child.start()
+    child.join(20)
+    assert child.exitcode == 0
+    assert get(host).body == b"found"
+    assert len(connections) == 2
+
+
+def test_a_host_that_does_not_prove_itself_is_refused(tls_host, monkeypatch):
+    assert get(tls_host(FOUND)).body == b"found"
+    assert "mismatch" in str(refusal(tls_host(FOUND).replace("127.0.0.1", "localhost")))
+    monkeypatch.undo()  # nobody vouches for our authority
+    error = refusal(tls_host(FOUND))
+    assert "certificate" in str(error)
+    assert not error.retryable
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("http://[::1", "http://[::1/", "file:///etc/passwd", "ftp://host/", "", None, 7, "http://", "http:///x"),
+        *("http://me:secret@host/", "http://host:0/", "http://host:99999/", "http://host:\u00b2/", "http://a\0b/"),
+        *("http://" + 64 * "a" + ".com/", "http://.../", "http://x y/", "javascript:alert(1)", "host/x"),
+    ],
+)
+def test_addresses_that_are_none(address):
+    assert not refusal(address).retryable
+
+
+@pytest.mark.parametrize("host", ["nobody.invalid", "127.0.0.1:9"])
+def test_a_host_that_does_not_answer_is_named(host):
+    error = refusal(f"http://{host}/?key=secret")
+    assert error.retryable
+    assert host in str(error)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("http://host/in/../out", "http://host/in/%2e%2e/out", "http://host/inner"),
+        *("http://hosts/in/", "http://host:8080/in/", "https://host/in/"),
+    ],
+)
+def test_what_lies_outside_is_outside(address):
+    assert http.checked("http://HOST:80/in/x", ["http://host/in/"])
+    with pytest.raises(HttpError):
+        http.checked(address, ["http://host/in"])
+
+
+@hypothesis.given(strategies.text(max_size=60), strategies.sampled_from(["", "http://", "https://[", "http://host/"]))
+def test_any_text_is_an_address_or_one_line(text, begin):
+    try:
+        http.checked(text, base=http.checked(begin + text).geturl())
+    except HttpError as error:
+        assert one_line(error)  # noqa: PT017
+
+
+def test_redirects_are_followed_within_what_is_allowed(httpserver):
+    httpserver.expect_request("/in/old").respond_with_data(status=302, headers={"Location": "/new/x?t=1"})
+    httpserver.expect_request("/new/x").respond_with_data("found")
+    answer = get(httpserver.url_for("/in/old"))
+    assert (answer.body, answer.address) == (b"found", httpserver.url_for("/new/x?t=1"))
+    assert "/new/x" in str(refusal(httpserver.url_for("/in/old"), allowed=[httpserver.url_for("/in/")]))
+    assert get(httpserver.url_for("/in/old"), allowed=["http://127.0.0.1:1", httpserver.url_for("/")]).status == 200
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        *("http://[::1/", "file:///etc/passwd", "http://localhost:1/", "http://[::1]:1/", "http://0.0.0.0:1/"),
+        *("http://169.254.169.254/latest/", "/", "http://me:you@host/"),
+    ],
+)
+def test_redirects_that_are_not_followed(raw_host, to):
+    assert not refusal(raw_host(b"HTTP/1.1 302 Found\r\nLocation: " + to.encode() + b"\r\n\r\n")).retryable
+
+
+def test_a_name_that_becomes_private_while_it_is_asked_is_not_believed(raw_host, httpserver, monkeypatch):
+    httpserver.expect_request("/").respond_with_data("private")
+    lookup = socket.getaddrinfo
+
+    def rebinding(host, port, *rest):
+        number = host if host != "twice.example" else "8.8.8.8" if port is None else "127.0.0.1"
+        return lookup(number, port, *rest)
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
+    to = httpserver.url_for("/").replace("localhost", "twice.example").encode()
+    assert "twice.example" in str(refusal(raw_host(b"HTTP/1.1 302 Found\r\nLocation: " + to + b"\r\n\r\n")))
+    assert httpserver.log == []
+
+
+def test_the_endless_body_of_a_redirect_is_not_read(raw_host, httpserver):
+    httpserver.expect_request("/").respond_with_data("found")
+    target = httpserver.url_for("/")
+    begin = b"HTTP/1.1 302 Found\r\nLocation: " + target.encode() + b"\r\n\r\n"
+    address = raw_host(endless(begin, bytes(65_536)))
+    assert get(address, allowed=[address, target]).body == b"found"
+
+
+def test_nothing_goes_from_https_to_http(tls_host, httpserver):
+    target = httpserver.url_for("/").encode()
+    refusal(tls_host(b"HTTP/1.1 302 Found\r\nLocation: " + target + b"\r\n\r\n"))
+    assert httpserver.log == []
+
+
+@pytest.fixture
+def set_proxy(monkeypatch):
+    """Set the environment's proxies."""
+
+    def set_to(address):
+        for name in ("http_proxy", "https_proxy", "no_proxy"):
+            monkeypatch.delenv(name.upper(), raising=False)
+            monkeypatch.setenv(name, "" if name == "no_proxy" else address)
+
+    return set_to
+
+
+@pytest.fixture
+def proxy(raw_host, server_tls, set_proxy):
+    """What a proxy is asked that answers every GET by itself, and connects each CONNECT to a TLS host of our own."""
+    asked = []
+
+    def talk(connection):
+        asked.append(connection.recv(65_536).decode())
+        if asked[-1].startswith("CONNECT"):
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            connection = server_tls.wrap_socket(connection, server_side=True)
+            asked.append(connection.recv(65_536).decode())
+        into_private = OK.replace(b"200 OK", b"302 Found") + b"Location: http://10.0.0.1/\r\n\r\n"
+        connection.sendall(into_private if "/moved" in asked[-1] else FOUND)
+
+    set_proxy(raw_host(talk, reads_first=False).replace("http://", "http://me:pa%40ss@"))
+    return asked
+
+
+def test_plain_http_is_asked_of_the_proxy(proxy):
+    assert get("http://shop.example:8080/a?b=c").body == b"found"
+    assert proxy[0].startswith("GET http://shop.example:8080/a?b=c HTTP/1.1\r\n")
+    assert "Basic bWU6cGFAc3M=" in proxy[0]
+
+
+def test_https_goes_through_a_tunnel_and_checks_the_host(proxy):
+    assert get("https://shop.example/a").body == b"found"
+    assert proxy[0].startswith("CONNECT shop.example:443 HTTP/1.")
+    assert "Basic bWU6cGFAc3M=" in proxy[0]
+    assert proxy[1].startswith("GET /a HTTP/1.1\r\nHost: shop.example\r\n")
+    assert "bWU6cGFAc3M=" not in proxy[1]  # that is for the proxy alone
+    assert "mismatch" in str(refusal("https://other.example/a"))
+
+
+def test_what_is_not_asked_of_a_proxy(proxy, raw_host, monkeypatch):
+    assert get(raw_host(FOUND)).body == b"found"  # this machine
+    assert "10.0.0.1" in str(refusal("http://shop.example/moved"))  # a redirect into a private network
+    monkeypatch.setenv("no_proxy", "shop.example")
+    refusal("http://shop.example/a")
+    assert [line.split()[1] for line in proxy] == ["http://shop.example/moved"]
+
+
+@pytest.mark.parametrize("address", ["socks5://127.0.0.1:1", "http://", "http://[::1", "x:y", "http://127.0.0.1:9"])
+def test_a_proxy_that_is_none_is_one_line(set_proxy, address):
+    set_proxy(address)
+    assert "HTTP_PROXY" in str(refusal("http://shop.example/"))
+
+
+def test_a_tunnel_that_is_refused_is_one_line(raw_host, set_proxy):
+    set_proxy(raw_host(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"))
+    assert "407" in str(refusal("https://shop.example/"))
