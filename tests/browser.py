@@ -47,6 +47,15 @@ def opened(folder: Path, width: int = 1400, height: int = 1100) -> Iterator:
         chromium.close()
 
 
+def serious(page: "playwright.sync_api.Page") -> list[str]:  # noqa: F821 - imported late
+    """What axe-core calls serious or critical on a page, a line each."""
+    import axe_playwright_python
+
+    page.evaluate(Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8") + ";0")
+    found = page.evaluate("axe.run({ preload: false })")["violations"]
+    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found if each["impact"] in ("serious", "critical")]
+
+
 def voila(notebook: Path, folder: Path) -> contextlib.AbstractContextManager[str]:
     """Voila over one notebook, keeping its files in `folder`: yields the address."""
     return _serving(folder, ["voila", str(notebook), "--Voila.ip=127.0.0.1"])

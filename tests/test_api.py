@@ -250,7 +250,7 @@ def test_the_gallery_and_the_openapi_page_are_there(client):
 
 @pytest.mark.browser
 def test_the_openapi_page_works_offline(client, tmp_path):
-    """No address but ours is asked for, and the browser's console is silent."""
+    """No address but ours is asked for, the console is silent, and axe-core finds nothing serious."""
     asked = []
     said = []
     with browser.opened(tmp_path) as page:
@@ -258,6 +258,7 @@ def test_the_openapi_page_works_offline(client, tmp_path):
         page.on("console", lambda message: said.append(message.text))
         page.goto(f"{client.base_url}/docs")
         page.locator(".opblock").first.wait_for()
+        assert browser.serious(page) == []
         page.locator(".opblock", has_text="/matches").first.click()
         page.get_by_text("The matches of one game's banner").first.wait_for()
     assert [url for url in asked if not url.startswith((str(client.base_url), "data:"))] == []

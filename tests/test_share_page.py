@@ -19,6 +19,7 @@ pytestmark = [
         not (browser.CHROMIUM and browser.PLAYWRIGHT), reason="no chromium (apt-get install chromium), or no playwright"
     ),
 ]
+POPULAR = 10
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +33,18 @@ def matches(games):
 
 
 @pytest.fixture(scope="module")
+def names(matches):
+    return dict(zip(matches.appids.tolist(), matches.names, strict=True))
+
+
+@pytest.fixture(scope="module")
 def album(matches):
     return {appid: Banner(appid, "", jpeg(appid)) for appid in matches.appids.tolist()}
 
 
 @pytest.fixture(scope="module")
 def extras(matches):
-    """The mirrored matches are the others backwards; one group of near-duplicates; a map of a few clusters."""
+    """The mirrored matches are the others backwards; one group of near-duplicates; a map of one cloud."""
     backwards = replace(matches, neighbours=matches.neighbours[:, ::-1].copy(), cosines=matches.cosines[:, ::-1].copy())
     places = np.random.default_rng(3).normal(size=(len(matches.appids), 2))
     return share.Extras(backwards, [matches.appids[:3]], places)
@@ -47,7 +53,7 @@ def extras(matches):
 @pytest.fixture(scope="module")
 def gallery(games, matches, album, extras, tmp_path_factory):
     folder = tmp_path_factory.mktemp("web") / "gallery"
-    popular = games["appid"][:10].tolist()
+    popular = games["appid"][:POPULAR].tolist()
     return share.gallery(matches, games, album, folder, pictures="folder", popular=popular, extras=extras)
 
 
@@ -63,7 +69,7 @@ def page(tmp_path_factory):
 
 
 def opened(page, gallery, place=""):
-    """The page from the disk, anew, its names loaded."""
+    """The page from the disk, loaded once more, with its names."""
     page.said.clear()
     page.goto("about:blank")
     page.goto(gallery.as_uri() + place)
@@ -79,20 +85,18 @@ def loaded(picture):
 
 def until(page, true):
     """Wait for an expression to be true; the page's policy forbids what playwright does for that."""
-    for _ in range(100):
+    for _ in range(200):
         if page.evaluate(true):
             return
         page.wait_for_timeout(50)
-    raise AssertionError(f"{true} did not come true in 5 s")
+    raise AssertionError(f"{true} did not come true in 10 s")
 
 
 def grid(page):
     return page.locator("#grid bdi").all_text_contents()
 
 
-def test_type_pick_and_go_on(page, gallery, matches):
-    names = dict(zip(matches.appids.tolist(), matches.names, strict=True))
-
+def test_type_pick_and_go_on(page, gallery, matches, names):
     def shows(appid):
         page.locator("#query p", has_text=f"appid {appid} ").wait_for()
         assert page.locator("#query h2").text_content() == names[appid]
@@ -123,13 +127,6 @@ def test_type_pick_and_go_on(page, gallery, matches):
     page.get_by_role("button", name="A random game").click()
     page.wait_for_url(lambda url: not url.endswith(f"#{second}"))
     assert page.said == []
-
-
-def test_an_address_with_an_appid_leads_there(page, gallery, games):
-    appid = int(games["appid"].iloc[20])
-    opened(page, gallery, f"#{appid}")
-    page.locator("#query").get_by_text(f"appid {appid}").wait_for()
-    assert page.title().startswith(games["name"].iloc[20])
 
 
 def test_hostile_names_are_text(page, gallery, games):
@@ -181,59 +178,128 @@ def test_search_in_the_page_answers_as_in_python(page, gallery):
     assert page.evaluate(script, {"names": names, "typed": typed}) == [index.find(each) for each in typed]
 
 
-def test_filters_leave_out_what_does_not_pass(page, gallery, games, matches, extras):
+def test_filters_leave_out_what_does_not_pass_and_stand_in_the_link(page, gallery, games, matches, extras, names):
     table = games.set_index("appid")
     appid = int(matches.appids[0])
-    opened(page, gallery, f"#{appid}")
-    page.locator("#grid li").first.wait_for()
     near = matches.of(appid)[0].tolist()
-    names = dict(zip(matches.appids.tolist(), matches.names, strict=True))
     tag = table.loc[near[0], "tags"][0]
-    page.get_by_text("Filters", exact=True).click()
+    others = [near[at] for at in matching.by_others(np.array(near), appid, games)]
+    opened(page, gallery, f"#{appid}")
+    page.get_by_text("Filters (among its 8 stored matches)").click()
+
+    def shows(passing):
+        assert grid(page) == [names[each] for each in passing]
+        link = page.url
+        opened(page, gallery, link.partition("index.html")[2])
+        page.locator("#grid li").first.wait_for()
+        assert grid(page) == [names[each] for each in passing]
+        page.goto(gallery.as_uri() + f"#{appid}")
+        until(page, "document.querySelectorAll('#grid bdi').length === 8")
+
     page.locator("#tag").select_option(label=tag)
-    assert grid(page) == [names[each] for each in near if tag in table.loc[each, "tags"]]
-    page.locator("#tag").select_option(label="any")
+    shows([each for each in near if tag in table.loc[each, "tags"]])
     page.locator("#score").fill("80")
-    assert grid(page) == [names[each] for each in near if table.loc[each, "review_score"] >= 80]
-    page.locator("#score").fill("")
+    shows([each for each in near if table.loc[each, "review_score"] >= 80])
     page.locator("#others").check()
-    assert grid(page) == [names[near[at]] for at in matching.by_others(np.array(near), appid, games)]
-    page.locator("#others").uncheck()
+    shows(others)
     page.locator("#distinct").check()
-    assert grid(page) == [names[each] for each in near if each not in extras.groups[0]]
-    page.locator("#distinct").uncheck()
+    shows([each for each in near if each not in extras.groups[0]])
     page.locator("#mirrored").check()
-    assert grid(page) == [names[each] for each in reversed(near)]
-    page.locator("#mirrored").uncheck()
+    shows(near[::-1])
+    page.locator("#others").check()
+    page.locator("#grid li > a").first.click()
+    page.locator("#query p", has_text=f"appid {others[0]} ").wait_for()
+    assert page.url.endswith(f"#{others[0]}?others=1")
     page.locator("#year").fill("2099")
-    page.get_by_text("None of its 8 matches passes these filters.").wait_for()
-    page.locator("#year").fill("")
+    page.get_by_text("None of its 8 stored matches passes these filters.").wait_for()
     assert page.said == []
 
 
-def test_the_map_zooms_tells_and_leads_to_a_game(page, gallery, matches):
+def test_home_fills_the_page_as_far_as_somebody_looks(page, gallery, games, names):
+    opened(page, gallery)
+    until(page, f"document.querySelectorAll('#grid li').length > {2 * POPULAR}")
+    for _ in range(20):
+        page.mouse.wheel(0, 5000)
+        page.wait_for_timeout(50)
+    until(page, f"document.querySelectorAll('#grid li').length === {len(names)}")
+    order = games.sort_values(["review_count", "appid"], ascending=[False, True])["appid"].tolist()
+    first = games["appid"][:POPULAR].tolist()
+    rest = [appid for appid in order if appid in names and appid not in first]
+    assert grid(page) == [names[appid] for appid in first + rest]
+    assert page.get_by_role("link", name="As a list to post").get_attribute("href") == "popular.md"
+
+
+# ------------------------------------------------------------ the map
+
+FILLED = "[...plane.seats.keys()].every(row => plane.picture(row).complete)"
+
+
+def seats(page):
+    until(page, "plane.seats.size > 0 && !plane.waiting")
+    return [(row, cell) for row, cell in page.evaluate("[...plane.seats]")]
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_the_map_shows_banners_at_every_zoom(page, gallery, width):
+    """One a cell, none over another, the most reviewed first; in the end none is hidden, and one is always in sight."""
+    page.set_viewport_size({"width": width, "height": 900})
     opened(page, gallery, "#map")
-    page.locator("#plane").wait_for()
-    until(page, "plane.shown?.length > 0")
-    everything = page.evaluate("plane.shown.length")
-    assert everything == len(matches.appids)
-    place = page.evaluate("[plane.x(0), plane.y(0)]")
-    box = page.locator("#plane").bounding_box()
-    page.mouse.move(box["x"] + place[0], box["y"] + place[1])
-    page.locator("#tip bdi").wait_for()
-    shown = page.locator("#tip bdi").text_content()
-    row = page.evaluate("([x, y]) => plane.nearest(x, y)", place)
-    assert shown == page.evaluate("row => index.names[row]", row)
-    page.locator("#plane").focus()
-    for _ in range(6):
-        page.keyboard.press("+")
-    until(page, f"plane.shown.length < {everything}")
-    page.keyboard.press("0")
-    until(page, f"plane.shown.length === {everything}")
-    page.mouse.click(box["x"] + place[0], box["y"] + place[1])
-    chosen = page.evaluate("row => index.appids[row]", row)
-    page.wait_for_url(lambda url: url.endswith(f"#{chosen}"))
+    shown = dict(seats(page))
+    across = page.locator("#plane").bounding_box()["width"]
+    assert 0 in shown
+    assert all(cell["wide"] > 40 for cell in shown.values())
+    corners = {(round(cell["x"]), round(cell["y"])) for cell in shown.values()}
+    assert len(corners) == len(shown) > 50
+    until(page, FILLED)
+    wheel = page.locator("#plane").bounding_box()
+    for _ in range(40):
+        page.mouse.move(wheel["x"] + across * 0.9, wheel["y"] + 30)
+        page.mouse.wheel(0, -200)
+        shown = dict(seats(page))
+        assert shown
+    assert page.evaluate("plane.hidden") == 0
+    assert max(cell["wide"] for cell in shown.values()) > 120
+    page.get_by_role("button", name="Show all of the map").click()
+    until(page, "plane.scale === 1 && plane.left === 0")
+    page.set_viewport_size({"width": 1400, "height": 1100})
     assert page.said == []
+
+
+def test_a_click_on_a_drawn_banner_is_that_game(page, gallery):
+    opened(page, gallery, "#map")
+    box = page.locator("#plane").bounding_box()
+    for row, cell in seats(page)[::17]:
+        for right, down in ((0.1, 0.1), (0.5, 0.5), (0.9, 0.9)):
+            x, y = cell["x"] + right * cell["wide"], cell["y"] + down * cell["high"]
+            assert page.evaluate("([x, y]) => plane.at(x, y)", [x, y]) == row
+    row, cell = seats(page)[-1]
+    page.mouse.move(box["x"] + cell["x"] + 5, box["y"] + cell["y"] + 5)
+    assert page.locator("#tip bdi").text_content() == page.evaluate("row => index.names[row]", row)
+    page.mouse.down()
+    page.mouse.up()
+    page.wait_for_url(f"**#{page.evaluate('row => index.appids[row]', row)}")
+    assert page.said == []
+
+
+def test_arrows_and_enter_choose_on_the_map(page, gallery):
+    opened(page, gallery, "#map")
+    seats(page)
+    page.locator("#plane").focus()
+    met = set()
+    for key in ["ArrowRight"] * 4 + ["+"] * 8 + ["ArrowDown"] * 6 + ["ArrowLeft"] * 6:
+        page.keyboard.press(key)
+        shown = dict(seats(page))
+        chosen = page.evaluate("plane.chosen")
+        assert chosen in shown
+        met.add(chosen)
+    assert len(met) > 8
+    assert page.locator("#tip bdi").text_content() == page.evaluate("index.names[plane.chosen]")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**#{page.evaluate('index.appids[plane.chosen]')}")
+    assert page.said == []
+
+
+# ------------------------------------------------------------ the other views
 
 
 def test_the_views_of_unique_games_and_near_duplicates(page, gallery, matches):
@@ -241,25 +307,28 @@ def test_the_views_of_unique_games_and_near_duplicates(page, gallery, matches):
     page.get_by_role("heading", name="The most unique banners").wait_for()
     table = matching.most_unique(matches, 250)
     assert grid(page) == table["name"].tolist()
+    assert page.get_by_role("link", name="Nearest").first.get_attribute("href") == f"#{table['nearest'].iloc[0]}"
     opened(page, gallery, "#duplicates")
-    page.get_by_text("3 games", exact=True).wait_for()
+    least, most = (f"{each:.2f}" for each in (matches.cosines[:3, 0].min(), matches.cosines[:3, 0].max()))
+    page.get_by_text(f"3 games, cosine {least} to {most}", exact=True).wait_for()
     assert grid(page) == matches.names[:3].tolist()
+    assert page.get_by_role("link", name="As a list to post").get_attribute("href") == "duplicates.md"
 
 
-def test_a_light_page_for_who_prefers_light(page, gallery):
-    ground = "getComputedStyle(document.body).backgroundColor"
-    opened(page, gallery)
-    page.emulate_media(color_scheme="dark")
-    dark = page.evaluate(ground)
-    page.emulate_media(color_scheme="light")
-    assert page.evaluate(ground) != dark
+@pytest.mark.parametrize("place", ["", "#90000010", "#map", "#unique", "#duplicates"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(page, gallery, place, scheme):
+    page.emulate_media(color_scheme=scheme)
+    opened(page, gallery, place)
+    page.locator("#heading h2").wait_for()
+    assert browser.serious(page) == []
 
 
 def test_without_reviews_games_are_shown_from_a_to_z(page, games, matches, tmp_path):
     gallery = share.gallery(matches, games.assign(review_count=0), {}, tmp_path / "gallery")
     opened(page, gallery)
     page.get_by_role("heading", name="Games from A to Z").wait_for()
-    assert grid(page) == sorted(matches.names.tolist(), key=str.casefold)[:100]
+    assert grid(page)[:100] == sorted(matches.names.tolist(), key=str.casefold)[:100]
 
 
 def test_empty_and_error_states(page, games, matches, tmp_path):
@@ -281,13 +350,18 @@ def test_empty_and_error_states(page, games, matches, tmp_path):
     page.locator("#query h2").wait_for()
 
 
-def test_pictures_in_the_folder_are_shown_on_a_phone(page, games, matches, tmp_path):
-    album = {appid: Banner(appid, "", jpeg(appid)) for appid in matches.appids.tolist()[1:]}
-    gallery = share.gallery(matches, games, album, tmp_path / "gallery", pictures="folder")
+@pytest.mark.parametrize("place", ["", "#90000020", "#90000010", "#map", "#unique", "#duplicates"])
+def test_nothing_is_wider_than_a_phone(page, games, matches, album, extras, tmp_path_factory, place):
+    without_one = {appid: banner for appid, banner in album.items() if appid != matches.appids[0]}
+    folder = tmp_path_factory.mktemp("phone") / "gallery"
+    gallery = share.gallery(matches, games, without_one, folder, pictures="folder", extras=extras)
     page.set_viewport_size({"width": 390, "height": 844})
-    opened(page, gallery, f"#{matches.appids[1]}")
-    loaded(page.locator("#query img"))
+    opened(page, gallery, place)
+    page.locator("#heading h2").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    opened(page, gallery, f"#{matches.appids[0]}")
-    page.locator("#query .missing").wait_for()
+    if place == "#90000010":
+        page.locator("#query .missing").wait_for()
+    elif place == "#90000020":
+        loaded(page.locator("#query img"))
+    page.set_viewport_size({"width": 1400, "height": 1100})
     assert page.said == []

@@ -2,6 +2,8 @@
 // Data come as scripts that call gallery(file, data), since fetch() is closed to pages opened from a disk.
 // Names are text that anybody may have written: they are only ever set as text or as an attribute's value.
 
+const MORE = 48;     // games that are shown at a time as the end of home comes into sight
+const ASKED = 600;   // games from which on they have to be asked for
 const arrived = new Map(), asked = new Map();
 function gallery(file, data) { arrived.set(file, data); }
 
@@ -25,7 +27,7 @@ function make(tag, properties = {}, ...children) {
 
 const [text, list, grid, query, heading, message, world, filters] =
   ["text", "list", "grid", "query", "heading", "message", "world", "filters"].map(id => document.getElementById(id));
-let start, index, found = [], chosen = -1, current = null;
+let start, index, found = [], chosen = -1, current = null, feed = null;
 
 // ------------------------------------------------------------ the search box and its list
 
@@ -57,7 +59,7 @@ function pick(at) {
   text.value = "";
   offer();
   text.blur();
-  location.hash = appid;
+  location.hash = appid + filterLink();
 }
 
 text.oninput = offer;
@@ -92,20 +94,24 @@ function banner(name, picture, mirrored = false) {
   return box;
 }
 
-function card(appid, [name, picture], note) {
-  const facts = make("p", {}, ...(note === undefined ? [] : [make("span", { textContent: note, title: "cosine: 1 is the same direction" })]));
+function card(appid, [name, picture], cosine, nearest) {  // nearest: [appid, name], to be linked
+  const facts = make("p", {}), link = appid => `#${appid}${filterLink()}`;
+  if (cosine !== undefined) facts.append(make("span", { textContent: cosine.toFixed(2), title: "cosine: 1 is the same direction" }));
+  if (nearest) facts.append(make("a", { href: link(nearest[0]), textContent: "Nearest", title: nearest[1] }));
   if (linked(appid)) facts.append(make("a", { href: linked(appid), target: "_blank", rel: "noopener", textContent: "Store", ariaLabel: `Store page of ${name}` }));
-  return make("li", {}, make("a", { href: `#${appid}`, title: name }, banner(name, picture), make("bdi", { textContent: name })), facts);
+  return make("li", {}, make("a", { href: link(appid), title: name }, banner("", picture), make("bdi", { textContent: name })), facts);
 }
 
-function show({ title = "", about = "", game = null, cards = [], say = "", again = null, withMap = false }) {
+function show({ title = "", about = "", file = null, game = null, cards = [], say = "", again = null, withMap = false }) {
   document.title = title ? `${title} · games that look alike` : "Games that look alike";
   document.getElementById("view").className = game ? "game" : "";
   query.hidden = filters.hidden = !game;
   world.hidden = !withMap;
+  feed = null;
   if (game) describeQuery(game);
-  const shown = cards.length || withMap || game;
-  heading.replaceChildren(...(shown ? [make("h2", { textContent: game ? "Look most like it" : title }), make("p", { id: "about", textContent: about })] : []));
+  const said = make("p", { id: "about", textContent: about });
+  if (file) said.append(" ", make("a", { href: file, textContent: "As a list to post" }));
+  heading.replaceChildren(...(cards.length || withMap || game ? [make("h2", { textContent: game ? "Look most like it" : title }), said] : []));
   grid.replaceChildren(...cards);
   message.replaceChildren(say);
   if (again) message.append(make("button", { textContent: "Try again", onclick: again }));
@@ -126,62 +132,97 @@ function describeQuery({ appid, details }) {
 }
 
 function showGame({ appid, chunk }) {
-  const wanted = chosenFilters(), details = chunk.shown[appid];
+  const wanted = chosenFilters(start.tags), details = chunk.shown[appid];
   const [appids, cosines] = (wanted.mirrored && chunk.mirrored ? chunk.mirrored : chunk.matches)[appid];
   const places = filtered(wanted, details, appids, chunk.shown);
   show({ title: details[0], game: { appid, details },
     about: "The cosine stands below each banner. Click one to go on from there.",
-    cards: places.map(at => card(appids[at], chunk.shown[appids[at]], cosines[at].toFixed(2))),
-    say: places.length ? "" : `None of its ${appids.length} matches passes these filters.` });
+    cards: places.map(at => card(appids[at], chunk.shown[appids[at]], cosines[at])),
+    say: places.length ? "" : `None of its ${appids.length} stored matches passes these filters.` });
+  filters.querySelector("summary").textContent = `Filters (among its ${appids.length} stored matches)`;
+  if (filterLink()) filters.open = true;
 }
 
 // ------------------------------------------------------------ the views
 
-function landing() {
+function home() {
   const cards = start.popular.map(appid => card(appid, start.shown[appid]));
   const title = start.reviewed ? "Popular games" : "Games from A to Z";
-  show({ title, about: `Click one to see which of ${start.games.toLocaleString("en")} games look most like it.`, cards, say: cards.length ? "" : "There are no games here yet." });
+  show({ title, about: `Click one to see which of ${start.games.toLocaleString("en")} games look most like it.`, file: "popular.md", cards, say: start.games ? "" : "There are no games here yet." });
+  feed = others();
+  watchEnd();
+}
+
+async function* others() {  // cards of the games that are not popular, in rows that fill the page
+  const [{ appids, names }, pictures] = await Promise.all([load("names"), load("pictures")]), first = new Set(start.popular);
+  const rows = appids.keys().filter(row => !first.has(appids[row]));
+  for (const row of rows) yield card(appids[row], [names[row], pictures[row]]);
+}
+
+async function more(count = MORE) {
+  const from = feed;
+  for (let at = 0; from && from === feed && at < count; at++) {
+    const { value, done } = await from.next();
+    if (done) feed = null;
+    else if (from === feed) grid.append(value);
+  }
+  watchEnd();
+}
+
+const end = new IntersectionObserver(seen => { if (seen.some(each => each.isIntersecting)) { end.disconnect(); more().catch(() => {}); } }, { rootMargin: "600px" });
+function watchEnd() {  // after some thousand pixels somebody has to ask, or the end of the page could never be reached
+  end.disconnect();
+  message.replaceChildren();
+  if (!feed) return;
+  if (grid.children.length < ASKED) end.observe(message);
+  else message.append(make("button", { textContent: "More games", onclick: () => more() }));
 }
 
 async function unique() {
   const { unique: games, shown } = await load("lists");
-  show({ title: "The most unique banners", about: "Their nearest neighbour is further than that of any other game: its cosine stands below.",
-    cards: games.map(([appid, , cosine]) => card(appid, shown[appid], cosine.toFixed(2))) });
+  show({ title: "The most unique banners", about: "Their nearest neighbour is further than that of any other game: its cosine stands below.", file: "unique.md",
+    cards: games.map(([appid, nearest, cosine]) => card(appid, shown[appid], cosine, [nearest, shown[nearest][0]])) });
 }
 
 async function duplicates() {
-  const { groups, shown } = await load("lists");
-  const cards = groups.flatMap(group => [make("li", { className: "heading", textContent: `${group.length} games` }), ...group.map(appid => card(appid, shown[appid]))]);
-  show({ title: "Banners that are nearly the same", about: "Games linked by a cosine so high that one banner may be a copy of the other.", cards, say: cards.length ? "" : "There are none." });
+  const { groups, cosines, shown } = await load("lists");
+  const cards = groups.flatMap((group, at) => {
+    const [least, most] = [Math.min(...cosines[at]).toFixed(2), Math.max(...cosines[at]).toFixed(2)];
+    const title = make("li", { className: "heading", textContent: `${group.length} games, cosine ${least === most ? least : `${least} to ${most}`}` });
+    return [title, ...group.map((appid, member) => card(appid, shown[appid], cosines[at][member]))];
+  });
+  show({ title: "Banners that are nearly the same", about: "Games linked by a cosine so high that one banner may be a copy of the other; below each, that to its nearest.",
+    file: groups.length ? "duplicates.md" : null, cards, say: cards.length ? "" : "There are none." });
 }
 
 async function openMap() {
   const [places, pictures] = await Promise.all([load("map"), load("pictures"), load("names")]);
   const names = arrived.get("names");
-  show({ title: "The map", about: "Banners that look alike lie close together. Scroll or pinch to zoom, drag to pan, click a game to see its matches.", withMap: true });
+  show({ title: "The map", about: "Banners that look alike lie close together. Scroll or pinch to see more of them, drag to move, click one for its matches.", withMap: true });
   const describe = (tip, row) => tip.replaceChildren(banner(names.names[row], pictures[row]), make("bdi", { textContent: names.names[row] }));
-  plane.open(places, pictures, start.pictures, row => { location.hash = names.appids[row]; }, describe);
+  plane.open(places, pictures, start.pictures, row => { location.hash = names.appids[row] + filterLink(); }, describe);
 }
 
-async function openGame(place) {
-  const appid = Number(place), chunk = await load(String(Math.floor(appid / 10) % start.chunks));
-  if (place !== location.hash.slice(1)) return;  // somebody went on meanwhile
+async function openGame(place, link) {
+  const hash = location.hash, appid = Number(place), chunk = await load(String(Math.floor(appid / 10) % start.chunks));
+  if (hash !== location.hash) return;  // somebody went on meanwhile
   current = chunk.matches[appid] ? { appid, chunk } : null;
+  takeFilters(link);
   if (current) showGame(current);
   else show({ say: `No game here has the appid ${appid}. Type a name above, or take a random game.` });
 }
 
 async function route() {
-  const place = location.hash.slice(1), views = { "": landing, unique, duplicates, map: openMap };
+  const hash = location.hash, [place, link] = hash.slice(1).split("?"), views = { "": home, unique, duplicates, map: openMap };
   try {
-    start ??= await load("start");
+    if (!start) { start = await load("start"); describe(); }
     current = null;
     if (Object.hasOwn(views, place)) await views[place]();
-    else if (/^\d{1,15}$/.test(place)) await openGame(place);
+    else if (/^\d{1,15}$/.test(place)) await openGame(place, link);
     else show({ say: `${JSON.stringify(place)} is no appid. Type a name above, or take a random game.` });
     window.scrollTo(0, 0);
   } catch (error) {
-    if (place === location.hash.slice(1)) show({ say: error.message, again: begin });
+    if (hash === location.hash) show({ say: error.message, again: begin });
   }
 }
 
@@ -189,15 +230,14 @@ function describe() {
   document.getElementById("untrained").hidden = start.trained;
   document.getElementById("made").textContent = start.made;
   document.getElementById("to-map").hidden = !start.map;
-  document.getElementById("to-duplicates").hidden = document.getElementById("distinct-label").hidden = !start.groups;
+  for (const id of ["to-duplicates", "duplicates-list", "distinct-label"]) document.getElementById(id).hidden = !start.groups;
   document.getElementById("mirrored-label").hidden = !start.mirrored;
-  if (document.getElementById("tag").options.length === 1) offerTags(start.tags);
+  offerTags(start.tags);
 }
 
 async function begin() {
   await route();
   if (!start) return;
-  describe();
   await new Promise(done => requestAnimationFrame(() => setTimeout(done)));  // what is there is painted before the names come
   try {
     const { appids, names } = await load("names");
@@ -209,11 +249,15 @@ async function begin() {
   }
 }
 
-filters.oninput = () => { if (current) showGame(current); };
+filters.oninput = () => {
+  if (!current) return;
+  history.replaceState(null, "", `#${current.appid}${filterLink()}`);
+  showGame(current);
+};
 filters.querySelector("form").onsubmit = event => event.preventDefault();
 document.getElementById("random").onclick = () => {
   const appids = index?.appids ?? start?.popular ?? [];
-  if (appids.length) location.hash = appids[Math.floor(Math.random() * appids.length)];
+  if (appids.length) location.hash = appids[Math.floor(Math.random() * appids.length)] + filterLink();
 };
 window.onhashchange = route;
 listenToMap();

@@ -1,152 +1,213 @@
 "use strict";
-// The map: every game is a point; where points are far enough apart on the screen, its banner is drawn instead.
+// The map: a mosaic of banners at every zoom. Each level of zoom halves the cells of the level before. A cell shows the
+// most reviewed of its games, and games that are left over take free cells close by. Where none is hidden any more,
+// going nearer makes the banners larger. Rows are games, the most reviewed first.
 
 const STEPS = 10000;  // of the coordinates in data/map.js
-const NEAR = 30;      // pixels a banner needs
-const MOST = 160;     // banners drawn at a time
+const CELL = 64;      // pixels of a banner's width, about
+const RATIO = 1.5;    // a banner's height over its width
+const GAP = 3;
+const REACH = 2;      // cells that a banner may be moved
+const DEEPEST = 9;    // levels; a cell is smaller than a step then
+const GROWN = 3;      // times as wide as CELL is a banner at most
+const KEPT = 2000;    // pictures in memory
+
+const AROUND = [];
+for (let down = -REACH; down <= REACH; down++) for (let across = -REACH; across <= REACH; across++) AROUND.push([across, down]);
+AROUND.sort((one, other) => Math.hypot(one[0], RATIO * one[1]) - Math.hypot(other[0], RATIO * other[1])).shift();
 
 const plane = {
-  places: null, pictures: null, base: "", pick: () => {}, describe: () => {},
-  scale: 1, left: 0, top: 0,  // the canvas shows 1 / scale of the map's width and height from (left, top) on
-  images: new Map(), waiting: false,
+  x: [], y: [], level: 0, scale: 1, left: 0, top: 0,  // in sight is 1 / scale of the map's width and height from (left, top) on
+  seats: new Map(), hidden: 0, chosen: -1, images: new Map(), waiting: false,
 
   open(places, pictures, base, pick, describe) {
-    Object.assign(this, { places, pictures, base, pick, describe });
-    this.canvas = document.getElementById("plane");
+    if (!this.x.length) {
+      this.x = Float64Array.from(places.x, x => Math.min(x / STEPS, 1 - 1e-9));
+      this.y = Float64Array.from(places.y, y => Math.min(1 - y / STEPS, 1 - 1e-9));
+    }
+    Object.assign(this, { pictures, base, pick, describe, canvas: document.getElementById("plane"), chosen: -1 });
+    this.measure();
     this.fit();
   },
 
+  measure() {
+    Object.assign(this, { width: this.canvas.clientWidth, height: this.canvas.clientHeight });
+    this.columns = Math.max(Math.round(this.width / Math.min(CELL, this.width / 7)), 1);  // at the first level
+    this.lines = Math.max(Math.round(this.height / (RATIO * this.width / this.columns)), 1);
+  },
+
   fit() {
-    this.scale = 0.92;
-    this.left = this.top = 0.5 - 0.5 / this.scale;
+    Object.assign(this, { level: 0, scale: 1, left: 0, top: 0 });
     this.draw();
   },
 
-  across() { return this.canvas.clientWidth * this.scale; },  // pixels of the whole map
-  down() { return this.canvas.clientHeight * this.scale; },
-  x(row) { return (this.places.x[row] / STEPS - this.left) * this.across(); },
-  y(row) { return (1 - this.places.y[row] / STEPS - this.top) * this.down(); },
+  zoom(factor, x = this.width / 2, y = this.height / 2) {
+    const left = this.left + x / this.width / this.scale, top = this.top + y / this.height / this.scale;  // what lies there stays there
+    const level = Math.min(Math.max(Math.round(Math.log2(this.scale * factor)), 0), DEEPEST);
+    if (this.hidden || level < this.level) this.level = level;
+    this.scale = Math.min(Math.max(this.scale * factor, 1), GROWN * 2 ** this.level);
+    this.moveTo(left - x / this.width / this.scale, top - y / this.height / this.scale);
+    this.seat();
+    if (!this.seats.size) this.show(this.closest());
+  },
 
-  zoom(factor, x = this.canvas.clientWidth / 2, y = this.canvas.clientHeight / 2) {
-    const [left, top] = [this.left + x / this.across(), this.top + y / this.down()];  // what lies there stays there
-    this.scale = Math.min(Math.max(this.scale * factor, 0.5), 4000);
-    this.left = left - x / this.across();
-    this.top = top - y / this.down();
+  pan(x, y) { this.moveTo(this.left - x / this.width / this.scale, this.top - y / this.height / this.scale); },
+
+  moveTo(left, top) {
+    const most = 1 - 1 / this.scale;
+    this.left = Math.min(Math.max(left, 0), most);
+    this.top = Math.min(Math.max(top, 0), most);
     this.draw();
   },
 
-  pan(x, y) {
-    this.left -= x / this.across();
-    this.top -= y / this.down();
-    this.draw();
+  closest(right = 0, down = 0) {  // the game closest to the middle of what is in sight, or of those to one side
+    const middle = [this.left + 0.5 / this.scale, this.top + 0.5 / this.scale];
+    let best = -1, least = Infinity;
+    for (let row = 0; row < this.x.length; row++) {
+      const across = this.x[row] - middle[0], along = this.y[row] - middle[1];
+      const away = Math.abs(across) + Math.abs(along), isThere = !(right || down) || across * right + along * down > away / 2;
+      if (isThere && away < least) [best, least] = [row, away];
+    }
+    return best;
+  },
+
+  show(row) {
+    this.moveTo(this.x[row] - 0.5 / this.scale, this.y[row] - 0.5 / this.scale);
+    this.seat();
   },
 
   draw() {  // once a frame, however often it is asked
-    if (this.waiting || !this.places) return;
+    if (this.waiting || !this.canvas) return;
     this.waiting = true;
     requestAnimationFrame(() => { this.waiting = false; this.paint(); });
   },
 
-  visible() {
-    const rows = [], { clientWidth: width, clientHeight: height } = this.canvas;
-    for (let row = 0; row < this.places.x.length; row++) {
-      const x = this.x(row), y = this.y(row);
-      if (x > -60 && x < width + 60 && y > -60 && y < height + 60) rows.push(row);
+  seat() {  // give the games in sight their cells
+    const { x, y, left, top, scale } = this, columns = this.columns << this.level, lines = this.lines << this.level;
+    const first = Math.max(Math.floor(left * columns) - REACH, 0), across = Math.min(Math.ceil((left + 1 / scale) * columns) + REACH, columns) - first;
+    const upper = Math.max(Math.floor(top * lines) - REACH, 0), high = Math.min(Math.ceil((top + 1 / scale) * lines) + REACH, lines) - upper;
+    const taken = new Int32Array(across * high).fill(-1), asked = new Uint8Array(taken.length), others = [];
+    this.hidden = 0;
+    for (let row = 0; row < x.length; row++) {
+      const column = Math.floor(x[row] * columns) - first, line = Math.floor(y[row] * lines) - upper, cell = line * across + column;
+      if (column < 0 || column >= across || line < 0 || line >= high) continue;
+      if (taken[cell] < 0) taken[cell] = row;
+      else if (asked[cell] < AROUND.length) { asked[cell]++; others.push([row, column, line]); }
+      else this.hidden++;
     }
-    return rows;
+    for (const [row, column, line] of others) {
+      const isFree = ([right, down]) => column + right >= 0 && column + right < across && taken[(line + down) * across + column + right] === -1;
+      const place = AROUND.find(isFree);
+      if (place) taken[(line + place[1]) * across + column + place[0]] = row;
+      else this.hidden++;
+    }
+    this.seats = new Map();
+    taken.forEach((row, cell) => { if (row >= 0) this.place(row, first + cell % across, upper + Math.floor(cell / across)); });
+  },
+
+  place(row, column, line) {  // note where on the screen a game's cell is, if it is in sight
+    const wide = this.width * this.scale / (this.columns << this.level), high = this.height * this.scale / (this.lines << this.level);
+    const x = column * wide - this.left * this.width * this.scale, y = line * high - this.top * this.height * this.scale;
+    if (x + wide > 0 && x < this.width && y + high > 0 && y < this.height) this.seats.set(row, { x, y, wide, high });
   },
 
   paint() {
-    const { clientWidth: width, clientHeight: height } = this.canvas, ratio = window.devicePixelRatio || 1;
-    this.canvas.width = width * ratio;
-    this.canvas.height = height * ratio;
-    const pen = this.canvas.getContext("2d");
+    const ratio = window.devicePixelRatio || 1, colours = getComputedStyle(document.documentElement), pen = this.canvas.getContext("2d");
+    this.seat();
+    if (!this.seats.has(this.chosen)) this.chosen = -1;
+    Object.assign(this.canvas, { width: this.width * ratio, height: this.height * ratio });
     pen.scale(ratio, ratio);
-    pen.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--accent");
-    this.shown = this.visible();
-    pen.globalAlpha = this.shown.length > 5000 ? 0.55 : 0.9;
-    const dot = this.shown.length > 5000 ? 2 : 4;
-    for (const row of this.shown) pen.fillRect(this.x(row) - dot / 2, this.y(row) - dot / 2, dot, dot);
-    pen.globalAlpha = 1;
-    const side = Math.min(Math.max(Math.sqrt(width * height / Math.max(this.shown.length, 1) / 1.5) * 0.8, 0), 120);
-    if (side >= NEAR && this.shown.length <= MOST * 2) this.shown.slice(0, MOST).forEach(row => this.banner(pen, row, side));
-  },
-
-  banner(pen, row, width) {
-    const picture = this.picture(row);
-    if (picture?.complete && picture.naturalWidth) pen.drawImage(picture, this.x(row) - width / 2, this.y(row) - width * 0.75, width, width * 1.5);
+    for (const [row, { x, y, wide, high }] of this.seats) {
+      const width = Math.min(wide, high / RATIO) - GAP, height = RATIO * width, left = x + (wide - width) / 2, top = y + (high - height) / 2;
+      const picture = this.picture(row);
+      pen.fillStyle = colours.getPropertyValue("--empty");
+      if (picture?.complete && picture.naturalWidth) pen.drawImage(picture, left, top, width, height);
+      else pen.fillRect(left, top, width, height);
+      if (row !== this.chosen) continue;
+      Object.assign(pen, { strokeStyle: colours.getPropertyValue("--accent"), lineWidth: 4 });
+      pen.strokeRect(left, top, width, height);
+    }
   },
 
   picture(row) {
-    const tail = this.pictures[row];
-    if (!tail) return null;
-    if (!this.images.has(row)) {
-      const image = new Image();
-      image.onload = () => this.draw();
-      image.src = this.base + tail;
-      this.images.set(row, image);
-      if (this.images.size > 2000) this.images.delete(this.images.keys().next().value);
+    if (this.pictures[row] && !this.images.has(row)) {
+      this.images.set(row, Object.assign(new Image(), { onload: () => this.draw(), src: this.base + this.pictures[row] }));
+      if (this.images.size > KEPT) this.images.delete(this.images.keys().next().value);
     }
     return this.images.get(row);
   },
 
-  nearest(x, y, reach = 40) {
-    let best = -1, least = reach * reach;
-    for (const row of this.shown ?? []) {
-      const apart = (this.x(row) - x) ** 2 + (this.y(row) - y) ** 2;
-      if (apart < least) { least = apart; best = row; }
+  at(x, y) {  // the game whose cell holds a point, -1 where none does
+    for (const [row, cell] of this.seats) if (x >= cell.x && x < cell.x + cell.wide && y >= cell.y && y < cell.y + cell.high) return row;
+    return -1;
+  },
+
+  middle(row) {
+    const { x, y, wide, high } = this.seats.get(row) ?? { x: this.width / 2, y: this.height / 2, wide: 0, high: 0 };
+    return [x + wide / 2, y + high / 2];
+  },
+
+  step(right, down) {  // choose the next game to one side, and return it; where there is none in sight, go to one beyond
+    const [x, y] = this.middle(this.chosen);
+    let best = -1, least = Infinity;
+    for (const row of this.seats.keys()) {
+      const [across, along] = this.middle(row), ahead = (across - x) * right + (along - y) * down;
+      const aside = Math.abs((across - x) * down) + Math.abs((along - y) * right);
+      if (row !== this.chosen && ahead > 1 && ahead + 2 * aside < least) [best, least] = [row, ahead + 2 * aside];
     }
-    return best;
+    const beyond = best < 0 ? this.closest(right, down) : -1;
+    if (beyond >= 0) {
+      this.show(beyond);
+      best = this.at(this.width / 2, this.height / 2);
+    }
+    if (best < 0) return this.chosen;
+    const cell = this.seats.get(best), inside = (start, size, whole) => Math.max(-start, 0) + Math.min(whole - start - size, 0);
+    this.pan(inside(cell.x, cell.wide, this.width), inside(cell.y, cell.high, this.height));
+    this.seat();
+    return this.chosen = best;
   },
 };
 
 function listenToMap() {
-  const canvas = document.getElementById("plane"), tip = document.getElementById("tip");
-  const held = new Map();
+  const canvas = document.getElementById("plane"), tip = document.getElementById("tip"), held = new Map();
   let moved = false;
-  canvas.onpointerdown = event => { held.set(event.pointerId, event); moved = false; canvas.setPointerCapture(event.pointerId); };
-  canvas.onpointermove = event => {
-    const before = held.get(event.pointerId);
-    if (!before) return hover(event);
-    tip.hidden = true;
-    const others = [...held.values()].filter(each => each.pointerId !== event.pointerId);
-    if (others.length) pinch(before, event, others[0]);
-    else if (moved || Math.hypot(event.offsetX - before.offsetX, event.offsetY - before.offsetY) > 3) {
-      moved = true;
-      plane.pan(event.offsetX - before.offsetX, event.offsetY - before.offsetY);
-    } else return;
-    held.set(event.pointerId, event);
-  };
-  function pinch(before, now, other) {
-    moved = true;
-    const span = each => Math.hypot(each.offsetX - other.offsetX, each.offsetY - other.offsetY);
-    plane.zoom(span(now) / Math.max(span(before), 1), (now.offsetX + other.offsetX) / 2, (now.offsetY + other.offsetY) / 2);
-  }
-  function hover(event) {
-    const row = plane.nearest(event.offsetX, event.offsetY);
+  const tell = (row, x, y) => {
     tip.hidden = row < 0;
     if (row < 0) return;
     plane.describe(tip, row);
-    tip.style.left = `${Math.min(event.offsetX + 16, canvas.clientWidth - 160)}px`;
-    tip.style.top = `${Math.max(Math.min(event.offsetY + 16, canvas.clientHeight - 260), 0)}px`;
-  }
+    tip.classList.toggle("named", plane.seats.get(row)?.wide > 110);  // the banner itself is large enough
+    tip.style.left = `${Math.max(Math.min(x + 16, plane.width - 160), 0)}px`;
+    tip.style.top = `${Math.max(Math.min(y + 16, plane.height - 270), 0)}px`;
+  };
+  canvas.onpointerdown = event => { held.set(event.pointerId, event); moved = false; canvas.setPointerCapture(event.pointerId); };
+  canvas.onpointermove = event => {
+    const before = held.get(event.pointerId), [x, y] = [event.offsetX, event.offsetY];
+    if (!before) return tell(plane.at(x, y), x, y);
+    tip.hidden = true;
+    const other = [...held.values()].find(each => each.pointerId !== event.pointerId);
+    const span = each => Math.max(Math.hypot(each.offsetX - other.offsetX, each.offsetY - other.offsetY), 1);
+    if (other) plane.zoom(span(event) / span(before), (x + other.offsetX) / 2, (y + other.offsetY) / 2);
+    else if (moved || Math.hypot(x - before.offsetX, y - before.offsetY) > 3) plane.pan(x - before.offsetX, y - before.offsetY);
+    else return;
+    moved = true;
+    held.set(event.pointerId, event);
+  };
   canvas.onpointerup = canvas.onpointercancel = event => {
-    const row = moved ? -1 : plane.nearest(event.offsetX, event.offsetY);
     held.delete(event.pointerId);
-    if (event.type === "pointerup" && row >= 0) plane.pick(row);
+    const row = moved || event.type !== "pointerup" ? -1 : plane.at(event.offsetX, event.offsetY);
+    if (row >= 0) plane.pick(row);
   };
   canvas.onpointerleave = () => { tip.hidden = true; };
-  canvas.onwheel = event => { event.preventDefault(); plane.zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY); };
-  canvas.onkeydown = event => {
-    const step = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }[event.key];
-    if (step) plane.pan(...step);
-    else if (event.key === "+" || event.key === "=") plane.zoom(1.4);
-    else if (event.key === "-") plane.zoom(1 / 1.4);
-    else if (event.key === "0") plane.fit();
-    else return;
-    event.preventDefault();
-  };
-  document.getElementById("nearer").onclick = () => plane.zoom(1.6);
-  document.getElementById("further").onclick = () => plane.zoom(1 / 1.6);
-  window.addEventListener("resize", () => plane.canvas && plane.draw());
+  canvas.onwheel = event => { event.preventDefault(); tip.hidden = true; plane.zoom(Math.exp(-event.deltaY / 400), event.offsetX, event.offsetY); };
+  const nearer = factor => () => { tip.hidden = true; plane.zoom(factor, ...plane.middle(plane.chosen)); };
+  const all = () => { tip.hidden = true; plane.fit(); };
+  const keys = { "+": nearer(1.6), "=": nearer(1.6), "-": nearer(1 / 1.6), 0: all, Enter: () => plane.chosen >= 0 && plane.pick(plane.chosen) };
+  for (const [key, ...way] of [["ArrowLeft", -1, 0], ["ArrowRight", 1, 0], ["ArrowUp", 0, -1], ["ArrowDown", 0, 1]]) {
+    keys[key] = () => { const row = plane.step(...way); tell(row, ...plane.middle(row)); };
+  }
+  canvas.onkeydown = event => { if (Object.hasOwn(keys, event.key)) { event.preventDefault(); keys[event.key](); } };
+  document.getElementById("nearer").onclick = nearer(1.6);
+  document.getElementById("further").onclick = nearer(1 / 1.6);
+  document.getElementById("all").onclick = all;
+  window.addEventListener("resize", () => { if (plane.canvas?.clientWidth) { plane.measure(); plane.draw(); } });
 }
