@@ -65,7 +65,7 @@ def load(chosen: Settings, *, with_encoder: bool = True) -> Served:
     Raises MatchError where there are no matches yet, or those of other features, and what loading the features and
     the checkpoint raises.
     """
-    games = catalogue.load(chosen.catalogue_file)
+    games = catalogue.load(chosen.catalogue_file, chosen.assets_url)
     matches = matching.load_matches(chosen.matches_folder)
     if matches is None:
         raise MatchError(f"there are no matches in {chosen.matches_folder}; run the match notebook first: make match")

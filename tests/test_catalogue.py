@@ -1,11 +1,19 @@
-"""The catalogue, asked of the loopback store over real HTTP, on good days."""
+"""The catalogue, asked of the loopback store over real HTTP: on good days, in trouble, and while its list changes."""
+
+import dataclasses
+import json
 
 import pytest
+from hosts import one_line
+from werkzeug import Response
 
 import sample
 from utils import catalogue, settings
+from utils.catalogue import store as services
+from utils.errors import StoreError
 
 QUERY = "IStoreQueryService/Query"
+LATER = rf'{QUERY}.*"start":[1-9]'  # every page but the first
 
 
 def addresses(store):
@@ -20,59 +28,73 @@ def test_the_whole_store_in_typed_columns(store):
     games = fetch(store)
     assert {name: str(kind) for name, kind in games.dtypes.items()} == catalogue.COLUMNS
     assert games["appid"].tolist() == [game.appid for game in store.games]
-    counted = {"announced": 1_300, "short": 0, "distinct": 1_300, "adult": 0, "skipped": {}}
-    assert games.attrs == counted | {"tags": 44, "request": {"limit": 0, "order": "", "adult": False}}
+    counted = {"announced": 1_300, "short": 0, "distinct": 1_300, "adult": 0, "skipped": {}, "unreadable": {}}
+    made_by = {"request": {"limit": 0, "order": "", "adult": False}, "assets_url": store.assets_url}
+    assert games.attrs == counted | made_by | {"tags": 44}
     assert store.count(QUERY) == 3
     first = games.iloc[1]
-    assert first["franchises"] == ["Synthetic series 0"]
-    assert first["developers"] == ["Studio 0"]
-    assert first["review_count"] == 1
+    assert (first["franchises"], first["developers"]) == (["Synthetic series 0"], ["Studio 0"])
     assert first["banner_url"].startswith(store.assets_url)
-    assert f"?t={first['updated']}" in first["banner_url"]
+    assert first["banner_url"].endswith(f"?t={first['updated']}")
 
 
-def test_the_sample_store_has_its_share_of_trouble():
-    with sample.Store() as store:
-        games, everything = fetch(store), fetch(store, adult=True)
+def test_the_sample_store_has_its_share_of_trouble(shop):
+    games, everything = fetch(shop), fetch(shop, adult=True)
     assert len(everything) - len(games) == games.attrs["adult"] == 2
     assert not games["adult"].any()
     assert games["banner_url"].isna().sum() == 1
     assert games["review_score"].isna().any()
     assert games["tags"].map(len).max() > 2
+    assert catalogue.summary(games) == f"{len(games)} games of {len(everything)} announced; 2 for adults only left out"
 
 
 def test_the_first_games_of_an_order(store):
     best = fetch(store, 7)
+    assert (len(best), store.count(QUERY)) == (7, 1)
     assert best["review_count"].is_monotonic_decreasing
-    assert len(best) == 7
-    assert store.count(QUERY) == 1
     assert len(fetch(store, 600, order="newest")) == 600
-
-
-def test_an_unknown_order_and_a_negative_limit(store):
-    with pytest.raises(ValueError, match=r"'best'; known are top sellers, .*title"):
-        fetch(store, 3, order="best")
-    with pytest.raises(ValueError, match="limit is -1"):
-        fetch(store, -1)
+    for order in settings.ORDERS:
+        fetch(store, 1, order=order)
+    assert [store.count(f'"sort":{number},') for number in (10, 30, 40, 1)] == [2, 1, 3, 1]
+    for bad in ({"order": "best"}, {"limit": -1}):
+        with pytest.raises(ValueError) as error:  # noqa: PT011
+            fetch(store, **bad)
+        assert str(next(iter(bad.values()))) in str(error.value)
 
 
 def test_named_games_in_the_order_asked(store):
     wanted = [store.games[place].appid for place in (250, 3, 3, 120)]
     games = catalogue.fetch_games([*wanted, 12], **addresses(store))
     assert games["appid"].tolist() == [wanted[0], wanted[1], wanted[3]]
-    assert games.attrs["unknown"] == [12]
-    many = catalogue.fetch_games((game.appid for game in store.games), **addresses(store))
-    assert len(many) == 1_300
+    assert list(games.attrs["unknown"]) == [12]
+    assert len(catalogue.fetch_games((game.appid for game in store.games), **addresses(store))) == 1_300
     assert catalogue.fetch_games([], **addresses(store)).empty
 
 
-def test_most_played_by_rank():
-    with sample.Store() as store:
-        chart = catalogue.fetch_most_played(api_url=store.api_url)
-        known = {game.appid for game in store.games}
-    assert chart["rank"].tolist() == list(range(1, len(chart) + 1))
-    assert set(chart["appid"]) <= known
-    assert len(chart) >= 10
+@pytest.mark.parametrize("appids", [["620", "x"], [0], [-5], [2**32], [None], ["\u00b2"]])
+def test_what_is_not_an_appid_is_named(store, appids):
+    with pytest.raises(ValueError, match="is not an appid") as error:
+        catalogue.fetch_games(appids, **addresses(store))
+    assert repr(appids[-1]) in str(error.value)
+
+
+def test_the_most_played_and_the_popular(shop):
+    chart = catalogue.fetch_most_played(api_url=shop.api_url)
+    assert chart["rank"].tolist() == list(range(1, 27))
+    games = fetch(shop)
+    assert catalogue.popular(games, 5, api_url=shop.api_url) == chart["appid"].tolist()[:5]
+    most = games.loc[games["review_count"].idxmax(), "appid"]
+    assert catalogue.popular(games, 1, api_url="") == [most]  # no store to ask
+
+
+def test_more_like_this(shop):
+    game = shop.games[3]
+    alike = catalogue.more_like_this(game.appid, 5, api_url=shop.api_url)
+    shared = [len(set(game.tags).intersection(tags)) for tags in alike["tags"]]
+    assert 0 < len(alike) <= 5
+    assert game.appid not in alike["appid"].tolist()
+    assert shared == sorted(shared, reverse=True)
+    assert min(shared) > 0
 
 
 def test_addresses_come_from_the_environment(store, monkeypatch):
@@ -81,44 +103,239 @@ def test_addresses_come_from_the_environment(store, monkeypatch):
     assert catalogue.fetch_catalogue(limit=2)["banner_url"].str.startswith(store.assets_url).all()
 
 
-def test_every_order_of_the_settings_is_asked_for_as_the_service_calls_it(store):
-    for order in settings.ORDERS:
-        fetch(store, 1, order=order)
-    sorts = [store.count(f'"sort":{number},') for number in (10, 30, 40, 1)]
-    assert sorts == [1, 1, 1, 1]
+# A list that changes while it is read
 
 
-def test_more_like_this():
-    with sample.Store() as store:
-        game = store.games[3]
-        alike = catalogue.more_like_this(game.appid, 5, api_url=store.api_url)
-        shared = [len(set(game.tags).intersection(tags)) for tags in alike["tags"]]
-        with pytest.raises(ValueError, match="'x' is no appid"):
-            catalogue.more_like_this("x", 5, api_url=store.api_url)
-    assert 0 < len(alike) <= 5
-    assert game.appid not in alike["appid"].tolist()
-    assert shared == sorted(shared, reverse=True)
-    assert min(shared) > 0
-
-
-def test_popular_are_the_most_played_then_the_most_reviewed():
-    with sample.Store() as store:
+@pytest.mark.slow
+def test_the_whole_of_steam_within_230_requests():
+    with sample.Store(sample.many(110_000)) as store:
         games = fetch(store)
-        played = catalogue.fetch_most_played(api_url=store.api_url)["appid"].tolist()
-        assert catalogue.popular(games, 5, api_url=store.api_url) == played[:5]
-        store.trouble("GetMostPlayedGames", 404)
-        most = games.loc[games["review_count"].idxmax(), "appid"]
-        assert catalogue.popular(games, 1, api_url=store.api_url) == [most]
+        assert len(games) == games["appid"].nunique() == 110_000
+        assert store.count(QUERY) <= 230
 
 
-@pytest.mark.parametrize("appids", [["620", "x"], [0], [-5], [2**32], [None], ["\u00b2"]])
-def test_what_is_no_appid_is_named(store, appids):
-    with pytest.raises(ValueError, match="is no appid; allowed are whole numbers"):
-        catalogue.fetch_games(appids, **addresses(store))
+@pytest.mark.parametrize(("games", "gone"), [(1_300, 100), (1_300, 40), (510, 40), (505, 15), (1_300, 700)])
+def test_games_taken_off_the_list_while_paging_hide_no_other(games, gone):
+    def take_off(store):
+        store.games = store.games[gone:]
+
+    with sample.Store(sample.many(games)) as store:
+        store.trouble(LATER, take_off, times=1)
+        found = fetch(store)
+        assert set(found["appid"]) >= {game.appid for game in store.games}
+    assert found["appid"].is_unique
+    assert found.attrs["short"] == 0
 
 
-def test_the_summary_says_what_is_and_what_is_not():
-    with sample.Store() as store:
-        games = fetch(store)
-    said = f"{len(games)} games of {len(games) + 2} announced; 2 for adults only left out"
-    assert catalogue.summary(games) == said
+def test_games_added_while_paging_are_not_doubled(store):
+    def add(store):
+        store.games = [dataclasses.replace(store.games[0], appid=5), *store.games]
+
+    store.trouble(LATER, add, times=1)
+    games = fetch(store)
+    assert games["appid"].is_unique
+    assert set(games["appid"]) >= {game.appid for game in store.games} - {5}
+
+
+def test_a_list_whose_pages_overlap_is_read_again(store):
+    """The first pass sees the same page twice; what it lacks comes with the second."""
+    whole = store.games
+
+    def repeat(store):
+        is_first_pass = store.count(QUERY) <= 3
+        store.games = (*whole[:500], *whole[:500], *whole[1_000:]) if is_first_pass else whole
+
+    store.trouble(QUERY, repeat)
+    assert len(fetch(store)) == 1_300
+
+
+@pytest.mark.parametrize(("trouble", "short"), [("no ids", 0), ("no total", 0), ("growing total", 9_600)])
+def test_pages_that_do_not_add_up(store, trouble, short):
+    store.trouble(QUERY, trouble)
+    games = fetch(store)
+    assert len(games) == 1_300
+    assert abs(games.attrs["short"] - short) < 1_000
+    assert store.count(QUERY) < 20
+
+
+@pytest.mark.parametrize("times", [2, 7])
+def test_empty_pages_in_the_middle_do_not_end_the_list(store, times):
+    store.trouble(LATER, "empty", times=times)
+    games = fetch(store)
+    assert (len(games), games.attrs["short"]) == (1_300, 0)
+
+
+def test_a_list_that_ends_early_says_by_how_much(store):
+    store.trouble(LATER, "empty")
+    games = fetch(store)
+    assert (len(games), games.attrs["short"]) == (500, 800)
+    assert "800" in catalogue.summary(games)
+
+
+def test_a_list_that_grows_or_is_shuffled_for_ever_ends(store):
+    fresh = iter(range(10**6, 10**8))
+
+    def grow(answer):
+        appids = [next(fresh) for _ in range(100)]
+        answer["metadata"]["total_matching_records"] += 2_000
+        answer["ids"] = [{"appid": appid} for appid in appids]
+        answer["store_items"] = [{"appid": appid, "name": "More", "success": 1} for appid in appids]
+
+    def shuffle(store):
+        store.games = store.games[700:] + store.games[:700]
+
+    for kind in (shuffle, sample.Edit(grow)):
+        store.calm()
+        store.trouble(QUERY, kind)
+        assert fetch(store)["appid"].is_unique
+    assert store.count(QUERY) < 400
+
+
+# Trouble
+
+
+@pytest.mark.parametrize("trouble", [429, 500, 503, 403, "html", "empty", "truncated", "drop", "no total"])
+def test_passing_trouble_passes(store, trouble):
+    store.trouble(QUERY, trouble, times=2, seconds=0.01)
+    assert len(fetch(store)) == 1_300
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"),
+    [
+        (401, "STEAM_API_KEY"),
+        (404, "STEAM_API_KEY"),
+        (429, "429"),
+        (500, "500"),
+        (418, "418"),
+        ("html", "JSON"),
+        ("empty", "Query"),
+        ("truncated", "'sample'"),
+        ("drop", "'sample'"),
+        ("bomb", "limit"),
+        ("endless", "limit"),
+    ],
+)
+def test_each_kind_of_lasting_trouble_is_one_line(store, trouble, said):
+    store.trouble(QUERY, trouble, seconds=0.01)
+    with pytest.raises(StoreError) as caught:
+        fetch(store, 1)
+    assert "127.0.0.1" in str(caught.value)
+    assert said in str(caught.value)
+    assert one_line(caught.value)
+
+
+@pytest.mark.parametrize("trouble", ["drip", "drip headers"])
+def test_a_store_that_drips_is_given_up(store, trouble, monkeypatch):
+    monkeypatch.setattr(services, "_DEADLINE", 0.2)
+    store.trouble(QUERY, trouble, seconds=0.05)
+    with pytest.raises(StoreError) as caught:
+        fetch(store)
+    assert one_line(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        ('{"response": {}}', {"x-eresult": "84"}),
+        ('{"response": {"store_items": [{"appid": 1, "name": "x"}]}}', {"x-eresult": "2"}),
+        ('{"response": {}}', {}),
+        ('{"response": {"store_items": []}}', {"x-eresult": "1"}),
+    ],
+)
+def test_an_answer_that_means_trouble_is_asked_again_and_never_believed(httpserver, body, headers):
+    troubled = iter([False, True, False])
+
+    def respond(request):
+        asked = json.loads(request.args["input_json"]).get("ids", [])
+        if asked and next(troubled, True):
+            return Response(body, 200, headers)
+        items = [{"appid": each["appid"], "name": "Game", "success": 1} for each in asked]
+        return Response(json.dumps({"response": {"store_items": items, "tags": [{"tagid": 1, "name": "A"}]}}))
+
+    for path in ("/IStoreBrowseService/GetItems/v1/", "/IStoreService/GetTagList/v1/"):
+        httpserver.expect_request(path).respond_with_handler(respond)
+    url = httpserver.url_for("")
+    games = catalogue.fetch_games(range(1, 151), api_url=url)
+    assert (len(games), games.attrs["unknown"]) == (150, {})
+    with pytest.raises(StoreError) as caught:
+        catalogue.fetch_games([1], api_url=url)
+    assert one_line(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 100_000,
+        '{"response":' * 5_000,
+        '{"response": ' + "[" * 900 + "]" * 900 + "}",
+        '{"response": {"metadata": {"total_matching_records": ' + "9" * 5_000 + "}}}",
+        '{"response": {"metadata": {"total_matching_records": 1e999}, "ids": [[[]]]}}',
+        '{"response": null}',
+        "[]",
+        "\x00",
+        b"\xff\xfe",
+        b'{"response": {"metadata": "\xff"}}',
+    ],
+)
+def test_json_of_another_shape_is_one_line(httpserver, body):
+    httpserver.expect_request(f"/{QUERY}/v1/").respond_with_data(body, content_type="application/json")
+    with pytest.raises(StoreError) as caught:
+        catalogue.fetch_catalogue(api_url=httpserver.url_for(""))
+    assert one_line(caught.value)
+
+
+def test_answers_together_are_bounded(store, monkeypatch):
+    monkeypatch.setattr(services, "_LIMIT_OF_ALL", 500_000)
+    with pytest.raises(StoreError) as caught:
+        fetch(store)
+    assert "500,000" in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "http://[::1", "file:///etc/passwd", "http://h:x/", ""])
+def test_an_address_where_no_store_is_is_one_line(address):
+    with pytest.raises(StoreError) as caught:
+        catalogue.fetch_catalogue(api_url=address)
+    assert one_line(caught.value)
+
+
+def test_a_redirect_to_another_host_is_not_followed(store, httpserver):
+    store.trouble(QUERY, "redirect", to=httpserver.url_for("/"))
+    with pytest.raises(StoreError):
+        fetch(store, 1)
+    assert httpserver.log == []
+
+
+def test_the_catalogue_survives_without_tags(store):
+    store.trouble("GetTagList", 500)
+    games = fetch(store)
+    assert (len(games), games["tags"].map(len).max(), games.attrs["tags"]) == (1_300, 0, 0)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_refused_is_left_out(store, monkeypatch, status):
+    monkeypatch.setattr(settings, "store_key", lambda _: "my-wrong-key")
+    store.trouble("key=my-wrong-key", status)
+    assert len(fetch(store)) == 1_300
+    assert store.count("my-wrong-key") == 1
+
+
+def test_a_key_goes_to_steam_alone_and_is_in_no_message(httpserver, store, monkeypatch):
+    monkeypatch.setenv("STEAM_API_KEY", "my-key")
+    fetch(store, 1)
+    assert store.count("my-key") == 0
+    monkeypatch.setattr(settings, "store_key", lambda _: "my-key")
+    there = {"Location": httpserver.url_for("/other?key=my-key"), "Content-Type": "my-type"}
+    for status, headers in [
+        (302, there),
+        (500, {}),
+        (200, {}),
+        (404, {}),
+        (302, {"Location": "http://[::1/?key=my-key"}),
+    ]:
+        httpserver.clear()
+        httpserver.expect_request(f"/{QUERY}/v1/").respond_with_data("x", status, headers)
+        with pytest.raises(StoreError) as caught:
+            catalogue.fetch_catalogue(1, api_url=httpserver.url_for(""))
+        assert "my-key" not in str(caught.value)
+    assert "key=my-key" in json.dumps([request.url for request, _ in httpserver.log])

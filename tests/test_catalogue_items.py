@@ -1,15 +1,20 @@
-"""What the store says of a game: a row, or a reason; never an exception, whatever the JSON."""
+"""What the store says of a game, a row or a reason whatever the JSON; and the rows in a file, whole or not at all."""
 
 import json
 import math
 import re
+from collections import Counter
 
 import hypothesis
+import numpy as np
+import pandas as pd
 import pytest
+from hosts import one_line
 from hypothesis import strategies
 
 from utils import catalogue
-from utils.catalogue import row, values
+from utils.catalogue import row
+from utils.errors import DamagedError, StorageError, StoreError
 
 GOOD = {"appid": 20, "name": "Good", "success": 1}
 ASSETS = {"asset_url_format": "steam/apps/20/${FILENAME}?t=5", "library_capsule": "abc/library_600x900.jpg"}
@@ -68,107 +73,112 @@ def _names_of(found):
 def _is_clean(name):
     """Letters of a newer Unicode than Python's are as good as any."""
     breaks = re.search("[\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]", name)
-    return name.encode() and not breaks and name == name.strip() and len(name) <= values.TEXT
+    return name.encode() and not breaks and name == name.strip() and len(name) <= row.TEXT
 
 
 @pytest.mark.parametrize(
-    ("item", "reason"),
+    ("changed", "reason"),
     [
-        ({**GOOD, "success": 15}, "hidden"),
-        ({**GOOD, "success": None}, "hidden"),
-        ({**GOOD, "type": 4}, "not a game"),
-        ({**GOOD, "appid": None}, "without appid"),
-        ({**GOOD, "appid": -20}, "without appid"),
-        ({**GOOD, "appid": 10**400}, "without appid"),
-        ({**GOOD, "appid": 2**32}, "without appid"),
-        ({**GOOD, "appid": True}, "without appid"),
-        ({**GOOD, "appid": "--20"}, "without appid"),
-        ({**GOOD, "name": 7}, "without appid or name"),
-        ({**GOOD, "name": "\ud800\0\u202e "}, "without appid or name"),
-        ({**GOOD, "basic_info": "text"}, "'basic_info' of another type"),
-        ({**GOOD, "assets": [1]}, "'assets' of another type"),
-        ({**GOOD, "content_descriptorids": "3"}, "content descriptors of another type"),
-        ({**GOOD, "assets": {**ASSETS, "library_capsule": "../../x.jpg"}}, "file name"),
-        ({**GOOD, "assets": {**ASSETS, "library_capsule": "a//x.jpg"}}, "file name"),
-        ({**GOOD, "assets": {**ASSETS, "library_capsule": "https://evil.example/x.jpg"}}, "file name"),
-        ({**GOOD, "assets": {**ASSETS, "library_capsule": "x" * 1_000}}, "file name"),
-        ({**GOOD, "assets": {**ASSETS, "library_capsule": 12}}, "file name"),
-        ({**GOOD, "assets": {**ASSETS, "asset_url_format": "//evil.example/${FILENAME}"}}, "file name"),
-        ({**GOOD, "assets": {**ASSETS, "asset_url_format": "steam/../${FILENAME}"}}, "file name"),
-        ({**GOOD, "assets": {**ASSETS, "asset_url_format": "steam/${FILENAME}?t=5&u=@evil.example"}}, "file name"),
-        ({**GOOD, "assets": {**ASSETS, "asset_url_format": ["steam/${FILENAME}"]}}, "file name"),
+        ({"success": 15, "name": ""}, "unknown"),
+        ({"success": 15}, "not sold"),
+        ({"success": 15, "name": "", "unvailable_for_country_restriction": True}, "not sold"),
+        ({"success": 15, "type": 6}, "not a game"),
+        ({"success": None, "name": None}, "unknown"),
+        ({"type": 4}, "not a game"),
+        ({"item_type": 1}, "not a game"),
+        *[({"appid": appid}, "without appid") for appid in (None, -20, 10**400, 2**32, True, "--20")],
+        *[({"name": name}, "without appid or name") for name in (7, "\ud800\0\u202e ")],
+        *[({"content_descriptorids": ids}, "content descriptors") for ids in ("3", {"3": 1}, ["x"], [[3]], [None], 3)],
     ],
 )
-def test_malformed_items_are_skipped_and_counted(store_of, item, reason):
-    games = fetched(store_of, [OTHER, item, "no object", {**OTHER, "appid": "30"}])
+def test_a_bad_item_is_skipped_and_counted(store_of, changed, reason):
+    games = fetched(store_of, [OTHER, GOOD | changed, "no object", {**OTHER, "appid": "30"}])
     assert games["appid"].tolist() == [10, 30]
     reasons = [each for each in games.attrs["skipped"] if each != "listed without details"]
-    assert len(reasons) == 1
-    assert reason in reasons[0]
+    assert [reason in each for each in reasons] == [True]
     assert reasons[0] in catalogue.summary(games)
 
 
+def reviews(**summary):
+    return {"reviews": {"summary_filtered": summary}}
+
+
 @pytest.mark.parametrize(
-    ("odd", "column", "value"),
+    ("odd", "column", "value", "unreadable"),
     [
-        ({"name": "a\0b\ud800 \u202ec\n d"}, "name", "ab c d"),
-        ({"name": "x" * 10_000}, "name", "x" * 199 + "…"),
-        ({"tagids": None}, "tags", []),
-        ({"tagids": 5}, "tags", []),
-        ({"tagids": [None, {}, "--1", 10**400]}, "tags", []),
-        ({"basic_info": None}, "developers", []),
-        ({"basic_info": {"developers": None, "publishers": 5}}, "publishers", []),
-        ({"basic_info": {"developers": [{"name": "A\ud800"}, {"name": 5}, None, {}]}}, "developers", ["A"]),
-        ({"basic_info": {"franchises": [{"name": "x"}] * 1_000}}, "franchises", ["x"] * 20),
-        ({"reviews": {"summary_filtered": {"review_count": 10**400}}}, "review_count", 0),
-        ({"reviews": {"summary_filtered": {"review_count": "-5"}}}, "review_count", 0),
-        ({"reviews": {"summary_filtered": {"review_count": 5, "percent_positive": 10**400}}}, "review_score", 0.0),
-        ({"release": {"steam_release_date": 2**62}}, "release_date", 0),
-        ({"assets": None}, "banner_url", None),
-        ({"content_descriptorids": None}, "adult", False),
+        ({"name": "a\0b\ud800 \u202ec\n d"}, "name", "ab c d", {}),
+        ({"name": "x" * 10_000}, "name", "x" * 199 + "…", {}),
+        ({"tagids": None}, "tags", [], {}),
+        ({"tagids": [None, {}, "--1", 10**400]}, "tags", [], {"tagids": 1}),
+        ({"basic_info": "text"}, "developers", [], {"basic_info": 1}),
+        ({"basic_info": {"developers": None, "publishers": 5}}, "publishers", [], {"publishers": 1}),
+        ({"basic_info": {"developers": [{"name": "A\ud800"}, {"name": 5}, None, {}]}}, "developers", ["A"], {}),
+        ({"basic_info": {"franchises": [{"name": "x"}] * 1_000}}, "franchises", ["x"] * 20, {}),
+        (reviews(review_count=10**400), "review_count", 0, {"review_count": 1}),
+        (reviews(review_count="-5"), "review_count", 0, {"review_count": 1}),
+        (reviews(review_count=5, percent_positive="0"), "review_score", 0.0, {}),
+        ({"release": {"steam_release_date": 2**62}}, "release_date", 0, {"steam_release_date": 1}),
+        ({"assets": None}, "banner_url", None, {}),
+        ({"assets": [1]}, "banner_url", None, {"assets": 1}),
+        ({"content_descriptorids": None}, "adult", False, {}),
     ],
 )
-def test_odd_values_cost_a_value_not_a_game(store_of, tmp_path, odd, column, value):
-    games = fetched(store_of, [OTHER, {**GOOD, **odd}])
+def test_a_bad_value_costs_the_value_and_is_counted(store_of, tmp_path, odd, column, value, unreadable):
+    games = fetched(store_of, [OTHER, GOOD | odd])
     assert games.set_index("appid").loc[20, column] == value
+    assert games.attrs["unreadable"] == unreadable
+    assert all(name in catalogue.summary(games) for name in unreadable)
     catalogue.save(games, tmp_path / "catalogue.parquet")
     assert catalogue.load(tmp_path / "catalogue.parquet")["appid"].tolist() == [10, 20]
 
 
-def test_games_listed_without_details_are_counted(store_of):
-    games = fetched(store_of, [{"appid": 1, "name": "One"}, None, None])
-    assert games.attrs["skipped"] == {"listed without details": 2}
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *[("library_capsule", bad) for bad in ("../../x.jpg", "a//x.jpg", "https://e.example/x.jpg", "x" * 1_000, 12)],
+        ("asset_url_format", "//evil.example/${FILENAME}"),
+        ("asset_url_format", "steam/../${FILENAME}"),
+        ("asset_url_format", "steam/${FILENAME}?t=5&u=@evil.example"),
+        ("asset_url_format", "steam/apps/20/${FILE}?t=5"),
+        ("asset_url_format", ["steam/${FILENAME}"]),
+        ("asset_url_format", None),
+    ],
+)
+def test_an_address_that_is_not_understood_is_counted_never_silently_none_for_all(store_of, field, value):
+    games = fetched(store_of, [OTHER, {**GOOD, "assets": ASSETS | {field: value}}])
+    assert games["banner_url"].tolist() == [None, None]
+    assert games.attrs["unreadable"] == {field: 1}
 
 
 def test_numbers_as_text_and_the_larger_banner(store_of):
     item = {
         **GOOD,
         "appid": "10",
-        "assets": {
-            "asset_url_format": "steam/apps/10/${FILENAME}",
-            "library_capsule_2x": "hash/library_capsule_2x.jpg",
-        },
-        "reviews": {"summary_filtered": {"review_count": "12", "percent_positive": "91"}},
+        "assets": {"asset_url_format": "steam/apps/10/${FILENAME}", "library_capsule_2x": "hash/capsule_2x.jpg"},
+        **reviews(review_count="12", percent_positive="91"),
         "release": {"steam_release_date": "1500000000"},
         "content_descriptorids": ["3"],
     }
-    game = fetched(store_of, [item], assets_url=BASE, adult=True).iloc[0]
-    assert game["banner_url"] == f"{BASE}steam/apps/10/hash/library_capsule_2x.jpg"
+    game = fetched(store_of, [item, None], assets_url=BASE, adult=True).iloc[0]
+    assert game["banner_url"] == f"{BASE}steam/apps/10/hash/capsule_2x.jpg"
     assert (game["review_count"], game["review_score"], game["release_date"]) == (12, 91.0, 1_500_000_000)
-    assert game["adult"]
-    assert game["updated"] == 0
+    assert (game["adult"], game["updated"]) == (True, 0)
+    assert fetched(store_of, [OTHER, None, None]).attrs["skipped"] == {"listed without details": 3}
 
 
-@pytest.mark.parametrize(
-    "ranks", [None, 5, [None, 7], [{"rank": "--1", "appid": 5}], [{"rank": 1, "appid": 10**400}], [{"rank": "²"}]]
-)
+def test_other_bytes_than_utf8_and_raw_control_characters(httpserver):
+    items = b'{"appid": 10, "success": 1, "name": "A\xff\tB"}'
+    body = b'{"response": {"metadata": {"total_matching_records": 1}, "store_items": [' + items + b"]}}"
+    httpserver.expect_request("/IStoreQueryService/Query/v1/").respond_with_data(body)
+    assert catalogue.fetch_catalogue(api_url=httpserver.url_for(""))["name"].tolist() == ["A\ufffd B"]
+
+
+@pytest.mark.parametrize("ranks", [5, [None, 7], [{"rank": "--1", "appid": 5}], [{"rank": 1, "appid": 10**400}]])
 def test_a_chart_of_nonsense_is_empty(httpserver, ranks):
-    httpserver.expect_request("/ISteamChartsService/GetMostPlayedGames/v1/").respond_with_json(
-        {"response": {"ranks": ranks}}
-    )
+    answer = {"response": {"ranks": ranks}}
+    httpserver.expect_request("/ISteamChartsService/GetMostPlayedGames/v1/").respond_with_json(answer)
     chart = catalogue.fetch_most_played(api_url=httpserver.url_for(""))
-    assert chart.empty
-    assert list(chart.columns) == ["rank", "appid"]
+    assert (len(chart), list(chart.columns)) == (0, ["rank", "appid"])
 
 
 @hypothesis.given(items)
@@ -176,17 +186,142 @@ def test_a_chart_of_nonsense_is_empty(httpserver, ranks):
 def test_any_item_is_a_row_or_a_reason(item):
     item = json.loads(json.dumps(item))
     try:
-        found = row.row(item, BASE, {1: "Tag"})
+        found = row.row(item, BASE, {1: "Tag"}, Counter())
     except ValueError as error:
-        assert str(error).startswith(("with", "hidden", "not a game"))  # noqa: PT017
+        assert str(error).startswith(("with", "unknown", "not "))  # noqa: PT017
     else:
         assert is_good(found)
 
 
 @hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
 @hypothesis.given(strategies.lists(items | anything, max_size=4))
-def test_any_answer_is_rows_or_counted(store_of, tmp_path, answer):
+def test_any_answer_is_rows_that_can_be_kept(store_of, tmp_path, answer):
     games = fetched(store_of, [OTHER, *answer])
     assert 10 in games["appid"].tolist()
     catalogue.save(games, tmp_path / "catalogue.parquet")
     assert catalogue.load(tmp_path / "catalogue.parquet")["name"].tolist() == games["name"].tolist()
+
+
+# In a file
+
+ASKED = {"limit": 30, "order": "top sellers", "adult": False}
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "data" / "catalogue.parquet"
+
+
+@pytest.fixture
+def asked(store):
+    return ASKED | {"api_url": store.api_url, "assets_url": store.assets_url}
+
+
+def test_the_same_request_asks_nothing_and_gives_what_was_saved(asked, file, store):
+    games = catalogue.fetch_catalogue(**asked)
+    catalogue.save(games, file)
+    store.requests.clear()
+    again = catalogue.load_or_fetch(file, **asked)
+    pd.testing.assert_frame_equal(again, games)
+    assert again.attrs == games.attrs
+    assert store.requests == []
+    assert [each.name for each in file.parent.iterdir()] == ["catalogue.parquet"]
+
+
+@pytest.mark.parametrize("changed", [{"limit": 40}, {"order": "newest"}, {"adult": True}, {"limit": 0}])
+def test_another_request_is_fetched(asked, file, store, changed):
+    catalogue.load_or_fetch(file, **asked)
+    store.requests.clear()
+    games = catalogue.load_or_fetch(file, **asked | changed)
+    assert store.count("Query") >= 1
+    assert len(games) == {40: 40, 0: 1_300}.get(changed.get("limit"), 30)
+    assert games.attrs["request"] != catalogue.load_or_fetch(file, **asked).attrs["request"]
+
+
+def test_a_saved_one_follows_the_host_of_the_pictures_in_force(asked, file, store):
+    before = catalogue.load_or_fetch(file, **asked)["banner_url"]
+    store.requests.clear()
+    games = catalogue.load_or_fetch(file, **asked | {"assets_url": BASE})
+    assert games["banner_url"].tolist() == before.str.replace(store.assets_url, BASE).tolist()
+    assert store.requests == []
+
+
+def test_a_request_that_cannot_be_fetched_leaves_the_old_one_and_says_so(asked, file, store):
+    catalogue.load_or_fetch(file, **asked)
+    store.close()
+    with pytest.raises(StoreError) as caught:
+        catalogue.load_or_fetch(file, **asked | {"limit": 40})
+    assert "LIMIT = 30, ORDER = 'top sellers'" in str(caught.value)
+    assert len(catalogue.load_or_fetch(file, **asked)) == 30
+
+
+def test_one_that_does_not_say_what_made_it_is_taken(asked, file, store):
+    games = catalogue.fetch_catalogue(**asked)
+    games.attrs = {"request": "a\nb", "skipped": "abc", "notes": 5}
+    catalogue.save(games, file)
+    store.requests.clear()
+    assert len(catalogue.load_or_fetch(file, **asked | {"limit": 40})) == 30
+    assert store.requests == []
+
+
+def test_no_catalogue_says_what_to_do(tmp_path):
+    with pytest.raises(StorageError) as caught:
+        catalogue.load(tmp_path / "none.parquet")
+    assert "download notebook" in str(caught.value)
+    assert catalogue.finished_files(tmp_path / "none.parquet") == []
+
+
+DAMAGED_TABLES = {
+    "no columns": lambda games: games[["appid", "name"]],
+    "doubled": lambda games: pd.concat([games, games]),
+    "nameless": lambda games: games.assign(name=None),
+    "another type": lambda games: games.assign(developers=5),
+    "long text": lambda games: games.assign(tags=[["x" * 100_000]] * len(games)),
+    "endless list": lambda games: games.assign(tags=[["x"] * 5_000] * len(games)),
+    "null in a list": lambda games: games.assign(tags=[[None]] * len(games)),
+    "a year beyond": lambda games: games.assign(release_date=2**62),
+    "appid below 1": lambda games: games.assign(appid=-games["appid"]),
+    "endless score": lambda games: games.assign(review_score=np.inf),
+    "a name that turns text": lambda games: games.assign(name="a\u202eb"),
+}
+DAMAGED_BYTES = {
+    "empty": lambda _: b"",
+    "cut": lambda content: content[:-100],
+    "text": lambda _: b"PAR1 is how it begins",
+    "middle": lambda content: content[: len(content) // 3] + bytes(50) + content[len(content) // 3 + 50 :],
+}
+
+
+@pytest.mark.parametrize("damage", [*DAMAGED_TABLES, *DAMAGED_BYTES])
+def test_a_damaged_catalogue_is_one_line_and_fetched_again(asked, file, damage):
+    games = catalogue.load_or_fetch(file, **asked)
+    if damage in DAMAGED_TABLES:
+        DAMAGED_TABLES[damage](games).to_parquet(file, index=False)
+    else:
+        file.write_bytes(DAMAGED_BYTES[damage](file.read_bytes()))
+    with pytest.raises(DamagedError) as caught:
+        catalogue.load(file)
+    assert str(file) in str(caught.value)
+    assert one_line(caught.value)
+    assert (catalogue.finished_files(file), catalogue.finished_files(file, check=True)) == ([(file,)], [])
+    pd.testing.assert_frame_equal(catalogue.load_or_fetch(file, **asked), games)
+    assert catalogue.finished_files(file, check=True) == [(file,)]
+
+
+def test_a_flipped_byte_anywhere_is_noticed_or_harmless(asked, file):
+    games = catalogue.load_or_fetch(file, **asked)
+    content = file.read_bytes()
+    for place in range(0, len(content), max(1, len(content) // 40)):
+        file.write_bytes(content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :])
+        try:
+            pd.testing.assert_frame_equal(catalogue.load(file), games)
+        except DamagedError as error:
+            assert one_line(error)  # noqa: PT017
+
+
+def test_a_full_disk_leaves_the_old_catalogue(asked, file, part_name):
+    games = catalogue.load_or_fetch(file, **asked)
+    file.with_name(part_name).symlink_to("/dev/full")
+    with pytest.raises(StorageError):
+        catalogue.save(games.head(5), file)
+    assert len(catalogue.load(file)) == 30

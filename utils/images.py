@@ -19,6 +19,7 @@ from utils.errors import PlainError
 from utils.names import shortened, visible
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # Pillow's names; each is decoded by Pillow itself
+ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")  # of files
 MOST_BYTES = 50_000_000  # of a picture file
 MOST_PIXELS = 50_000_000  # of a picture; a phone's camera gives up to 48 million
 

@@ -113,7 +113,6 @@ class Settings:
             "limit": self.games,
             "order": self.order,
             "adult": self.adult,
-            "keep": self.data_dir / "pages",
             "api_url": self.api_url,
             "assets_url": self.assets_url,
         }

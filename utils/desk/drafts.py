@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from utils import banners
+from utils import banners, images
 from utils.banners import Banner
 from utils.errors import PlainError
 
-_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
 _MOST = 20  # drafts at a time
 _BETWEEN = ";"
 
@@ -37,7 +36,7 @@ def _pictures_at(place: str) -> list[str | Path]:
     path = Path(place).expanduser()
     if not path.is_dir():
         return [path]
-    return sorted(file for file in path.iterdir() if file.suffix.lower() in _ENDINGS)
+    return sorted(file for file in path.iterdir() if file.suffix.lower() in images.ENDINGS)
 
 
 def _name(place: str) -> str:

@@ -66,7 +66,7 @@ def from_store(appid: int, store: "Settings") -> Query:
     """
     games = catalogue.fetch_games([appid], api_url=store.api_url, assets_url=store.assets_url)
     if games.empty:
-        raise NoPicture(f"the store has no game with the appid {appid}")
+        raise NoPicture(f"the store has no game with the appid {appid}: {games.attrs['unknown'][appid]}")
     name = games["name"].iloc[0]
     address = games["banner_url"].iloc[0]
     if not address:
