@@ -20,8 +20,12 @@ LIMIT = 100_000  # bytes
 FOUND = OK + b"Content-Length: 5\r\n\r\nfound"
 
 
+def moved(to):
+    return b"HTTP/1.1 302 Found\r\nLocation: " + to.encode() + b"\r\n\r\n"
+
+
 def get(address, **options):
-    return http.get(address, **{"limit": LIMIT, "deadline": 1.0, "tries": 1} | options)
+    return http.get(address, **{"limit": LIMIT, "deadline": 20.0, "tries": 1} | options)
 
 
 def refusal(address, **options):
@@ -74,51 +78,50 @@ def test_an_answer_with_its_parameters_headers_and_who_asks(httpserver):
     assert request.headers["Accept-Encoding"] == "gzip"
 
 
-def test_gzip_is_read_and_other_encodings_are_refused(raw_host):
+def test_gzip_is_read_odd_lengths_ignored_and_other_encodings_refused(raw_host):
     members = gzip.compress(b"one, ", mtime=0) + gzip.compress(b"two")
     assert get(raw_host(GZIPPED + members)).body == b"one, two"
+    assert get(raw_host(OK + b"Content-Length: abc\r\n\r\nfound")).body == b"found"
     assert "gzip" in str(refusal(raw_host(OK + b"Content-Encoding: br\r\n\r\nxx")))
 
 
+DRIPS = {
+    "silence": lambda _: time.sleep(5),
+    "status": dripping(b"", b"HTTP/1.1 "),
+    "headers": dripping(OK, b"X: y\r\n"),
+    "continue": dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "body": dripping(OK + b"Content-Length: 1000\r\n\r\n", b"x"),
+    "no length": dripping(OK + b"\r\n", b"x"),
+    "chunks": dripping(CHUNKED, b"1\r\nx\r\n"),
+    "gzip": dripping(GZIPPED + gzip.compress(b"", mtime=0)[:10], b"\0"),
+}
+
+
 @pytest.mark.parametrize("secure", [False, True])
-@pytest.mark.parametrize(
-    "talk",
-    [
-        lambda _: time.sleep(5),
-        dripping(b"", b"HTTP/1.1 "),
-        dripping(OK, b"X: y\r\n"),
-        dripping(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-        dripping(OK + b"Content-Length: 1000\r\n\r\n", b"x"),
-        dripping(OK + b"\r\n", b"x"),
-        dripping(CHUNKED, b"1\r\nx\r\n"),
-        dripping(GZIPPED + gzip.compress(b"", mtime=0)[:10], b"\0"),
-    ],
-    ids=["silence", "status", "headers", "continue", "body", "no length", "chunks", "gzip"],
-)
-def test_nothing_outlasts_the_deadline(raw_host, tls_host, talk, secure):
-    error = refusal((tls_host if secure else raw_host)(talk), deadline=0.4)
+@pytest.mark.parametrize("kind", DRIPS)
+def test_nothing_outlasts_the_deadline(raw_host, tls_host, kind, secure):
+    error = refusal((tls_host if secure else raw_host)(DRIPS[kind]), deadline=0.4)
     assert error.retryable
     assert "0.4 s" in str(error)
 
 
-def test_nor_does_a_handshake_outlast_it(raw_host):
+def test_nor_does_a_handshake(raw_host):
     assert "0.4 s" in str(refusal(raw_host(lambda _: time.sleep(5)).replace("http:", "https:"), deadline=0.4))
 
 
-@pytest.mark.parametrize(
-    "talk",
-    [
-        endless(OK + b"\r\n", bytes(65_536)),
-        endless(CHUNKED, b"1000\r\n" + bytes(4_096) + b"\r\n"),
-        endless(OK + b"Content-Length: 99999999999999\r\n\r\n", bytes(65_536)),
-        endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-        GZIPPED + bomb(4),
-        endless(GZIPPED, gzip.compress(b"", mtime=0)),
-    ],
-    ids=["no length", "chunked", "announced", "continue", "bomb", "empty members"],
-)
-def test_bytes_are_bounded_before_and_after_decompression(tls_host, talk):
-    error = refusal(tls_host(talk), deadline=30)
+FLOODS = {
+    "no length": endless(OK + b"\r\n", bytes(65_536)),
+    "chunked": endless(CHUNKED, b"1000\r\n" + bytes(4_096) + b"\r\n"),
+    "announced": endless(OK + b"Content-Length: 99999999999999\r\n\r\n", bytes(65_536)),
+    "continue": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000),
+    "bomb": GZIPPED + bomb(4),
+    "empty members": endless(GZIPPED, gzip.compress(b"", mtime=0) * 1_000),
+}
+
+
+@pytest.mark.parametrize("kind", FLOODS)
+def test_bytes_are_bounded_before_and_after_decompression(tls_host, kind):
+    error = refusal(tls_host(FLOODS[kind]))
     assert str(error).startswith("too large: 127.0.0.1:")
     assert not error.retryable
 
@@ -126,17 +129,10 @@ def test_bytes_are_bounded_before_and_after_decompression(tls_host, talk):
 @pytest.mark.parametrize(
     "talk",
     [
-        b"",
-        b"nonsense\r\n\r\n",
-        b"HTTP/1.1 xyz OK\r\n\r\n",
-        OK + b"Content-Length: 10\r\n\r\nhalf",
-        CHUNKED + b"5\r\nhalf",
-        CHUNKED + b"\xb2\r\nhalf",
-        GZIPPED + gzip.compress(bytes(50_000), mtime=0)[:40],
-        GZIPPED + b"nonsense",
-        endless(OK, b"A: b\r\n"),
-        endless(OK + b"A: ", b"b" * 65_536),
-        endless(CHUNKED, b"5" * 65_536),
+        *(b"", b"nonsense\r\n\r\n", b"HTTP/1.1 xyz OK\r\n\r\n", OK + b"Content-Length: 10\r\n\r\nhalf"),
+        *(CHUNKED + b"5\r\nhalf", CHUNKED + b"\xb2\r\nhalf", endless(CHUNKED, b"5" * 65_536)),
+        *(GZIPPED + gzip.compress(bytes(50_000), mtime=0)[:40], GZIPPED + b"nonsense"),
+        *(endless(OK, b"A: b\r\n"), endless(OK + b"A: ", b"b" * 65_536)),
     ],
 )
 def test_what_is_no_whole_answer_is_one_line(raw_host, talk):
@@ -145,21 +141,17 @@ def test_what_is_no_whole_answer_is_one_line(raw_host, talk):
     assert str(error).startswith("127.0.0.1:")
 
 
-def test_a_length_that_is_none_is_ignored(raw_host):
-    assert get(raw_host(OK + b"Content-Length: abc\r\n\r\nfound")).body == b"found"
-
-
 @hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
 @hypothesis.given(strategies.sampled_from([b"", OK, OK + b"\r\n", CHUNKED, GZIPPED]), strategies.binary(max_size=200))
 def test_any_bytes_are_an_answer_or_one_line(raw_host, begin, content):
     try:
-        assert len(get(raw_host(begin + content), deadline=5).body) <= LIMIT
+        assert len(get(raw_host(begin + content)).body) <= LIMIT
     except HttpError as error:
         assert one_line(error)  # noqa: PT017
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_busy_server_is_asked_again_and_its_last_answer_returned(httpserver, status):
+def test_a_busy_server_is_asked_again_and_any_other_once(httpserver, status):
     httpserver.expect_ordered_request("/").respond_with_data(status=status)
     httpserver.expect_ordered_request("/").respond_with_data("found")
     assert get(httpserver.url_for("/"), tries=3).body == b"found"
@@ -167,13 +159,7 @@ def test_a_busy_server_is_asked_again_and_its_last_answer_returned(httpserver, s
         httpserver.expect_ordered_request("/").respond_with_data("busy", status=status)
     answer = get(httpserver.url_for("/"), tries=2)
     assert (answer.status, answer.body) == (status, b"busy")
-    with pytest.raises(HttpError) as caught:
-        http.require_ok(answer)
-    assert caught.value.retryable
-
-
-def test_another_status_is_asked_once(httpserver):
-    httpserver.expect_oneshot_request("/").respond_with_data("no", status=404)
+    httpserver.expect_ordered_request("/").respond_with_data("no", status=404)
     assert get(httpserver.url_for("/"), tries=3).status == 404
 
 
@@ -231,9 +217,7 @@ def test_a_forked_process_speaks_on_connections_of_its_own(raw_host):
     child = multiprocessing.get_context("fork").Process(target=get, args=(host,))
     child.start()
     child.join(20)
-    assert child.exitcode == 0
-    assert get(host).body == b"found"
-    assert len(connections) == 2
+    assert (child.exitcode, get(host).body, len(connections)) == (0, b"found", 2)
 
 
 def test_a_host_that_does_not_prove_itself_is_refused(tls_host, monkeypatch):
@@ -302,7 +286,7 @@ def test_redirects_are_followed_within_what_is_allowed(httpserver):
     ],
 )
 def test_redirects_that_are_not_followed(raw_host, to):
-    assert not refusal(raw_host(b"HTTP/1.1 302 Found\r\nLocation: " + to.encode() + b"\r\n\r\n")).retryable
+    assert not refusal(raw_host(moved(to))).retryable
 
 
 def test_a_name_that_becomes_private_while_it_is_asked_is_not_believed(raw_host, httpserver, monkeypatch):
@@ -314,22 +298,20 @@ def test_a_name_that_becomes_private_while_it_is_asked_is_not_believed(raw_host,
         return lookup(number, port, *rest)
 
     monkeypatch.setattr(socket, "getaddrinfo", rebinding)
-    to = httpserver.url_for("/").replace("localhost", "twice.example").encode()
-    assert "twice.example" in str(refusal(raw_host(b"HTTP/1.1 302 Found\r\nLocation: " + to + b"\r\n\r\n")))
+    to = httpserver.url_for("/").replace("localhost", "twice.example")
+    assert "twice.example" in str(refusal(raw_host(moved(to))))
     assert httpserver.log == []
 
 
 def test_the_endless_body_of_a_redirect_is_not_read(raw_host, httpserver):
     httpserver.expect_request("/").respond_with_data("found")
     target = httpserver.url_for("/")
-    begin = b"HTTP/1.1 302 Found\r\nLocation: " + target.encode() + b"\r\n\r\n"
-    address = raw_host(endless(begin, bytes(65_536)))
+    address = raw_host(endless(moved(target), bytes(65_536)))
     assert get(address, allowed=[address, target]).body == b"found"
 
 
 def test_nothing_goes_from_https_to_http(tls_host, httpserver):
-    target = httpserver.url_for("/").encode()
-    refusal(tls_host(b"HTTP/1.1 302 Found\r\nLocation: " + target + b"\r\n\r\n"))
+    refusal(tls_host(moved(httpserver.url_for("/"))))
     assert httpserver.log == []
 
 
@@ -356,8 +338,7 @@ def proxy(raw_host, server_tls, set_proxy):
             connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             connection = server_tls.wrap_socket(connection, server_side=True)
             asked.append(connection.recv(65_536).decode())
-        into_private = OK.replace(b"200 OK", b"302 Found") + b"Location: http://10.0.0.1/\r\n\r\n"
-        connection.sendall(into_private if "/moved" in asked[-1] else FOUND)
+        connection.sendall(moved("http://10.0.0.1/") if "/moved" in asked[-1] else FOUND)
 
     set_proxy(raw_host(talk, reads_first=False).replace("http://", "http://me:pa%40ss@"))
     return asked
@@ -387,11 +368,8 @@ def test_what_is_not_asked_of_a_proxy(proxy, raw_host, monkeypatch):
 
 
 @pytest.mark.parametrize("address", ["socks5://127.0.0.1:1", "http://", "http://[::1", "x:y", "http://127.0.0.1:9"])
-def test_a_proxy_that_is_none_is_one_line(set_proxy, address):
+def test_a_proxy_that_is_none_is_one_line(set_proxy, raw_host, address):
     set_proxy(address)
     assert "HTTP_PROXY" in str(refusal("http://shop.example/"))
-
-
-def test_a_tunnel_that_is_refused_is_one_line(raw_host, set_proxy):
     set_proxy(raw_host(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n"))
     assert "407" in str(refusal("https://shop.example/"))

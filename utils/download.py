@@ -1,11 +1,10 @@
 """A file from an address to the disk, going on where it stopped."""
 
-import functools
 import hashlib
-from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
+from collections.abc import Collection
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -33,29 +32,30 @@ def download(
 
     Raises HttpError as `http.get` does, also for a status that is not 200, and StorageError.
     """
-    ask = functools.partial(opened, address, limit=limit, deadline=deadline, allowed=allowed)
+    bounds = {"limit": limit, "deadline": deadline, "allowed": allowed}
     with files.storage_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = retry(lambda: _downloaded(ask, file, limit), tries)
+        part = retry(lambda: _downloaded(address, file, bounds), tries)
         files.flush(part)
         part.replace(file)
         files.flush(file.parent)
     return file
 
 
-def _downloaded(ask: Callable[..., AbstractContextManager[Body]], file: Path, limit: int) -> Path:
+def _downloaded(address: str, file: Path, bounds: dict[str, Any]) -> Path:
     """Return the whole download under its temporary name."""
-    with ask() as body:
+    with opened(address, **bounds) as body:
         require_ok(body)
         version = _version(body)
         part = _part(file, f"{version} {body.total}")
         have = part.stat().st_size if part.is_file() else 0
         if not (version and body.total and 0 < have <= body.total):
-            _save(body, part, 0, limit)
+            _save(body, part, 0, bounds["limit"])
             return part
     if have < body.total:
-        with ask(headers={"Range": f"bytes={have}-", "If-Range": version}) as rest:
-            _go_on(rest, part, have, limit)
+        wanted = {"Range": f"bytes={have}-", "If-Range": version}
+        with opened(address, headers=wanted, **bounds) as rest:
+            _go_on(rest, part, have, bounds["limit"])
     if part.stat().st_size < body.total:
         raise HttpError(f"{body.host} sent less than it announced; what came is kept: run again", retryable=True)
     return part
@@ -63,16 +63,14 @@ def _downloaded(ask: Callable[..., AbstractContextManager[Body]], file: Path, li
 
 def _go_on(rest: Body, part: Path, have: int, limit: int) -> None:
     """Save the rest of a file after the `have` bytes that are there, or all of it where the server sends all."""
-    is_rest = rest.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-    if rest.status == HTTPStatus.OK:
+    if rest.status not in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+        require_ok(rest)
         _save(rest, part, 0, limit)
-    elif rest.status == HTTPStatus.PARTIAL_CONTENT and is_rest:
+    elif rest.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
         _save(rest, part, have, limit)
-    elif rest.status in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+    else:
         part.unlink()
         raise HttpError(f"{rest.host} does not go on where it stopped; run again to start over", retryable=True)
-    else:
-        require_ok(rest)
 
 
 def _save(body: Body, part: Path, have: int, limit: int) -> None:

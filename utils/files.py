@@ -5,7 +5,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import filelock
@@ -67,26 +67,21 @@ def locked(folder: Path) -> Iterator[None]:
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = _acquired(folder)
-    try:
+    with lock:
         yield
-    finally:
-        lock.release()
 
 
-def _acquired(folder: Path) -> filelock.BaseFileLock:
+def _acquired(folder: Path) -> AbstractContextManager[object]:
     """Return the lock of a folder, taken; where the file system has no locks, a file that says who holds it."""
     try:
-        lock = filelock.FileLock(folder / ".lock", timeout=0)
         try:
-            lock.acquire()
+            return filelock.FileLock(folder / ".lock", timeout=0).acquire()
         except (OSError, NotImplementedError) as error:  # the second is what older filelocks make of ENOSYS
             if getattr(error, "errno", errno.ENOSYS) not in _UNSUPPORTED:
                 raise
-            lock = filelock.SoftFileLock(folder / ".lock-holder", timeout=0)
-            lock.acquire()
+            return filelock.SoftFileLock(folder / ".lock-holder", timeout=0).acquire()
     except filelock.Timeout:
         raise StorageError(f"another process is changing {folder}; wait for it, or stop it first") from None
-    return lock
 
 
 @contextmanager
