@@ -1,10 +1,14 @@
-"""Search: what people type, the well-known names they mean, and what must not be found."""
+"""Names: how they are folded and found, what people type, what must not be found; and which games pass a filter."""
 
 import csv
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from utils import filters, names
+from utils.filters import Filter
 from utils.search import Index
 
 HERE = Path(__file__).parent
@@ -79,9 +83,63 @@ def test_any_script(text, name):
     assert Index([1, 2, 3, 4], [name, *others]).find(text)[0] == 1
 
 
-def test_few_names_or_very_long_words_are_no_trouble():
+def test_few_names_or_many_words_are_no_trouble():
     assert Index([], []).find("a") == []
     assert Index([1], [""]).find("a b") == []
     assert Index([1], ["..."]).find("...") == [1]
     assert Index([1], ["A game"]).find("x " * 50_000) == []
     assert Index([1], ["A game"]).find("\n a\x00game") == [1]
+    letters = "b c d e f g h i j k"
+    assert Index([1], [letters]).find(f"{letters} l m n") == [1]  # ten words count
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("Baldur's Gate 3", "baldurs gate 3"),
+        ("POKÉMON™ Étoile", "pokemon etoile"),
+        ("S.T.A.L.K.E.R.: Shadow", "stalker shadow"),
+        ("ひらがな", "ヒラカナ"),
+        ("  NieR:Automata ", "nier automata"),
+        ("???", "???"),
+    ],
+)
+def test_the_key_of_a_name(name, key):
+    assert names.search_key(name) == key
+
+
+def test_names_are_compared_cleaned_and_cut():
+    assert names.compare_key("Q-Games, Ltd.") == names.compare_key("Q Games LTD") == "qgamesltd"
+    assert names.compare_key("Q-Games") != names.compare_key("Q-Game")
+    assert names.visible("a\ud800b\0c\u202ed\n e") == "abcd e"
+    assert (names.shortened("abcdef", 6), names.shortened("abcdefg", 6)) == ("abcdef", "abcde…")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (Filter(), [10, 20, 30, 40]),
+        (Filter(tag="Indie"), [10, 20, 40]),
+        (Filter(tag="Nothing"), []),
+        (Filter(since=2005), [20, 40]),
+        (Filter(until=2004), [10]),
+        (Filter(since=2005, until=2022), [20]),
+        (Filter(score=80), [10, 40]),
+        (Filter(tag="Indie", since=2005, score=70), [40]),
+    ],
+)
+def test_games_that_pass(wanted, expected):
+    games = pd.DataFrame({"appid": [10, 20, 30, 40], "review_score": [95.0, 60.0, np.nan, 80.0]})
+    games["tags"] = [["Horror", "Indie"], ["Indie"], [], ["Indie", "Puzzle"]]
+    games["release_date"] = [1_104_537_599, 1_104_537_600, 0, 1_700_000_000]  # 2004's last second, 2005's first, 2023
+    assert filters.passing(games, wanted).tolist() == expected
+    assert bool(wanted) == (wanted != Filter())
+    assert (filters.tags(games), filters.tags(games[:0])) == (["Indie", "Horror", "Puzzle"], [])
+
+
+def test_one_of_each_near_identical_group():
+    vectors = np.eye(4, dtype=np.float32)[[0, 0, 1, 1, 2, 3]]
+    cosines = np.array([0.99, 0.9, 0.8, 0.7, 0.6, 0.5], np.float32)
+    assert filters.distinct(vectors, cosines, 0.95, 10).tolist() == [1, 2, 4, 5]  # 0 is a copy of the query
+    assert filters.distinct(vectors, cosines, 0.95, 2).tolist() == [1, 2]
+    assert filters.distinct(vectors[:0], cosines[:0], 0.95, 2).tolist() == []
