@@ -55,7 +55,7 @@ class Served:
         """Return the banners nearest to words; raises MatchError where the encoder does not read."""
         encoder = self.query_encoder.encoder
         if encoder is None or not self.query_encoder.reads:
-            raise MatchError(encoder.silence if encoder else "only matches are served here, no words")
+            raise MatchError(encoder.text_unsupported_reason if encoder else "only matches are served here, no words")
         return matches_of(self.query_encoder, Query(words, words=words), options, self.catalogue)
 
 

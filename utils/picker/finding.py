@@ -43,7 +43,7 @@ class Eye:
     @property
     def reads(self) -> bool:
         """Whether words can be compared with its pictures."""
-        return self.plain is not None and self.encoder is not None and self.encoder.reads
+        return self.plain is not None and self.encoder is not None and self.encoder.supports_text
 
 
 @dataclass(frozen=True)

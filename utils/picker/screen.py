@@ -119,4 +119,4 @@ def _silence(eye: Eye) -> str:
     """Return why this eye takes no words, if it does not."""
     if eye.encoder is None or eye.reads:
         return ""
-    return eye.encoder.silence
+    return eye.encoder.text_unsupported_reason
