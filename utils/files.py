@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 import secrets
 from collections.abc import Iterator
@@ -9,8 +10,10 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import filelock
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from utils.errors import PlainError, StorageError, shown
+from utils.errors import DamagedError, PlainError, StorageError, shown
 
 _UNSUPPORTED = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK)
 
@@ -39,6 +42,47 @@ def write(file: Path, content: bytes) -> None:
     """Write a small file as `writing` does."""
     with writing(file) as part:
         part.write_bytes(content)
+
+
+def write_table(file: Path, table: pa.Table, about: dict[str, str]) -> None:
+    """Write a parquet file as `writing` does, with `about` in its metadata and a checksum of all it says."""
+    about = about | {"checksum": _checksum(table, about)}
+    with writing(file) as part:
+        pq.write_table(table.replace_schema_metadata(about), part)
+
+
+def read_table(file: Path, schema: pa.Schema) -> tuple[pa.Table, dict[str, str]]:
+    """Return the table of `write_table`, and what it says of it; raises DamagedError for whatever else is there.
+
+    Columns and types are those of `schema`, and nothing in them is null.
+    """
+    try:
+        table = pq.read_table(file)
+        about = {name.decode(): text.decode() for name, text in (table.schema.metadata or {}).items()}
+        sound = table.schema.equals(schema) and about.pop("checksum", "") == _checksum(table, about)
+    except Exception:  # noqa: BLE001 - a damaged file meets any line of the library
+        sound = False
+    if not sound:
+        raise DamagedError(f"{shown(file, 200)} cannot be read, or is not what was written")
+    return table, about
+
+
+def _checksum(table: pa.Table, about: dict[str, str]) -> str:
+    """Return a checksum of a table and of what is said of it; raises DamagedError for nulls.
+
+    Columns are text, numbers, or lists of numbers.
+    """
+    digest = hashlib.sha256(json.dumps([about, table.schema.names], sort_keys=True).encode())
+    for column in table.columns:
+        values = column.combine_chunks()
+        if pa.types.is_list(values.type):
+            digest.update(values.value_lengths().to_numpy().data)
+            values = values.flatten()
+        if column.null_count or values.null_count:
+            raise DamagedError("a value is missing")
+        text = pa.types.is_string(values.type)
+        digest.update(json.dumps(values.to_pylist()).encode() if text else values.to_numpy(zero_copy_only=False).data)
+    return digest.hexdigest()
 
 
 def flush(path: Path) -> None:

@@ -1,165 +1,244 @@
-"""A shard's features on disk: two files that are believed only together, as they were written.
+"""Features on disk: a manifest, and a pair of files a shard, believed only as they were written.
 
-img_emb/img_emb_00000.npy            float16 (rows, dims)
-metadata/metadata_00000.parquet      appid, name and jpeg_sha256 of each row; in its metadata whose features they
-                                     are, of which shard, and the checksum of the first file; written last
+manifest.json                        what made the features, which shard has which number, and a checksum
+img_emb/img_emb_00000.npy            unit vectors, float32 (rows, dims)
+metadata/metadata_00000.parquet      a row a banner, SCHEMA; in its metadata whose features they are, of which shard,
+                                     and the checksums of the vectors and of the rows; written last
+
+Unit vectors are what clip-retrieval and autofaiss take an inner product of, and caption and url what they show. They
+are float32 so that dividing by the length loses nothing: times their norm, they are the encoder's float16 again.
 """
 
 import hashlib
 import io
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from utils import files
-from utils.features.manifest import Key, Manifest
-from utils.features.record import FeaturesDamaged, FeaturesError, FeaturesMissing
+from utils.errors import CheckpointError, DamagedError, PlainError, SettingsError, StorageError
+from utils.snapshot import Shard
 
-_REMEDY = "features.extract computes it again"
+SCHEMA = pa.schema(
+    [
+        ("appid", pa.int64()),
+        ("name", pa.string()),
+        ("caption", pa.string()),  # the name again
+        ("url", pa.string()),  # where the banner was fetched from
+        ("jpeg_sha256", pa.string()),
+        ("norm", pa.float32()),  # length of the vector as the encoder gave it
+    ]
+)
+
+_REMEDY = "features.extract makes it again"
+_UNIT = 1e-3  # how far from 1 a unit vector's length may be
 
 
-class Part(NamedTuple):
-    """A shard's features."""
+class Key(NamedTuple):
+    """What tells a shard from all others, and stays when the shard is fetched again."""
 
+    snapshot: str
+    shard: str
+    plan: str  # checksum of the snapshot's plan
+
+
+def key_of(shard: Shard) -> Key:
+    return Key(shard.snapshot, shard.path.stem, shard.plan)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What made the features, and of which shards they are."""
+
+    identity: dict  # Encoder.identity of the encoder that they were begun with
+    keys: list[Key]  # by the number of a shard's files, whether the shard is still there or not
+    here: frozenset[int]  # numbers of the shards that are in the folder of snapshots
+
+    @property
+    def order(self) -> list[int]:
+        """The numbers of the shards that are there, oldest first, whenever they were computed."""
+        return sorted(self.here, key=self.keys.__getitem__)
+
+    def of(self, wanted: Iterable[Key]) -> "Manifest":
+        """Return the manifest for the shards that are there now; a shard keeps the number that it once had."""
+        every = {key: number for number, key in enumerate(dict.fromkeys([*self.keys, *wanted]))}
+        return Manifest(self.identity, list(every), frozenset(every[key] for key in wanted))
+
+    def content(self) -> bytes:
+        """Return the text of manifest.json."""
+        shards = []
+        for number, key in enumerate(self.keys):
+            shards.append(key._asdict() | ({} if number in self.here else {"gone": True}))
+        content = self.identity | {"preparation": "as they are", "shards": shards}
+        return json.dumps(content | {"checksum": _checksum(content)}, indent=1).encode()
+
+
+def read_manifest(out: Path) -> Manifest:
+    """Return the manifest of a folder; raises StorageError where there is none, DamagedError where it is damaged."""
+    file = out / "manifest.json"
+    if not file.is_file():
+        raise StorageError(f"{out} holds no features; features.extract computes them")
+    try:
+        content = json.loads(file.read_bytes())
+        sound = content.pop("checksum") == _checksum(content)
+        shards = content.pop("shards")
+        keys = [Key(str(each["snapshot"]), str(each["shard"]), str(each["plan"])) for each in shards]
+        here = frozenset(number for number, each in enumerate(shards) if not each.get("gone"))
+        content.pop("preparation")
+        sound = sound and isinstance(content["dims"], int) and isinstance(content["dtype"], str)
+    except Exception:  # noqa: BLE001 - whatever a damaged file meets
+        sound = False
+    if not sound:
+        raise DamagedError(f"{file} is not what was written; features.extract makes it again from the files beside it")
+    return Manifest(content, keys, here)
+
+
+def check_identity(identity: dict, stored: dict, out: Path, *, besides: str = "") -> None:
+    """Raise SettingsError where the features on disk are not those of an encoder, in whatever key but `besides`."""
+    names = [name for name in stored | identity if name != besides and identity.get(name) != stored.get(name)]
+    if names:
+        theirs, ours = (", ".join(f"{name} {about.get(name)}" for name in names) for about in (stored, identity))
+        raise SettingsError(
+            f"{out} holds features of {theirs}, but the encoder is of {ours}; "
+            f"load it as the features were made, give another `out`, or delete {out} to compute them again"
+        )
+
+
+@dataclass(frozen=True)
+class Part:
+    """The features of a shard's banners."""
+
+    key: Key
+    shard_sha256: str  # of the tar that they were made of
+    identity: dict  # of the encoder
     appids: np.ndarray  # int64 (n,)
     names: np.ndarray  # str objects (n,)
-    digests: list[str]  # SHA-256 of each JPEG; empty in the first edition's files
-    vectors: np.ndarray  # float16 (n, dims)
+    urls: list[str]
+    digests: list[str]  # SHA-256 of each JPEG
+    vectors: np.ndarray  # float16 (n, dims), as the encoder gave them
     refused: list[tuple[int, str]]  # appid and reason of the pictures that were left out
-    shard_sha256: str = ""  # of the tar that they were made of
-    key: Key | None = None  # which shard that is; None in the first edition's files
-    identity: dict | None = None  # of the encoder; None in the first edition's files
 
 
-def vectors_file(out: Path, number: int) -> Path:
-    return out / "img_emb" / f"img_emb_{number:05}.npy"
-
-
-def rows_file(out: Path, number: int) -> Path:
-    return out / "metadata" / f"metadata_{number:05}.parquet"
+def pair(out: Path, number: int) -> tuple[Path, Path]:
+    """Return the two files of a shard's features: vectors, rows. The second is written last."""
+    return out / "img_emb" / f"img_emb_{number:05}.npy", out / "metadata" / f"metadata_{number:05}.parquet"
 
 
 def numbers_in(out: Path) -> list[int]:
     """Return the numbers of the shards whose two files are there."""
-    numbers = set()
-    for file in (out / "metadata").glob("metadata_[0-9][0-9][0-9][0-9][0-9].parquet"):
-        number = int(file.stem.removeprefix("metadata_"))
-        if vectors_file(out, number).is_file():
-            numbers.add(number)
-    return sorted(numbers)
+    found = out.glob("metadata/metadata_[0-9][0-9][0-9][0-9][0-9].parquet")
+    numbers = sorted(int(file.stem.removeprefix("metadata_")) for file in found)
+    return [number for number in numbers if pair(out, number)[0].is_file()]
 
 
 def write_part(out: Path, number: int, part: Part) -> None:
     """Write a shard's features; its rows are there only while its vectors are.
 
-    Raises FeaturesError for vectors that are not finite.
+    Raises CheckpointError for vectors that are not finite, and StorageError.
     """
     finite = np.isfinite(part.vectors).all(1)
     if not finite.all():
-        raise FeaturesError(
+        raise CheckpointError(
             f"the features of game {part.appids[int(np.argmin(finite))]} are not finite in float16; "
             "load the encoder with dtype='float32'"
         )
-    rows_file(out, number).unlink(missing_ok=True)
+    vectors_file, rows_file = pair(out, number)
+    exact = part.vectors.astype(np.float64)
+    norms = np.linalg.norm(exact, axis=1).astype(np.float32)
     content = io.BytesIO()
-    np.save(content, part.vectors)
-    files.write(vectors_file(out, number), content.getvalue())
-    about = part.key._asdict() if part.key else {}
-    about["sha256"] = part.shard_sha256
-    about["vectors_sha256"] = hashlib.sha256(content.getvalue()).hexdigest()
-    about["identity"] = json.dumps(part.identity, sort_keys=True)
-    about["refused"] = json.dumps(part.refused)
-    table = _table(part)
-    about["checksum"] = _checksum(table, about)
-    with files.writing(rows_file(out, number)) as file:
-        pq.write_table(table.replace_schema_metadata(about), file)
-
-
-def _table(part: Part) -> pa.Table:
-    columns = {
-        "appid": pa.array(part.appids, pa.int64()),
-        "name": pa.array(part.names, pa.string()),
-        "jpeg_sha256": pa.array(part.digests, pa.string()),
+    np.save(content, (exact / np.where(norms, norms, 1)[:, None]).astype("<f4"))
+    rows_file.unlink(missing_ok=True)
+    files.write(vectors_file, content.getvalue())
+    columns = [part.appids, part.names, part.names, part.urls, part.digests, norms]
+    about = part.key._asdict() | {
+        "sha256": part.shard_sha256,
+        "vectors_sha256": hashlib.sha256(content.getvalue()).hexdigest(),
+        "identity": json.dumps(part.identity, sort_keys=True),
+        "refused": json.dumps(part.refused),
     }
-    return pa.table(columns)
+    files.write_table(rows_file, pa.table(columns, schema=SCHEMA), about)
 
 
-def read_part(out: Path, number: int, dims: int) -> Part:
-    """Return a shard's features as they were written; raises FeaturesMissing and FeaturesDamaged, naming the file."""
-    for file in (rows_file(out, number), vectors_file(out, number)):
-        if not file.is_file():
-            raise FeaturesMissing(f"{file} is not there; {_REMEDY}")
-    table, about = _read_rows(rows_file(out, number))
-    vectors = _read_vectors(vectors_file(out, number), about.get("vectors_sha256"), (len(table), dims))
-    try:
-        identity = json.loads(about.get("identity", "null"))
-        refused = [(int(appid), str(why)) for appid, why in json.loads(about["refused"])]
-        key = Key(about["snapshot"], about["shard"], about["plan"]) if "plan" in about else None
-        digests = table["jpeg_sha256"].to_pylist() if key else []
-        appids = table["appid"].to_numpy()
-        return Part(appids, table["name"].to_numpy(), digests, vectors, refused, about["sha256"], key, identity)
-    except (ValueError, KeyError, TypeError) as error:
-        raise FeaturesDamaged(f"{rows_file(out, number)} is damaged ({error}); {_REMEDY}") from None
+def read_part(out: Path, number: int, manifest: Manifest) -> Part:
+    """Return the features of the manifest's shard of a number.
+
+    Raises DamagedError, naming the file, for what is not as it was written, or of another shard or encoder.
+    """
+    part = _read(out, number, manifest.identity["dims"])
+    if part.identity != manifest.identity or [part.key] != manifest.keys[number : number + 1]:
+        file = pair(out, number)[1]
+        raise DamagedError(f"{file} is of another shard, {part.key.snapshot}/{part.key.shard}, or encoder; {_REMEDY}")
+    return part
 
 
-def _read_rows(file: Path) -> tuple[pa.Table, dict[str, str]]:
-    try:
-        table = pq.read_table(file)
-        about = {name.decode(): value.decode() for name, value in (table.schema.metadata or {}).items()}
-        written = about.pop("checksum", None)  # the first edition wrote none
-        sound = written is None or written == _checksum(table, about)
-    except (OSError, ValueError, pa.ArrowException):
-        sound = False
-    if not sound:
-        raise FeaturesDamaged(f"{file} is not what was written; {_REMEDY}")
-    return table, about
-
-
-def _checksum(table: pa.Table, about: dict[str, str]) -> str:
-    """Return a checksum of rows and of what is said of them."""
-    content = json.dumps([table.to_pydict(), about], sort_keys=True)
-    return hashlib.sha256(content.encode(errors="surrogatepass")).hexdigest()
-
-
-def _read_vectors(file: Path, checksum: str | None, shape: tuple[int, int]) -> np.ndarray:
-    content = file.read_bytes()
-    if checksum and hashlib.sha256(content).hexdigest() != checksum:
-        raise FeaturesDamaged(f"{file} is not what was written (its checksum is another); {_REMEDY}")
-    try:
-        vectors = np.load(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise FeaturesDamaged(f"{file} is damaged ({str(error).splitlines()[0]}); {_REMEDY}") from None
-    if vectors.shape != shape or vectors.dtype != np.float16:
-        raise FeaturesDamaged(f"{file} holds {vectors.dtype} {vectors.shape}, its rows are float16 {shape}; {_REMEDY}")
-    if not np.isfinite(vectors).all():
-        raise FeaturesDamaged(f"{file} holds numbers that are not finite; {_REMEDY}")
-    return vectors
-
-
-def owned_part(out: Path, number: int, manifest: Manifest) -> Part:
-    """Return the features of the manifest's shard of a number; raises as `read_part` does, also for another shard's."""
-    part = read_part(out, number, manifest.about["dims"])
-    key = manifest.keys[number]
-    if part.key is None or (part.key == key and part.identity == manifest.identity):
-        return part
-    raise FeaturesDamaged(
-        f"{rows_file(out, number)} is of snapshot {part.key.snapshot}, shard {part.key.shard}, or of another encoder, "
-        f"not of {key.snapshot}, {key.shard}; {_REMEDY}"
-    )
-
-
-def sound_parts(out: Path, identity: dict) -> dict[int, Part]:
+def read_parts(out: Path, identity: dict) -> dict[int, Part]:
     """Return all parts of an encoder that are as they were written, by number, whatever shard they are of."""
-    found = {}
+    parts = {}
     for number in numbers_in(out):
         try:
-            part = read_part(out, number, identity["dims"])
-        except FeaturesError:
+            part = _read(out, number, identity["dims"])
+        except DamagedError:
             continue
-        if part.key is None or part.identity == identity:
-            found[number] = part
-    return found
+        if part.identity == identity:
+            parts[number] = part
+    return parts
+
+
+def is_sound(out: Path, number: int | None = None) -> bool:
+    """Return whether the manifest, or with a number that shard's features, can be read."""
+    try:
+        manifest = read_manifest(out)
+        return number is None or bool(read_part(out, number, manifest))
+    except PlainError:
+        return False
+
+
+def _read(out: Path, number: int, dims: int) -> Part:
+    vectors_file, rows_file = pair(out, number)
+    try:
+        table, about = files.read_table(rows_file, SCHEMA)
+        norms = table["norm"].to_numpy()
+        vectors = _unit_vectors(vectors_file, about["vectors_sha256"], (len(table), dims))
+        lengths = np.linalg.norm(vectors, axis=1)
+        restored = (vectors * norms[:, None]).astype(np.float16)
+        if not (np.isfinite(restored).all() and np.abs(lengths - (norms > 0)).max(initial=0) < _UNIT):
+            raise DamagedError(f"{vectors_file} holds numbers that are not finite, or no unit vectors")
+        appids = table["appid"].to_numpy()
+        if len(set(appids.tolist())) < len(appids):
+            raise DamagedError(f"{rows_file} names a game twice")
+        return Part(
+            key=Key(about["snapshot"], about["shard"], about["plan"]),
+            shard_sha256=about["sha256"],
+            identity=json.loads(about["identity"]),
+            appids=appids,
+            names=table["name"].to_numpy(),
+            urls=table["url"].to_pylist(),
+            digests=table["jpeg_sha256"].to_pylist(),
+            vectors=restored,
+            refused=[(int(appid), str(why)) for appid, why in json.loads(about["refused"])],
+        )
+    except DamagedError as error:
+        raise DamagedError(f"{error}; {_REMEDY}") from None
+    except Exception:  # noqa: BLE001 - whatever a file meets that says something else than we wrote
+        raise DamagedError(f"{rows_file} is damaged; {_REMEDY}") from None
+
+
+def _unit_vectors(file: Path, checksum: str, shape: tuple[int, int]) -> np.ndarray:
+    """Return the vectors of a file, float32 of a shape; the header is compared before anything is made of it."""
+    content = file.read_bytes()
+    if hashlib.sha256(content).hexdigest() != checksum:
+        raise DamagedError(f"{file} is not what was written (its checksum is another)")
+    stream = io.BytesIO(content)
+    np.lib.format.read_magic(stream)
+    if np.lib.format.read_array_header_1_0(stream) != (shape, False, np.dtype("<f4")):
+        raise DamagedError(f"{file} does not hold float32 numbers of shape {shape}")
+    return np.frombuffer(content, "<f4", offset=stream.tell()).reshape(shape)
+
+
+def _checksum(content: dict) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
