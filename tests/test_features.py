@@ -4,9 +4,7 @@ import io
 import itertools
 import json
 import multiprocessing
-import os
 import shutil
-import signal
 import tarfile
 import tempfile
 import time
@@ -16,7 +14,6 @@ from pathlib import Path
 import checkpoints
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 import torch
 from hypothesis import given
@@ -25,7 +22,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from utils import banners, encoder, features, files, snapshot
-from utils.errors import CheckpointError, DamagedError, PlainError, SettingsError, StorageError
+from utils.errors import CheckpointError, PlainError, SettingsError, StorageError
 from utils.features import parts
 
 SIZE = 20  # banners a shard
@@ -133,7 +130,7 @@ def test_features_are_the_encoder_s_in_the_order_of_the_shards(undisturbed, pict
     assert found.manifest == tiny.identity | {"preparation": "as they are", "refused": {}}
 
 
-def test_files_are_those_of_clip_retrieval(undisturbed, snapshots, pictures):
+def test_files_are_those_of_clip_retrieval(undisturbed, pictures):
     """embedding-reader finds unit vectors, and beside them whose they are, what to show and where it is."""
     reading = pytest.importorskip("embedding_reader")
     columns = ["appid", "name", "caption", "url", "jpeg_sha256", "norm"]
@@ -283,7 +280,7 @@ def test_killed_at_any_moment_and_resumed_is_as_undisturbed(snapshots, checkpoin
         process.join(moments.uniform(0, 0.02))
         if process.exitcode is not None:
             break
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         process.join()
         kills += 1
     assert process.exitcode == 0

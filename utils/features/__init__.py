@@ -40,11 +40,9 @@ class Features:
         return len(self.appids)
 
     def __repr__(self) -> str:
-        said = [f"{len(self):,} games", f"{self.vectors.shape[1]:,} dims"]
-        for name in ("checkpoint", "image", "pooling", "preparation"):
-            if name in self.manifest:
-                said.append(str(self.manifest[name]))
-        return f"{type(self).__name__}({', '.join(said)})"
+        about = [str(self.manifest.get(name, "?")) for name in ("checkpoint", "image", "pooling", "preparation")]
+        size = f"{len(self):,} games, {self.vectors.shape[1]:,} dimensions"
+        return f"{type(self).__name__}({size}, {', '.join(about)})"
 
 
 def extract(
@@ -122,9 +120,8 @@ def finished_files(folder: Path, *, check: bool = False) -> list[tuple[Path, ...
         if check and not parts.is_sound(out):
             continue
         found.append((manifest,))
-        for number in parts.numbers_in(out):
-            if not check or parts.is_sound(out, number):
-                found.append(parts.pair(out, number))
+        numbers = (number for number in parts.numbers_in(out) if not check or parts.is_sound(out, number))
+        found.extend(parts.pair(out, number) for number in numbers)
     return found
 
 

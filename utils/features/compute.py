@@ -140,9 +140,7 @@ def compute(task: Task, encoder: "Encoder", _actors: int | None = None) -> Strea
     shards: dict[int, Computed] = defaultdict(Computed)
     on_gpu = encoder.device.type == "cuda"
     pictures = _Pictures(task, encoder.preparation)
-    chunks = DataLoader(
-        pictures, batch_size=None, num_workers=task.workers, pin_memory=on_gpu, collate_fn=_as_it_is
-    )
+    chunks = DataLoader(pictures, batch_size=None, num_workers=task.workers, pin_memory=on_gpu, collate_fn=_as_it_is)
     buffer = torch.zeros((task.batch_size, *encoder.preparation.shape, 3), dtype=torch.uint8, device=encoder.device)
     for owners, vectors in _embedded(_batches(chunks, shards, buffer), encoder, task.batch_size):
         start = 0

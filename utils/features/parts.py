@@ -199,45 +199,42 @@ def is_sound(out: Path, number: int | None = None) -> bool:
 
 
 def _read(out: Path, number: int, dims: int) -> Part:
-    vectors_file, rows_file = pair(out, number)
     try:
-        table, about = files.read_table(rows_file, SCHEMA)
-        norms = table["norm"].to_numpy()
-        vectors = _unit_vectors(vectors_file, about["vectors_sha256"], (len(table), dims))
-        lengths = np.linalg.norm(vectors, axis=1)
-        restored = (vectors * norms[:, None]).astype(np.float16)
-        if not (np.isfinite(restored).all() and np.abs(lengths - (norms > 0)).max(initial=0) < _UNIT):
-            raise DamagedError(f"{vectors_file} holds numbers that are not finite, or no unit vectors")
-        appids = table["appid"].to_numpy()
-        if len(set(appids.tolist())) < len(appids):
-            raise DamagedError(f"{rows_file} names a game twice")
-        return Part(
-            key=Key(about["snapshot"], about["shard"], about["plan"]),
-            shard_sha256=about["sha256"],
-            identity=json.loads(about["identity"]),
-            appids=appids,
-            names=table["name"].to_numpy(),
-            urls=table["url"].to_pylist(),
-            digests=table["jpeg_sha256"].to_pylist(),
-            vectors=restored,
-            refused=[(int(appid), str(why)) for appid, why in json.loads(about["refused"])],
-        )
-    except DamagedError as error:
-        raise DamagedError(f"{error}; {_REMEDY}") from None
-    except Exception:  # noqa: BLE001 - whatever a file meets that says something else than we wrote
-        raise DamagedError(f"{rows_file} is damaged; {_REMEDY}") from None
+        return _parsed(*pair(out, number), dims)
+    except Exception:  # noqa: BLE001 - whatever a file meets that is not what we wrote
+        file = pair(out, number)[1]
+        raise DamagedError(f"{file}, or its vectors, are not what was written; {_REMEDY}") from None
 
 
-def _unit_vectors(file: Path, checksum: str, shape: tuple[int, int]) -> np.ndarray:
-    """Return the vectors of a file, float32 of a shape; the header is compared before anything is made of it."""
-    content = file.read_bytes()
-    if hashlib.sha256(content).hexdigest() != checksum:
-        raise DamagedError(f"{file} is not what was written (its checksum is another)")
+def _parsed(vectors_file: Path, rows_file: Path, dims: int) -> Part:
+    """Return what two files say; the vectors' header is compared before anything is made of them."""
+    table, about = files.read_table(rows_file, SCHEMA)
+    content = vectors_file.read_bytes()
     stream = io.BytesIO(content)
     np.lib.format.read_magic(stream)
-    if np.lib.format.read_array_header_1_0(stream) != (shape, False, np.dtype("<f4")):
-        raise DamagedError(f"{file} does not hold float32 numbers of shape {shape}")
-    return np.frombuffer(content, "<f4", offset=stream.tell()).reshape(shape)
+    header = np.lib.format.read_array_header_1_0(stream)
+    is_same = hashlib.sha256(content).hexdigest() == about["vectors_sha256"]
+    if not is_same or header != ((len(table), dims), False, np.dtype("<f4")):
+        raise ValueError(f"{vectors_file} has another checksum or holds {header}")
+    units = np.frombuffer(content, "<f4", offset=stream.tell()).reshape(len(table), dims)
+    norms = table["norm"].to_numpy()
+    vectors = (units * norms[:, None]).astype(np.float16)
+    appids = table["appid"].to_numpy()
+    lengths = np.linalg.norm(units, axis=1)
+    are_units = np.allclose(lengths, norms > 0, rtol=0, atol=_UNIT)
+    if not (np.isfinite(vectors).all() and are_units and len(np.unique(appids)) == len(appids)):
+        raise ValueError("vectors that are not finite or not of unit length, or a game that stands there twice")
+    return Part(
+        key=Key(about["snapshot"], about["shard"], about["plan"]),
+        shard_sha256=about["sha256"],
+        identity=json.loads(about["identity"]),
+        appids=appids,
+        names=table["name"].to_numpy(),
+        urls=table["url"].to_pylist(),
+        digests=table["jpeg_sha256"].to_pylist(),
+        vectors=vectors,
+        refused=[(int(appid), str(why)) for appid, why in json.loads(about["refused"])],
+    )
 
 
 def _checksum(content: dict) -> str:
