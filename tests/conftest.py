@@ -15,7 +15,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 import sample
-from utils import http, transfer
+from utils import http
 
 hypothesis.settings.register_profile("short", max_examples=25, derandomize=True, deadline=None, database=None)
 hypothesis.settings.register_profile("long", max_examples=2_000, deadline=None, print_blob=True)
@@ -123,16 +123,10 @@ def downloaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[sample.Stock, 
 
 
 @pytest.fixture(scope="session")
-def finished_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a catalogue, a verified snapshot, features and the debris of work in progress; not to be changed."""
-    import homes  # brings torch and transformers: half the time of a test that needs neither
+def finished_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data_dir with a catalogue, a verified snapshot, features and the debris of work in progress; not to change."""
+    import data_dirs  # brings torch and transformers: half the time of a test that needs neither
 
-    home = tmp_path_factory.mktemp("made") / "sample"
-    homes.make_home(home, sample.checkpoint(tmp_path_factory.mktemp("checkpoint")))
-    return home
-
-
-@pytest.fixture(scope="session")
-def archive(finished_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The archive of the finished home; not to be changed."""
-    return transfer.pack(finished_home, tmp_path_factory.mktemp("archive") / "snapshot.tar")
+    data_dir = tmp_path_factory.mktemp("made") / "sample"
+    data_dirs.make(data_dir, sample.checkpoint(tmp_path_factory.mktemp("checkpoint")))
+    return data_dir

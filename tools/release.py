@@ -3,12 +3,13 @@
 import sys
 from pathlib import Path
 
-from utils import settings, transfer
+from share import release
+from utils import settings
 from utils.errors import PlainError
 
 if __name__ == "__main__":
     try:
-        archive = transfer.release(settings.read(), Path(sys.argv[1]))
+        archive = release.release(settings.read(), Path(sys.argv[1]))
     except PlainError as error:
         sys.exit(str(error))
     print(f"{archive.parent} has the release: upload all of it, and give the address of {archive.name} as SNAPSHOT.")

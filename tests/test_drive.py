@@ -1,0 +1,287 @@
+"""Finished work on a folder that stands for Google Drive: copied while the work goes on, and back in a new session."""
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import data_dirs
+import pytest
+from data_dirs import FEATURES, GAMES, SHARDS, finished, flip, pictures, tree
+
+import sample
+from utils import drive, features, settings, snapshot
+from utils.errors import DamagedError, StorageError
+
+
+@pytest.fixture(autouse=True)
+def _quick_looks(monkeypatch):
+    monkeypatch.setattr(drive, "PAUSE", 0.05)
+    monkeypatch.setattr(drive, "REST", 0.05)
+    yield
+    for thread in drive.watchers():
+        thread.stop()
+
+
+@pytest.fixture
+def chosen(tmp_path):
+    (tmp_path / "MyDrive").mkdir()
+    (tmp_path / "work").mkdir()
+    return settings.Settings(source="sample", data=tmp_path / "work" / "data", drive=tmp_path / "MyDrive" / "banners")
+
+
+@pytest.fixture
+def there(chosen, finished_dir):
+    """The folder on Drive, with all that is finished."""
+    drive.copy_finished(finished_dir, chosen.drive / "sample")
+    return chosen.drive / "sample"
+
+
+def until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def holds(place, expected):
+    """Whether a folder that is being written to holds exactly this."""
+    try:
+        return tree(place) == expected
+    except FileNotFoundError:  # a file that had another name a moment ago
+        return False
+
+
+def test_without_a_drive_nothing_happens(tmp_path):
+    chosen = settings.Settings(source="sample", data=tmp_path / "data")
+    assert "stays on this disk" in drive.open_drive(chosen)
+    assert "nothing was copied" in drive.sync_drive(chosen)
+    assert not any(tmp_path.iterdir())
+
+
+def test_what_gets_finished_is_copied_while_the_work_goes_on(finished_dir, chosen):
+    assert "had nothing new" in drive.open_drive(chosen)
+    for step in ("catalogue.parquet", "snapshots", "features"):
+        place = finished_dir / step
+        here = chosen.data_dir
+        here.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if place.is_dir() else shutil.copy)(place, here / step)
+        expected = {path: content for path, content in finished(finished_dir).items() if (here / path).exists()}
+        until(lambda expected=expected: holds(chosen.drive / "sample", expected))
+    assert tree(chosen.drive / "sample") == finished(finished_dir)
+    assert "has all that is finished" in drive.sync_drive(chosen)
+
+
+def test_a_new_session_starts_from_drive(finished_dir, chosen, there):
+    assert drive.open_drive(chosen).startswith(f"{len(finished(finished_dir))} files came from {there}")
+    assert tree(chosen.data_dir) == finished(finished_dir)
+    assert pictures(chosen.data_dir) == pictures(finished_dir)
+    assert data_dirs.times(chosen.data_dir) == data_dirs.times(finished_dir)
+    assert len(features.load(chosen.data_dir / "features" / FEATURES)) == GAMES
+    assert "had nothing new" in drive.open_drive(chosen)
+
+
+def test_what_lies_damaged_on_drive_is_made_again_and_the_rest_comes(chosen, there):
+    flip(there / "snapshots/0001/shards/00001.tar", 5_000)
+    (there / "snapshots/0001/shards/00002.tar").write_bytes(b"cut")
+    (there / "features" / FEATURES / "img_emb" / "img_emb_00000.npy").write_bytes(b"")
+    assert "; 10 damaged ones there are made again" in drive.open_drive(chosen)
+    assert len(snapshot.verified(chosen.data_dir / "snapshots")) == 1
+    assert len(list((chosen.data_dir / "features" / FEATURES / "metadata").iterdir())) == SHARDS - 1
+
+
+def test_a_file_that_cannot_be_read_is_made_again_and_the_rest_comes(finished_dir, chosen, there, monkeypatch):
+    """Read in order, and gone when it is copied."""
+    real = Path.open
+
+    def gone(file, *words, **more):
+        if file.name == "00001.tar" and there in file.parents:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(file))
+        return real(file, *words, **more)
+
+    listed = drive.finished(there, check=True)
+    monkeypatch.setattr(drive, "finished", lambda *_, **__: listed)
+    monkeypatch.setattr(Path, "open", gone)
+    news = drive.open_drive(chosen)
+    assert news.startswith(f"{len(finished(finished_dir)) - 4} files came")
+    assert "; 4 damaged ones" in news
+    with pytest.raises(DamagedError, match=r"00001\.tar"):
+        drive.copy_finished(there, chosen.drive / "other")
+
+
+@pytest.mark.parametrize("code", [errno.ENOTCONN, errno.EIO, errno.ESTALE])
+def test_a_mount_that_goes_away_is_one_line_that_names_it(chosen, there, monkeypatch, code):
+    drive.open_drive(chosen)
+    for thread in drive.watchers():
+        thread.stop()
+    real = os.stat
+
+    def stat(path, *rest, **more):
+        if not isinstance(path, int) and str(path).startswith(str(there.parent.parent)):
+            raise OSError(code, os.strerror(code), str(path))
+        return real(path, *rest, **more)
+
+    monkeypatch.setattr(os, "stat", stat)
+    for cell in (drive.sync_drive, drive.open_drive):
+        with pytest.raises(StorageError) as error:
+            cell(chosen)
+        assert str(there.parent.parent) in str(error.value)
+        assert "\n" not in str(error.value)
+
+
+def test_what_is_here_is_not_replaced_by_what_is_on_drive(finished_dir, chosen, there):
+    shutil.copytree(finished_dir, chosen.data_dir)
+    flip(there / "catalogue.parquet", 50)
+    before = tree(chosen.data_dir)
+    drive.open_drive(chosen)
+    assert tree(chosen.data_dir) == before
+    drive.sync_drive(chosen)
+    assert tree(there) == finished(finished_dir)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("there")
+def test_features_of_another_encoder_are_not_mixed_in(finished_dir, chosen, tmp_path):
+    """Here is the beginning of one encoder's features, on Drive are all of another's, in folders of one name."""
+    shutil.copytree(finished_dir, chosen.data_dir, ignore=shutil.ignore_patterns("features"))
+    checkpoint = sample.checkpoint(tmp_path / "checkpoint")
+    data_dirs.extract(chosen.data_dir, checkpoint, image="crop")
+    folder = chosen.data_dir / "features" / FEATURES
+    whole = features.load(folder).vectors
+    for name in ("metadata_00001.parquet", "metadata_00002.parquet"):
+        (folder / "metadata" / name).unlink()
+    drive.open_drive(chosen)
+    data_dirs.extract(chosen.data_dir, checkpoint, image="crop")
+    assert (features.load(folder).vectors == whole).all()
+
+
+def test_another_snapshot_of_the_same_number_is_not_overwritten(finished_dir, chosen, there, downloaded, tmp_path):
+    other = tmp_path / "other" / "sample"
+    shutil.copytree(downloaded[1], other / "snapshots")
+    before = tree(there)
+    with pytest.raises(StorageError, match="0001 is another snapshot"):
+        drive.copy_finished(other, there)
+    assert tree(there) == before
+    shutil.copytree(other, chosen.data_dir)
+    before = tree(chosen.data_dir)
+    with pytest.raises(StorageError, match="0001 is another snapshot"):
+        drive.open_drive(chosen)
+    assert tree(chosen.data_dir) == before
+    for plan in there.glob("snapshots/0001/plan.*"):
+        plan.write_bytes(b"no plan")  # that is no snapshot, and must not block one
+    drive.copy_finished(finished_dir, there)
+    assert tree(there) == finished(finished_dir)
+
+
+def test_only_what_is_absent_or_differs_is_copied(finished_dir, tmp_path):
+    source, place = tmp_path / "source", tmp_path / "drive"
+    shutil.copytree(finished_dir, source)
+    record = source / "snapshots/0001/verified/00002.parquet"
+    record.rename(tmp_path / "later")
+    assert drive.copy_finished(source, place) == len(finished(finished_dir)) - 4
+    (tmp_path / "later").rename(record)
+    assert drive.copy_finished(source, place) == 4
+    flip(place / "catalogue.parquet", 50)
+    (place / "snapshots/0001/shards/00001.tar").write_bytes(b"cut")
+    assert drive.copy_finished(source, place) == 1 + 4
+    assert tree(place) == finished(finished_dir)
+    assert drive.copy_finished(source, place) == 0
+
+
+def test_drive_is_not_mounted(finished_dir, chosen, tmp_path, monkeypatch):
+    monkeypatch.setattr(drive, "MOUNT", tmp_path / "drive")
+    for nowhere in (tmp_path / "drive" / "MyDrive" / "banners", tmp_path / "drive" / "MyDrive", tmp_path / "a" / "b"):
+        with pytest.raises(StorageError, match="mount Drive first"):
+            drive.copy_finished(finished_dir, nowhere / "steam")
+        with pytest.raises(StorageError, match="mount Drive first"):
+            drive.open_drive(settings.Settings(source="sample", data=chosen.data, drive=nowhere))
+    assert not (tmp_path / "drive").exists()
+
+
+def test_colab_is_asked_to_mount_drive(chosen, tmp_path, monkeypatch):
+    package = tmp_path / "site" / "google" / "colab"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "drive.py").write_text(
+        "import pathlib\ndef mount(place): pathlib.Path(place, 'MyDrive').mkdir(parents=True)"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.setattr(drive, "MOUNT", tmp_path / "content" / "drive")
+    __import__("google.colab")
+    try:
+        colab = settings.Settings(source="sample", data=chosen.data, drive=drive.MOUNT / "MyDrive" / "banners")
+        assert "had nothing new" in drive.open_drive(colab)
+        assert "Colab wipes" in drive.open_drive(settings.Settings(source="sample", data=chosen.data))
+    finally:
+        for name in [name for name in sys.modules if name.split(".")[0] == "google"]:
+            del sys.modules[name]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full, the disk that is always full")
+def test_a_full_drive_is_said_once_and_the_work_goes_on(finished_dir, chosen, capfd, part_name):
+    there = chosen.drive / "sample"
+    there.mkdir(parents=True)
+    (there / part_name).symlink_to("/dev/full")  # it goes with the first try
+    drive.open_drive(chosen)
+    shutil.copytree(finished_dir, chosen.data_dir)
+    until(lambda: holds(there, finished(finished_dir)))
+    said = capfd.readouterr().err.splitlines()
+    assert len([line for line in said if "is full" in line]) == 1
+
+
+def test_a_disk_that_forgets(finished_dir, tmp_path, part_name):
+    (tmp_path / part_name).symlink_to("/dev/null")
+    with pytest.raises(StorageError, match=r"catalogue\.parquet does not read as it was written"):
+        drive.copy_finished(finished_dir, tmp_path)
+    assert not tree(tmp_path)
+
+
+SESSION = """
+import sys
+from pathlib import Path
+from utils import catalogue, drive, settings, snapshot
+
+data, there, api_url, assets_url = sys.argv[1:]
+chosen = settings.Settings(source="sample", data=Path(data), drive=Path(there), api_url=api_url, assets_url=assets_url)
+print(drive.open_drive(chosen), flush=True)
+games = catalogue.load_or_fetch(chosen.catalogue_file, **chosen.request)
+snapshot.update(games, chosen.snapshots, assets_url=assets_url, processes=1, threads=2, shard_size=10)
+print(drive.sync_drive(chosen))
+"""
+
+
+@pytest.mark.kill
+@pytest.mark.slow
+def test_a_session_that_is_killed_goes_on_from_drive_in_a_fresh_folder(tmp_path):
+    """As on Colab: the process is killed and its disk wiped; Drive is what is left, and lacks a shard at most."""
+    (tmp_path / "MyDrive").mkdir()
+    there = tmp_path / "MyDrive" / "banners" / "sample"
+    with sample.Store(sample.many(GAMES)) as store:
+
+        def session(name):
+            (tmp_path / name).mkdir()
+            words = [tmp_path / name / "data", there.parent, store.api_url, store.assets_url]
+            command = [sys.executable, "-c", SESSION, *map(str, words)]
+            return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+        store.trouble("store_item_assets", "slow", seconds=0.5)
+        first = session("first")
+        while len(list(there.glob("snapshots/0001/verified/*.parquet"))) < 2:
+            assert first.poll() is None, first.stdout.read()
+            time.sleep(0.05)
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+        made, kept = (len(snapshot.verified(place / "snapshots")) for place in (tmp_path / "first/data/sample", there))
+        shutil.rmtree(tmp_path / "first")
+        assert 2 <= kept < GAMES / 10
+        assert made - kept <= 1
+        store.calm()
+        asked = store.count("library_600x900")
+        output, _ = session("second").communicate(timeout=300)
+        assert "files came from" in output
+        assert store.count("library_600x900") - asked == GAMES - kept * 10
+    assert len(snapshot.verified(there / "snapshots")) == GAMES / 10

@@ -1,0 +1,286 @@
+"""Google Drive: finished work is copied there while the rest goes on, and a new session starts from what is there.
+
+A thread looks at what is finished, and copies what Drive lacks: nothing waits for Drive, and at most what was finished
+in the last moments is lost with the session. There is no backlog: what is left to copy is the difference of two
+folders, each a `data/<source>`.
+"""
+
+import hashlib
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from utils import catalogue, files, snapshot
+from utils.errors import DamagedError, PlainError, StorageError
+from utils.settings import Settings
+
+MOUNT = Path("/content/drive")  # where Colab has Drive
+PAUSE = 1.0  # seconds between two looks at what is finished
+REST = 30.0  # seconds after something went wrong
+
+FileSet = tuple[str, ...]  # files that count together, below a data_dir, with slashes; the last makes the others count
+
+_PLANS = ("plan.parquet", "plan.json")  # of a snapshot: another plan in its place is another snapshot
+_CHUNK = 1 << 18  # bytes
+
+
+def open_drive(chosen: Settings) -> str:
+    """Bring back what DRIVE has and this disk lacks, then copy what gets finished as the work goes on; say so.
+
+    On Colab, Drive is mounted first. What lies damaged on Drive is left there, and made again. Raises StorageError as
+    `copy_finished` does.
+    """
+    if chosen.drive is None:
+        lost = ", which Colab wipes when the session ends" if _on_colab() else ""
+        return f"DRIVE is empty: finished work stays on this disk{lost}"
+    there = chosen.drive / chosen.data_dir.name
+    _mount(chosen.drive)
+    _stop_watching(chosen.data_dir)
+    restored, damaged = _restore(there, chosen.data_dir)
+    Watcher(chosen.data_dir, there).start()
+    news = f"{restored} files came from {there}" if restored else f"{there} had nothing new"
+    left = f"; {damaged} damaged ones there are made again" if damaged else ""
+    return f"{news}{left}; what gets finished is copied there"
+
+
+def sync_drive(chosen: Settings) -> str:
+    """Wait until DRIVE has all that is finished, and say so; what is finished later is copied as before.
+
+    Raises StorageError and DamagedError as `copy_finished` does.
+    """
+    if chosen.drive is None:
+        return "DRIVE is empty: nothing was copied"
+    there = chosen.drive / chosen.data_dir.name
+    _stop_watching(chosen.data_dir)
+    copy_finished(chosen.data_dir, there)
+    Watcher(chosen.data_dir, there).start()
+    return f"{there} has all that is finished"
+
+
+def finished(data_dir: Path, *, check: bool = False) -> list[FileSet]:
+    """Return what is finished in a `data/<source>`, as the subjects that wrote it say, in the order to copy it.
+
+    check: read each set, and leave out those that are not as they were when they were finished.
+    """
+    found = [
+        *catalogue.finished_files(data_dir / "catalogue.parquet", check=check),
+        *snapshot.finished_files(data_dir / "snapshots", check=check),
+    ]
+    if (data_dir / "features").is_dir():
+        from utils import features  # brings torch, which a download does not need
+
+        found += features.finished_files(data_dir / "features", check=check)
+    sets = [tuple(file.relative_to(data_dir).as_posix() for file in each) for each in found]
+    return [each for each in sets if _is_here(each, data_dir)]
+
+
+def copy_finished(source: Path, to: Path) -> int:
+    """Copy what is finished in one data_dir and absent or different in another; return how many files that were.
+
+    An interrupted copy leaves a data_dir with all the sets so far, and the next call goes on. What differs is replaced,
+    whichever is newer; nothing is removed.
+
+    Raises StorageError where the place of `to` does not exist, such as Drive that is not mounted, where it has another
+    snapshot of the same number, and where a file cannot be written or does not read as it was written; DamagedError,
+    with the rest copied, for a file of `source` that cannot be read.
+    """
+    with files.storage_errors(to):
+        _require_place(source)
+        copied, unread = put(differing(finished(source), source, to), source, to)
+    if unread:
+        remedy = "the rest was copied; run the notebook that made it again"
+        raise DamagedError(f"{source / unread[0][0]} cannot be read; {remedy}")
+    return copied
+
+
+def differing(sets: Sequence[FileSet], source: Path, to: Path) -> list[FileSet]:
+    """Return the sets that `to` lacks: a file is absent or of another size, or the one that makes it count is another.
+
+    That one holds the checksums of the others, so they are the same where it is the same and nobody cut them.
+    """
+    return [each for each in sets if not _is_same(each, source, to)]
+
+
+def put(
+    sets: Sequence[FileSet],
+    source: Path,
+    to: Path,
+    move: Callable[[Path, Path], None] | None = None,
+    *,
+    quiet: bool = False,
+    ended: Callable[[], bool] = lambda: False,
+) -> tuple[int, list[FileSet]]:
+    """Copy sets from one data_dir to another, or `move` each file; return how many files, and the sets not to be read.
+
+    What makes a set count is taken away before a file of it is replaced, so that old and new are never mixed. Raises
+    StorageError, before anything is replaced, where another snapshot's plan would be.
+    """
+    _require_place(to)
+    _require_same_plans(sets, to)
+    copied, unread = 0, []
+    for each in tqdm(sets, desc="Copying", unit=" sets", disable=quiet):
+        if ended():
+            break
+        if len(each) > 1:
+            (to / each[-1]).unlink(missing_ok=True)
+        try:
+            for path in each:
+                (move or _copy)(source / path, to / path)
+            copied += len(each)
+        except DamagedError:
+            unread.append(each)
+    return copied, unread
+
+
+class Watcher(threading.Thread):
+    """Copies what gets finished in a data_dir; what goes wrong is said once, and tried again."""
+
+    def __init__(self, data_dir: Path, to: Path) -> None:
+        super().__init__(name=f"copies {data_dir} to {to}", daemon=True)
+        self.data_dir = data_dir
+        self._to = to
+        self._ended = threading.Event()
+        self._copied: dict[FileSet, tuple[int, int]] = {}  # what is there -> bytes and time of its last file
+        self._said = ""
+
+    def run(self) -> None:
+        pause = PAUSE
+        while not self._ended.wait(pause):
+            began = time.monotonic()
+            went_well = self._look()
+            pause = max(PAUSE, 20 * (time.monotonic() - began)) if went_well else REST  # leaves the work its time
+
+    def stop(self) -> None:
+        """End the thread after the set that it is copying."""
+        self._ended.set()
+        self.join()
+
+    def _look(self) -> bool:
+        """Copy what is new; return whether that went well."""
+        try:
+            with files.storage_errors(self._to):
+                _require_place(self._to)  # where Drive is gone, its folder must not be made on this disk
+                states = {each: self._state(each) for each in finished(self.data_dir)}
+                changed = [each for each, state in states.items() if self._copied.get(each) != state]
+                new = differing(changed, self.data_dir, self._to)
+                _, unread = put(new, self.data_dir, self._to, quiet=True, ended=self._ended.is_set)
+                if not self._ended.is_set():
+                    self._copied = {each: state for each, state in states.items() if each not in unread}
+        except PlainError as error:
+            if str(error) != self._said:
+                sys.stderr.write(f"Not copied to Drive, and tried again later while the work goes on: {error}\n")
+            self._said = str(error)
+            return False
+        return True
+
+    def _state(self, each: FileSet) -> tuple[int, int]:
+        stat = (self.data_dir / each[-1]).stat()
+        return stat.st_size, stat.st_mtime_ns
+
+
+def watchers() -> list[Watcher]:
+    """Return the threads of this process that copy to Drive."""
+    return [thread for thread in threading.enumerate() if isinstance(thread, Watcher)]
+
+
+def _stop_watching(data_dir: Path) -> None:
+    for watcher in watchers():
+        if watcher.data_dir == data_dir:
+            watcher.stop()
+
+
+def _restore(there: Path, data_dir: Path) -> tuple[int, int]:
+    """Copy what lies on Drive in order and is absent here; return how many files came, and how many are damaged."""
+    with files.storage_errors(there):
+        _require_place(there)
+        listed = finished(there)
+        if all(_is_here(each, data_dir) for each in listed):
+            return 0, 0
+        in_order = finished(there, check=True)
+        foreign = _foreign(in_order, there, data_dir)
+        new = [each for each in in_order if not _is_here(each, data_dir) and not each[-1].startswith(foreign)]
+        with files.locked(data_dir / "snapshots"):
+            restored, unread = put(new, there, data_dir)
+    damaged = [each for each in listed if each in unread or each not in in_order]
+    return restored, sum(map(len, damaged))
+
+
+def _foreign(sets: Sequence[FileSet], there: Path, data_dir: Path) -> tuple[str, ...]:
+    """Return the folders of snapshots and features that are others here, whose files would not fit together."""
+    described = [each for each in sets if _name(each) in (*_PLANS, "manifest.json") and _is_here(each, data_dir)]
+    others = differing(described, there, data_dir)
+    _require_same_plans(others, data_dir)
+    return tuple(each[-1].removesuffix(_name(each)) for each in others)
+
+
+def _require_same_plans(sets: Sequence[FileSet], to: Path) -> None:
+    """Raise StorageError where one of some sets that differ would replace the plan of another snapshot."""
+    for each in sets:
+        if _name(each) in _PLANS and (to / each[-1]).exists() and each in finished(to):
+            remedy = "keep the two in different folders, or delete the one that you do not need"
+            raise StorageError(f"{(to / each[-1]).parent} is another snapshot than the one to be put there; {remedy}")
+
+
+def _require_place(data_dir: Path) -> None:
+    """Raise StorageError where the folder that a data_dir and its parent are made in is not there."""
+    outside = MOUNT / "MyDrive" if data_dir.is_relative_to(MOUNT) else data_dir.parent.parent
+    if not outside.is_dir():
+        raise StorageError(f"{outside} does not exist; if it lies on Google Drive, mount Drive first, else make it")
+
+
+def _is_here(each: FileSet, data_dir: Path) -> bool:
+    return all((data_dir / path).is_file() for path in each)
+
+
+def _is_same(each: FileSet, source: Path, to: Path) -> bool:
+    for path in each:
+        there = to / path
+        if not there.is_file() or there.stat().st_size != (source / path).stat().st_size:
+            return False
+    return files.sha256(to / each[-1]) == files.sha256(source / each[-1])
+
+
+def _name(each: FileSet) -> str:
+    return each[-1].rpartition("/")[2]
+
+
+def _copy(file: Path, to: Path) -> None:
+    """Copy a file with its time, and read it back; raises DamagedError where it cannot be read, else StorageError."""
+    with files.writing(to) as part:
+        digest = hashlib.sha256()
+        with part.open("wb") as out:
+            for piece in _pieces(file):
+                out.write(piece)
+                digest.update(piece)
+        if files.sha256(part) != digest.hexdigest():
+            raise StorageError(f"{to} does not read as it was written; check its disk")
+        with suppress(OSError):  # some mounted drives keep no times
+            time_ns = file.stat().st_mtime_ns
+            os.utime(part, ns=(time_ns, time_ns))
+
+
+def _pieces(file: Path) -> Iterator[bytes]:
+    """Yield a file's content; raises DamagedError where it cannot be read."""
+    try:
+        with file.open("rb") as content:
+            while piece := content.read(_CHUNK):
+                yield piece
+    except OSError as error:
+        raise DamagedError(f"{file} cannot be read ({error.strerror})") from None
+
+
+def _on_colab() -> bool:
+    return "google.colab" in sys.modules
+
+
+def _mount(folder: Path) -> None:
+    if _on_colab() and folder.is_relative_to(MOUNT) and not MOUNT.joinpath("MyDrive").is_dir():
+        from google.colab import drive  # ty: ignore[import-not-found]
+
+        drive.mount(str(MOUNT))
