@@ -35,19 +35,19 @@ def download(
     bounds = {"limit": limit, "deadline": deadline, "allowed": allowed}
     with files.storage_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = retry(lambda: _downloaded(address, file, bounds), tries)
+        part = retry(lambda: _fetched(address, file, bounds), tries)
         files.flush(part)
         part.replace(file)
         files.flush(file.parent)
     return file
 
 
-def _downloaded(address: str, file: Path, bounds: dict[str, Any]) -> Path:
+def _fetched(address: str, file: Path, bounds: dict[str, Any]) -> Path:
     """Return the whole download under its temporary name."""
     with opened(address, **bounds) as body:
         require_ok(body)
         version = _version(body)
-        part = _part(file, f"{version} {body.total}")
+        part = _part_of(file, f"{version} {body.total}")
         have = part.stat().st_size if part.is_file() else 0
         if not (version and body.total and 0 < have <= body.total):
             _save(body, part, 0, bounds["limit"])
@@ -96,7 +96,7 @@ def _check_size(body: Body, size: int, limit: int) -> None:
         raise HttpError(f"too large: {body.host} offers more than the {limit:,} bytes that this file may have")
 
 
-def _part(file: Path, version: str) -> Path:
+def _part_of(file: Path, version: str) -> Path:
     """Return where a version is kept while it comes; removes what was kept of other versions."""
     part = file.with_name(f".{file.name}.{hashlib.sha256(version.encode()).hexdigest()[:16]}.part")
     for other in file.parent.iterdir():

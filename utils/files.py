@@ -139,10 +139,10 @@ def storage_errors(place: Path) -> Iterator[None]:
     except PlainError:
         raise
     except OSError as error:
-        raise StorageError(_line(error, place)) from None
+        raise StorageError(_storage_line(error, place)) from None
 
 
-def _line(error: OSError, place: Path) -> str:
+def _storage_line(error: OSError, place: Path) -> str:
     named = isinstance(error.filename, str) and not error.filename.endswith(".part")  # ours while it is written
     where = shown(error.filename if named else place, 200)
     why = shown(error.strerror or error or type(error).__name__)
