@@ -36,7 +36,7 @@ from tools.ranges import ranged
 from utils import matching
 from utils.features import Features
 from utils.matching import Matches
-from utils.picker.finding import Eye
+from utils.picker.queries import Matcher
 
 WORDS = ["iron", "sky", "legend", "dark", "tower", "knight", "hero", "quest", "star", "moon", "shadow", "cat", "puzzle"]
 WORDS += ["portal", "dragon", "city", "night", "farm", "tycoon", "space", "rogue", "dungeon", "racing", "island"]
@@ -55,10 +55,11 @@ def made_up(games: int, k: int = 10) -> tuple[Matches, pd.DataFrame]:
     return Matches(appids, np.array(names), neighbours, cosines, manifest), table
 
 
-def query_encoder_of(matches: Matches) -> Eye:
+def matcher_of(matches: Matches, table: pd.DataFrame) -> Matcher:
     """Features of 64 random numbers a game, for what the stored matches do not answer."""
     vectors = np.random.default_rng(1).normal(size=(len(matches.appids), 64)).astype(np.float16)
-    return Eye(matching.prepare(Features(matches.appids, matches.names, vectors, matches.manifest), "centred"))
+    stored = Features(matches.appids, matches.names, vectors, matches.manifest)
+    return Matcher(matching.prepare(stored, "centred"), games=table)
 
 
 def row(what: str, ours: list[float], limit: str, peer: list[float] | None = None) -> None:
@@ -183,7 +184,7 @@ def main() -> None:
         measure_page(page, asked.runs)
         if shutil.which("wrk"):
             began = time.perf_counter()
-            served = Served(site(matches, table, store_pictures(matches, table)), table, query_encoder_of(matches))
+            served = Served(site(matches, table, store_pictures(matches, table)), matcher_of(matches, table))
             app = api.create(served)
             row("API, start, s", [time.perf_counter() - began], "5")
             began = time.perf_counter()

@@ -72,14 +72,13 @@ from benchmarks import picker as benchmark
 benchmark.control({games})
 """
 CLICK = """async number => {
-    const card = () => document.querySelector("img[style*='width:220px']").src;
+    const card = () => document.querySelector('.sbp-query img').src;
     const painted = () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
-    const buttons = [...document.querySelectorAll('button')].filter(each => each.textContent.startsWith('More like'));
+    const buttons = document.querySelectorAll('.sbp-grid .sbp-banner');
     const before = card(), start = performance.now();
     buttons[number].click();
     while (card() == before) await new Promise(done => setTimeout(done));
-    const pictures = [...document.querySelectorAll("img[src^='data:']")];
-    await Promise.all(pictures.map(each => each.decode().catch(() => null)));  // one may have been replaced meanwhile
+    await document.querySelector('.sbp-query img').decode().catch(() => null);  // it may have been replaced meanwhile
     await painted();
     return performance.now() - start;
 }"""
@@ -127,7 +126,7 @@ def control(games: int) -> picker.Picker:
     catalogue["franchises"] = catalogue["tags"] = [[]] * games
     catalogue["release_date"] = 0
     catalogue["review_score"] = 50.0
-    return picker.pick(matching.prepare(features_of(games)), Album(games), catalogue)
+    return picker.pick(matching.prepare(features_of(games)), None, Album(games), catalogue)
 
 
 def timed(act: Callable, values: Iterable) -> list[float]:
@@ -155,13 +154,13 @@ def in_the_kernel(games: int, clicks: int) -> None:
     keys = [text[:length] for text in TYPED for length in range(1, len(text) + 1)]
     everything = dict(enumerate(names(games)))
     naive = timed(lambda text: process.extract(text, everything, limit=12), [*TYPED, *MISTYPED])
-    row("key to list", timed(lambda text: shown.panel.search.set_trait("value", text), keys), 100, naive)
-    row("key to list, mistyped", timed(lambda text: shown.panel.search.set_trait("value", text), MISTYPED), 100, naive)
+    row("key to list", timed(lambda text: shown.view.search.set_trait("value", text), keys), 100, naive)
+    row("key to list, mistyped", timed(lambda text: shown.view.search.set_trait("value", text), MISTYPED), 100, naive)
     appids = np.random.default_rng(1).choice(games, (2, clicks)).tolist()
     row("click to HTML", timed(shown.show, appids[0]), None, timed(figure_of(games), appids[0][:5]))
-    sent = len(shown.panel.card.value) + sum(len(cell.label.value) for cell in shown.panel.grid.children)
-    shown.panel.others.value = True
-    shown.panel.distinct.value = True
+    sent = len(shown.view.card.value) + sum(len(tile.label.value) for tile in shown.view.grid.children)
+    shown.view.same_studio.value = True
+    shown.view.distinct.value = True
     row("click to HTML, both filters", timed(shown.show, appids[1]), None)
     print(f"\n{sent:,} bytes sent a click")
 
@@ -185,7 +184,7 @@ def in_the_browser(games: int, clicks: int) -> None:
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), Path(place, "pick.ipynb"))
         with browser.jupyterlab(Path(place), Path(place)) as address:
             browser.run_all(page, address, "pick.ipynb")
-            page.get_by_text("More like ").nth(9).wait_for(timeout=300_000)
+            page.locator(".sbp-grid .sbp-banner").nth(9).wait_for(timeout=300_000)
             page.wait_for_timeout(2_000)
             taken = [page.evaluate(CLICK, number % 10) for number in range(clicks + 3)]
     print()

@@ -29,7 +29,7 @@ from share.served import Near, Served, load
 from utils import settings
 from utils.errors import PlainError
 from utils.filters import Filter
-from utils.picker.finding import Wishes
+from utils.picker.queries import QueryOptions
 from utils.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -141,7 +141,7 @@ def create(served: Served, *, origins: tuple[str, ...] = (), hosts: tuple[str, .
     _add_docs(app)
     _add_games(app, served)
     _add_matches(app, served)
-    if served.query_encoder.encoder:
+    if served.matcher.encoder:
         _add_own_queries(app, served)
     if served.gallery:
         app.mount("/", StaticFiles(directory=served.gallery, html=True), name="gallery")
@@ -174,8 +174,8 @@ def _add_games(app: FastAPI, served: Served) -> None:
         return About(
             games=len(matches.appids),
             matches_a_game=matches.neighbours.shape[1],
-            sees_pictures=served.query_encoder.encoder is not None,
-            reads_words=served.query_encoder.reads,
+            sees_pictures=served.matcher.encoder is not None,
+            reads_words=served.matcher.supports_text,
             features=matches.manifest,
         )
 
@@ -233,15 +233,19 @@ def _game(served: Served, appid: int) -> Game:
     return Game(appid=appid, **facts, tags=tags, store_page=served.site.link(appid))
 
 
-def _options(served: Served, asked: Filters, view: str = "as-it-is") -> Wishes:
+def _options(served: Served, asked: Filters, view: str = "as-it-is") -> QueryOptions:
     """Return what is asked for in the picker's terms; raises 422 for a tag that no game has."""
     tags = {name.casefold(): name for name in served.site.tags}
     tag = tags.get((asked.tag or "").casefold(), "")
     if asked.tag and not tag:
         raise HTTPException(422, f"no game here has the tag {asked.tag!r}")
     wanted = Filter(tag=tag, since=asked.since or None, score=asked.score)
-    return Wishes(
-        k=asked.n, mirrored=view == "mirrored", upside_down=view == "upside-down", others=asked.others, filter=wanted
+    return QueryOptions(
+        k=asked.n,
+        mirrored=view == "mirrored",
+        upside_down=view == "upside-down",
+        exclude_same_studio=asked.others,
+        filter=wanted,
     )
 
 

@@ -5,14 +5,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-import pandas as pd
-
 from share.site import Site, copied_pictures, site, store_pictures
 from utils import catalogue, encoder, features, matching
-from utils.banners import Album, Banner
+from utils.banners import Album, Banner, own
 from utils.errors import MatchError, PictureError
-from utils.picker.finding import Eye, Wishes, matches_of
-from utils.picker.queries import Query, from_bytes
+from utils.picker.queries import Matcher, Query, QueryOptions, from_banner
 from utils.search import Index
 from utils.settings import Settings
 
@@ -24,8 +21,7 @@ class Served:
     """Finished matches, and the features that they were made from; pictures and words need the encoder too."""
 
     site: Site
-    catalogue: pd.DataFrame
-    query_encoder: Eye
+    matcher: Matcher
     album: Mapping[int, Banner] = field(default_factory=dict)
     gallery: Path | None = None
 
@@ -35,28 +31,28 @@ class Served:
         games = [self.site.games[row] for row in self.site.by_reviews]
         return Index([game.appid for game in games], [game.name for game in games])
 
-    def of_game(self, appid: int, options: Wishes) -> Near:
+    def of_game(self, appid: int, options: QueryOptions) -> Near:
         """Return a game's matches: the stored ones where they say it, else by the picker's search."""
-        if options == Wishes(k=options.k) and options.k <= self.site.matches.neighbours.shape[1]:
+        if options == QueryOptions(k=options.k) and options.k <= self.site.matches.neighbours.shape[1]:
             near, cosines = self.site.matches.of(appid, options.k)
             return list(zip(near.tolist(), cosines.tolist(), strict=True))
         jpeg = b""
-        if options.turned:
+        if options.turns:
             if appid not in self.album:
                 raise PictureError(f"the banner of {appid} is not on disk, so it cannot be turned")
             jpeg = self.album[appid].jpeg
-        return matches_of(self.query_encoder, Query("", jpeg, appid, here=True), options, self.catalogue)
+        return self.matcher.matches_of(Query("", jpeg, appid, here=True), options)
 
-    def of_picture(self, content: bytes, options: Wishes) -> Near:
+    def of_picture(self, content: bytes, options: QueryOptions) -> Near:
         """Return the matches of a picture file; raises PictureError where it cannot be used."""
-        return matches_of(self.query_encoder, from_bytes(content, "your picture"), options, self.catalogue)
+        return self.matcher.matches_of(from_banner(own(content, "your picture")), options)
 
-    def of_words(self, words: str, options: Wishes) -> Near:
+    def of_words(self, words: str, options: QueryOptions) -> Near:
         """Return the banners nearest to words; raises MatchError where the encoder does not read."""
-        encoder = self.query_encoder.encoder
-        if encoder is None or not self.query_encoder.reads:
+        encoder = self.matcher.encoder
+        if encoder is None or not self.matcher.supports_text:
             raise MatchError(encoder.text_unsupported_reason if encoder else "only matches are served here, no words")
-        return matches_of(self.query_encoder, Query(words, words=words), options, self.catalogue)
+        return self.matcher.matches_of(Query(words, words=words), options)
 
 
 def load(chosen: Settings, *, with_encoder: bool = True) -> Served:
@@ -80,4 +76,4 @@ def load(chosen: Settings, *, with_encoder: bool = True) -> Served:
         shown = site(matches, games, store_pictures(matches, games))
     else:  # away from Steam there are no store pages, and the pictures are the gallery's
         shown = site(matches, games, copied_pictures(matches, album if gallery else {}, "/pictures/"), store_page=None)
-    return Served(shown, games, Eye(prepared, network, vectors if network else None), album, gallery)
+    return Served(shown, Matcher(prepared, network, games, vectors if network else None), album, gallery)

@@ -21,6 +21,13 @@ def model_of(widget):
     return state["_model_name"].removesuffix("Model"), state["_model_module"]
 
 
+def everything_in(widget):
+    """Yield a widget and all in it."""
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from everything_in(child)
+
+
 def displayed(widget, monkeypatch):
     """Return what a notebook keeps of a widget, by MIME type."""
     import IPython.display

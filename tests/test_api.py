@@ -29,7 +29,7 @@ from share.site import site, store_pictures
 from utils import banners, catalogue, encoder, features, matching, settings
 from utils.errors import MatchError
 from utils.features import Features
-from utils.picker.finding import Eye
+from utils.picker.queries import Matcher
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def served(tmp_path_factory) -> Served:
     matches = matching.all_matches(prepared, 10)
     page = share.gallery(matches, games, album, home / "gallery", pictures="folder")
     shown = site(matches, games, store_pictures(matches, games))
-    return Served(shown, games, Eye(prepared, eye, found), album, page.parent)
+    return Served(shown, Matcher(prepared, eye, games, found), album, page.parent)
 
 
 @contextlib.contextmanager
@@ -122,7 +122,7 @@ def test_filters_come_back_full(client, served, asked):
 def test_a_turned_banner(client, served, view, turn):
     appid = served.site.games[3].appid
     turned = np.ascontiguousarray(turn(served.album[appid].rgb))
-    near, _ = matching.nearest(served.query_encoder.features, served.query_encoder.encoder([turned]).numpy(), 8)
+    near, _ = matching.nearest(served.matcher.features, served.matcher.encoder([turned]).numpy(), 8)
     found = appids(client.get(f"/api/games/{appid}/matches", params={"view": view, "n": 7}))
     assert found == [each for each in near[0].tolist() if each != appid][:7]
 
@@ -276,7 +276,7 @@ def test_other_pages_may_ask_only_if_named(client, served):
 
 
 def test_without_an_encoder_only_matches_are_served(served):
-    blind = replace(served, query_encoder=Eye(served.query_encoder.features))
+    blind = replace(served, matcher=Matcher(served.matcher.features, games=served.matcher.games))
     address = f"/api/games/{served.site.games[0].appid}/matches"
     with serving(api.create(blind)) as client:
         assert len(appids(client.get(address))) == 10

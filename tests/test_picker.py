@@ -1,4 +1,4 @@
-"""The control, driven as a front end drives it: values are set, buttons clicked, and the HTML is read."""
+"""The picker, driven as a front end drives it: values are set, buttons clicked, and the HTML is read."""
 
 import base64
 import html
@@ -6,87 +6,73 @@ import io
 import re
 from types import SimpleNamespace
 
+import checkpoints
+import families
 import numpy as np
 import pytest
-from front_end import displayed, model_of, press_enter
+import tokenizers_small
+from front_end import displayed, everything_in, model_of, press_enter, upload
 from PIL import Image
 from small_games import HOSTILE, NAMES, album_of, catalogue_of, features_of, jpeg
+from torch.nn.functional import cosine_similarity
+from tornado.queues import Queue
 
-from utils import matching, picker
+import sample
+from utils import encoder, explain, matching, picker
 from utils.banners import Banner
+from utils.errors import MatchError
+from utils.features import Features
+from utils.picker import live
 from utils.settings import Settings
 
-SILENT = SimpleNamespace(reads=False, silence="This eye was trained on pictures alone")
-
-
-@pytest.fixture(scope="module")
-def features():
-    return features_of()
-
-
-@pytest.fixture(scope="module")
-def album():
-    return album_of()
-
-
-@pytest.fixture(scope="module")
-def catalogue():
-    return catalogue_of()
+SILENT = SimpleNamespace(supports_text=False, text_unsupported_reason="This network was trained on pictures alone")
+FEATURES, ALBUM, GAMES = features_of(), album_of(), catalogue_of()
 
 
 @pytest.fixture
-def control(features, album, catalogue):
-    return picker.pick(features, album, catalogue, k=3, store=Settings(source="steam"))
+def control():
+    return picker.pick(FEATURES, None, ALBUM, GAMES, settings=Settings(source="steam", matches=3))
 
 
 def shown(control):
-    return [(cell.appid, cell.label.value) for cell in control.panel.grid.children]
+    return [(tile.key, tile.label.value) for tile in control.view.grid.children]
 
 
 def typed(control, text):
-    control.panel.search.value = text
-    return [appid for _, appid in control.panel.shortlist.options]
+    control.view.search.value = text
+    return control.view.listed
 
 
-def enter(control):
-    press_enter(control.panel.search)
-
-
-def everything(widget):
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from everything(child)
+def appids_of(control):
+    return [appid for appid, _ in control.matches]
 
 
 @pytest.mark.parametrize(("text", "appid"), [("portal 2", 620), (30, 30), ("30", 30), ("conter strike", 30)])
-def test_find_a_game(features, catalogue, text, appid):
-    assert picker.find(features, text, catalogue) == appid
+def test_find_a_game(text, appid):
+    assert picker.find(FEATURES, text, GAMES) == appid
 
 
-def test_find_no_game(features):
-    with pytest.raises(picker.NoGame, match="no game here is called “zzzzzzzz”"):
-        picker.find(features, "zzzzzzzz")
+def test_find_no_game():
+    with pytest.raises(MatchError) as error:
+        picker.find(FEATURES, "zzzzzzzz")
+    assert "zzzzzzzz" in str(error.value)
 
 
-def test_opens_on_the_most_reviewed(control):
+def test_opens_on_the_most_reviewed_and_lists_them_first(control):
     assert control.appid == 620
-    assert "<bdi>Portal 2</bdi>" in control.panel.card.value
-    assert typed(control, "") == [620, 30, 50, 120, 110, 100, 10, 90, 80, 70, 60, 40]
+    assert "<bdi>Portal 2</bdi>" in control.view.about.value
+    assert typed(control, " ") == [620, 30, 50, 120, 110, 100, 10, 90]
 
 
-@pytest.mark.parametrize("default", [30, "30", "counter-strike"])
-def test_opens_on_the_default(features, album, default):
-    assert picker.pick(features, album, default=default).appid == 30
+@pytest.mark.parametrize(("query", "appid"), [("30", 30), ("counter-strike", 30), ("zzzzzzzz", 620)])
+def test_opens_on_the_settings_query_or_says_that_it_is_unknown(query, appid):
+    control = picker.pick(FEATURES, None, ALBUM, GAMES, settings=Settings(query=query))
+    assert control.appid == appid
+    assert (query in control.view.status.value) == (appid == 620)
 
 
-def test_opens_and_says_that_the_default_is_unknown(features, album, catalogue):
-    control = picker.pick(features, album, catalogue, default="zzzzzzzz")
-    assert control.appid == 620
-    assert "zzzzzzzz" in control.panel.status.value
-
-
-def test_matches_are_the_nearest_in_order(control, features):
-    appids, cosines = matching.nearest(features, [620], 3)
+def test_matches_are_the_nearest_in_order(control):
+    appids, cosines = matching.nearest(FEATURES, [620], 3)
     assert control.matches == list(zip(appids[0].tolist(), cosines[0].tolist(), strict=True))
     for (appid, label), (match, cosine) in zip(shown(control), control.matches, strict=True):
         assert appid == match
@@ -94,220 +80,186 @@ def test_matches_are_the_nearest_in_order(control, features):
         assert html.escape(NAMES[appid]) in label
 
 
-def test_choose_from_the_list(control):
-    typed(control, "ведьмак")
-    assert control.panel.shortlist.index is None  # nothing is chosen before somebody does, on ipywidgets 7 either
-    assert control.appid == 620
-    control.panel.shortlist.index = 0
+def test_choose_from_the_list_by_click_or_enter(control):
+    assert typed(control, "ведьмак") == [50]
+    control.view.found[0].click()
     assert control.appid == 50
-
-
-def test_enter_takes_the_first(control):
+    assert control.view.search.value == ""
     typed(control, "counter")
-    enter(control)
+    press_enter(control.view.search)
     assert control.appid == 30
 
 
-def test_a_match_becomes_the_query_and_back(control):
-    first = control.panel.grid.children[0]
-    appid = first.appid
-    assert first.more.description == f"More like {NAMES[appid]}"[: len(first.more.description)]
-    assert control.panel.back.disabled
-    first.more.click()
+def test_a_click_on_a_match_goes_on_and_back_returns(control):
+    first = control.view.grid.children[0]
+    appid = first.key
+    assert first.button.tooltip == NAMES[appid]
+    assert control.view.back.disabled
+    first.button.click()
     assert control.appid == appid
-    assert appid not in [match for match, _ in control.matches]
+    assert appid not in appids_of(control)
     control.show(30)
-    control.panel.back.click()
+    control.view.back.click()
     assert control.appid == appid
-    control.panel.back.click()
+    control.view.back.click()
     assert control.appid == 620
-    assert control.panel.back.disabled
+    assert control.view.back.disabled
 
 
 def test_random(control):
     seen = set()
     for _ in range(40):
-        control.panel.random.click()
+        control.view.random.click()
         seen.add(control.appid)
     assert len(seen) > 3
 
 
-def test_number_of_matches(control):
-    for number in (7, 2, 11, 40):
-        control.panel.number.value = number
-        assert len(shown(control)) == len(control.matches) == min(number, 11)
-
-
 def test_pictures_are_whole_and_small(control):
-    control.panel.number.value = 11
-    sent = sum(len(label) for _, label in shown(control)) + len(control.panel.card.value)
-    for (_, label), (appid, _) in zip(shown(control), control.matches, strict=True):
-        content = re.search(r'src="data:image/jpeg;base64,([^"]+)"', label)[1]
+    control.view.k.value = 40
+    assert len(shown(control)) == len(control.matches) == 11
+    sent = sum(len(label) for _, label in shown(control)) + len(control.view.card.value)
+    for appid, label in shown(control):
+        content = re.search(r"url\(data:image/jpeg;base64,([^)]+)\)", label)[1]
         with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
             assert picture.size == (160, 240)
             assert abs(picture.getpixel((80, 120))[0] - appid * 2 % 256) < 4
     assert sent < 300_000
 
 
-def test_banners_lead_to_steam_alone(control, features, album):
+def test_store_links_lead_to_steam_alone(control):
     appid, label = shown(control)[0]
     assert f'<a href="https://store.steampowered.com/app/{appid}" target="_blank" rel="noopener"' in label
-    assert "store.steampowered.com/app/620" in control.panel.card.value
-    elsewhere = picker.pick(features, album, store=Settings(source="sample"))
-    assert "<a " not in elsewhere.panel.card.value + shown(elsewhere)[0][1]
+    assert "store.steampowered.com/app/620" in control.view.about.value
+    elsewhere = picker.pick(FEATURES, None, ALBUM, settings=Settings(source="sample"))
+    assert "<a " not in elsewhere.view.about.value + shown(elsewhere)[0][1]
 
 
 def test_names_are_escaped(control, monkeypatch):
-    control.panel.number.value = 11
+    control.view.k.value = 11
     control.show(100)
-    sent = [control.panel.card.value, displayed(control, monkeypatch)["text/html"]]
-    for value in (*sent, *(label for _, label in shown(control))):
+    values = [control.view.about.value, control.view.card.value, displayed(control, monkeypatch)["text/html"]]
+    for value in (*values, *(label for _, label in shown(control))):
         assert "<script" not in value
-    assert f"<bdi>{html.escape(HOSTILE)}</bdi>" in control.panel.card.value
-    control.show(90)
-    assert f"<bdi>{html.escape(HOSTILE)}</bdi>" in "".join(label for _, label in shown(control))
+    assert f"<bdi>{html.escape(HOSTILE)}</bdi>" in control.view.about.value
     typed(control, "<b>zzzzzzzz</b>")
-    assert "<b>" not in control.panel.status.value
-    assert "\u202e" not in str(control.panel.shortlist.options)
+    assert "<b>" not in control.view.status.value
+    typed(control, "alert")
+    assert "\u202e" not in control.view.found[0].description
 
 
 def test_only_other_peoples_games(control):
-    control.panel.number.value = 11
-    control.panel.others.value = True
-    assert {appid for appid, _ in control.matches} == set(NAMES) - {620, 10, 30}
+    control.view.k.value = 11
+    control.view.same_studio.value = True
+    assert set(appids_of(control)) == set(NAMES) - {620, 10, 30}
     control.show(90)
-    assert 100 not in [appid for appid, _ in control.matches]  # of the same franchise
+    assert 100 not in appids_of(control)  # of the same franchise
     control.show(40)
     assert len(control.matches) == 11
 
 
 def test_hide_near_duplicates(control):
-    control.panel.number.value = 11
+    control.view.k.value = 11
     assert control.matches[0][0] == 10
-    control.panel.distinct.value = True
-    assert 10 not in [appid for appid, _ in control.matches]  # a copy of the query
+    control.view.distinct.value = True
+    assert 10 not in appids_of(control)  # a copy of the query
     control.show(70)
-    matches = [appid for appid, _ in control.matches]
-    assert len(matches) == 10
-    assert (10 in matches) != (620 in matches)  # one of two copies
+    assert len(control.matches) == 10
+    assert (10 in appids_of(control)) != (620 in appids_of(control))  # one of two copies
 
 
 @pytest.mark.parametrize(
-    ("widget", "value", "left"),
+    ("values", "left"),
     [
-        ("tag", "Puzzle", {10, 110}),
-        ("years", (2010, 2015), {110, 120}),
-        ("score", 90, {10, 120}),
+        ({"tag": "Puzzle"}, {10, 110}),
+        ({"since": 2010, "until": 2015}, {110, 120}),
+        ({"score": 90}, {10, 120}),
+        ({"tag": "Puzzle", "score": 100}, set()),
     ],
 )
-def test_filters(control, widget, value, left):
+def test_filters(control, values, left):
     """Of the query 620, a puzzle of 2011 itself, only other games that pass are found."""
-    control.panel.number.value = 11
-    getattr(control.panel, widget).value = value
-    assert {appid for appid, _ in control.matches} == left
+    control.view.k.value = 11
+    for name, value in values.items():
+        getattr(control.view, name).value = value
+    assert set(appids_of(control)) == left
     assert [cosine for _, cosine in control.matches] == sorted((each for _, each in control.matches), reverse=True)
-
-
-def test_no_game_passes(control):
-    control.panel.tag.value = "Puzzle"
-    control.panel.score.value = 100
-    assert control.matches == []
-    assert "Nothing is left" in control.panel.status.value
+    assert ("Nothing is left" in control.view.status.value) == (not left)
 
 
 def test_the_smallest_cosine(control):
-    control.panel.number.value = 11
+    control.view.k.value = 11
     cosines = [cosine for _, cosine in control.matches]
-    control.panel.least.value = 0.1
+    control.view.least.value = 0.1
     assert [cosine for _, cosine in control.matches] == [cosine for cosine in cosines if cosine >= 0.1]
     assert 1 <= len(control.matches) < 11
 
 
-def test_options_ask_for_more_until_enough_pass():
+def test_more_are_asked_for_until_enough_pass():
     """Of 500 games all but every 50th are the query's developer's."""
     appids = np.arange(1, 501)
     games = catalogue_of(appids)
     games["developers"] = [["Other"] if appid % 50 == 0 else ["Same"] for appid in appids]
     album = dict.fromkeys(appids.tolist(), Banner(0, "", jpeg((200, 0, 0))))
-    control = picker.pick(features_of(appids), album, games, default=1, k=10)
-    control.panel.others.value = True
-    assert sorted(appid for appid, _ in control.matches) == list(range(50, 501, 50))
-    assert [cosine for _, cosine in control.matches] == sorted((each for _, each in control.matches), reverse=True)
+    control = picker.pick(features_of(appids), None, album, games)
+    control.view.same_studio.value = True
+    assert sorted(appids_of(control)) == list(range(50, 501, 50))
 
 
-def test_several_eyes(features, album):
-    other = features_of(seed=1)
-    eyes = {"one": picker.Eye(features), "another": picker.Eye(other)}
-    control = picker.pick(eyes, album, default=30)
-    first = control.matches
-    control.panel.eye.value = "another"
-    assert control.matches != first
-    assert control.appid == 30
+def test_how_they_were_found_stands_behind_an_i(control):
+    summary, _, hidden = control.view.heading.value.partition("<details")
+    assert "The number is the similarity" in summary
+    assert "small-eye (pooled, squash, as they are)" in hidden
+    assert "never trained" not in summary
+    assert "never trained" in picker.pick(features_of(trained=False), None, ALBUM).view.heading.value
 
 
-def test_says_which_eye_looks_and_whether_it_was_trained(control, album):
-    assert "small-eye (pooled, squash, as they are)" in control.panel.looking.value
-    assert "never trained" not in control.panel.looking.value
-    untrained = picker.pick(features_of(trained=False), album)
-    assert "never trained" in untrained.panel.looking.value
+def test_without_an_encoder_or_words_their_boxes_are_not_there(control):
+    assert control.view.draft.layout.display == control.view.why.layout.display == "none"
+    assert control.view.mirrored not in set(everything_in(control))
+    silent = picker.pick(FEATURES, SILENT, ALBUM)
+    assert silent.view.words not in set(everything_in(silent))
+    said = [getattr(each, "value", "") for each in silent.view.draft_panel.children[:3]]
+    assert SILENT.text_unsupported_reason in str(said)
 
 
-def test_an_eye_that_does_not_read_says_why(features, album):
-    control = picker.pick(picker.Eye(features, encoder=SILENT), album)
-    assert control.panel.words.layout.display == "none"
-    assert "trained on pictures alone" in control.panel.silence.value
-
-
-def test_says_what_is_missing(control, features, album):
+def test_what_is_missing_is_said(control):
     typed(control, "zzzzzzzz")
-    assert "No game here is called “zzzzzzzz”" in control.panel.status.value
-    assert control.panel.shortlist.options == ()
-    enter(control)  # nothing to take
-    some = {appid: banner for appid, banner in album.items() if appid != 30} | {40: Banner(40, "", b"broken")}
-    control = picker.pick(features, some, default=620, k=11)
-    assert {appid for appid, label in shown(control) if "<img" not in label} == {30, 40}
+    assert "zzzzzzzz" in control.view.status.value
+    assert control.view.listed == []
+    press_enter(control.view.search)  # nothing to take
+    some = {appid: banner for appid, banner in ALBUM.items() if appid != 30} | {40: Banner(40, "", b"broken")}
+    control = picker.pick(FEATURES, None, some)
+    control.view.k.value = 11
+    assert {appid for appid, label in shown(control) if "url(" not in label} == {30, 40} - {control.appid}
     typed(control, "counter")
-    control.panel.shortlist.index = 0
-    assert "not on disk" in control.panel.status.value
-    assert control.appid == 620
+    before = control.appid
+    control.view.found[0].click()
+    assert "not on disk" in control.view.status.value
+    assert control.appid == before
 
 
-def test_errors_are_said_in_the_control_in_plain_words(control, monkeypatch):
+def test_errors_are_said_in_plain_words(control, monkeypatch):
     def broken(*_):
         raise RuntimeError("<out of memory>")
 
     monkeypatch.setattr(matching, "nearest", broken)
-    control.panel.random.click()
-    assert "That did not work: &lt;out of memory&gt;" in control.panel.status.value
-    assert "RuntimeError" not in control.panel.status.value
+    control.view.random.click()
+    assert "That did not work: &lt;out of memory&gt;" in control.view.status.value
 
 
-def test_every_widget_has_a_name_and_no_tooltip_is_null(features, album, catalogue):
-    control = picker.pick(picker.Eye(features, encoder=SILENT), album, catalogue)
-    for widget in everything(control):
-        if "description" not in widget.trait_names():
-            continue
-        state = widget.get_state()
-        tooltip = state.get("tooltip", state.get("description_tooltip"))
-        assert tooltip is not None  # browsers would show "null"
-        if model_of(widget)[0] != "HTML":
-            assert widget.description
-            assert tooltip
-
-
-def test_without_an_encoder_there_is_no_box_for_pictures(control):
-    panel = control.panel
-    assert not {panel.mirrored, panel.address, panel.upload} & set(everything(control))
-
-
-def test_plain_widgets_only(features, album, catalogue):
-    eye = picker.Eye(features, encoder=SILENT)
-    control = picker.pick({"a": eye, "b": eye}, album, catalogue)
-    names = (
-        "Accordion Box Button Checkbox Dropdown FileUpload FloatSlider HTML IntRangeSlider IntSlider Select Text VBox"
-    )
-    plain = {(name, "@jupyter-widgets/controls") for name in [*names.split(), "VBox"]}
-    assert {model_of(widget) for widget in everything(control)} == plain
+def test_plain_widgets_only_each_with_a_name():
+    control = picker.pick(FEATURES, SILENT, ALBUM, GAMES)
+    plain = {"Box", "Button", "Checkbox", "Dropdown", "FileUpload", "HTML", "Text", "ToggleButton", "VBox"}
+    plain |= {"BoundedFloatText", "BoundedIntText"}
+    for widget in everything_in(control):
+        name, module = model_of(widget)
+        assert name in plain
+        assert module == "@jupyter-widgets/controls"
+        if "description" in widget.trait_names():
+            state = widget.get_state()
+            tooltip = state.get("tooltip", state.get("description_tooltip"))
+            assert tooltip is not None  # browsers would show "null"
+            assert name == "HTML" or tooltip or widget in control.view.found
 
 
 def test_a_still_stands_where_no_kernel_runs(control, monkeypatch):
@@ -315,3 +267,201 @@ def test_a_still_stands_where_no_kernel_runs(control, monkeypatch):
     assert sent.keys() == {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"}
     assert sent["text/html"].count("<img") == 4
     assert 'alt="Portal 2"' in sent["text/html"]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """An encoder and five games: a picture, its mirror image, it upside down, turned by half, and another."""
+    beit = encoder.load(checkpoints.write(tmp_path_factory.mktemp("checkpoint"), image_size=64), device="cpu")
+    picture, other = (np.random.default_rng(seed).integers(0, 256, (6, 4, 3), np.uint8) for seed in (0, 1))
+    album = {}
+    for appid, rgb in enumerate((picture, picture[:, ::-1], picture[::-1], picture[::-1, ::-1], other), 1):
+        content = io.BytesIO()
+        Image.fromarray(rgb).resize((256, 384), Image.Resampling.NEAREST).save(content, "JPEG", quality=95)
+        album[appid] = Banner(appid, f"Game {appid}", content.getvalue())
+    vectors = np.concatenate([matching.query_vector(beit, banner.rgb) for banner in album.values()])
+    names = np.array([banner.name for banner in album.values()])
+    return beit, matching.prepare(Features(np.arange(1, 6), names, vectors, dict(beit.identity)), "as they are"), album
+
+
+@pytest.fixture
+def seeing(small):
+    beit, features, album = small
+    return picker.pick(features, beit, album)
+
+
+@pytest.mark.parametrize(
+    ("turns", "first", "style"),
+    [
+        (["mirrored"], 2, "scaleX(-1)"),
+        (["upside_down"], 3, "scaleY(-1)"),
+        (["mirrored", "upside_down"], 4, "scale(-1,-1)"),
+    ],
+)
+def test_a_turned_query_finds_its_twin_and_says_why(seeing, turns, first, style):
+    assert "scale" not in seeing.view.card.value
+    for turn in turns:
+        getattr(seeing.view, turn).value = True
+    assert seeing.matches[0][0] == first
+    assert seeing.matches[0][1] > 0.99
+    assert 1 not in appids_of(seeing)
+    assert style in seeing.view.card.value
+
+
+def test_mirrored_copies_come_up_beside_the_others(seeing):
+    before = dict(seeing.matches)
+    seeing.view.mirrored_copies.value = True
+    after = dict(seeing.matches)
+    assert seeing.matches[0][0] == 2
+    assert after[2] > 0.99
+    assert all(after[appid] >= before[appid] - 1e-3 for appid in after.keys() & before)
+
+
+@pytest.mark.parametrize("turns", [[], ["mirrored_copies"], ["mirrored", "upside_down"]])
+def test_why_explains_the_match_and_goes_with_the_query(seeing, turns, monkeypatch):
+    said = []
+    original = explain.reason
+    monkeypatch.setattr(explain, "reason", lambda *given: said.append(original(*given)) or said[-1])
+    for turn in turns:
+        getattr(seeing.view, turn).value = True
+    seeing.view.why.value = True
+    match, cosine = seeing.matches[0]
+    assert f"and Game {match}." in seeing.view.reasons.value
+    assert max(each.cosine for each in said) == pytest.approx(cosine, abs=1e-3)
+    seeing.view.match.value = seeing.matches[2][0]
+    assert f"and Game {seeing.matches[2][0]}." in seeing.view.reasons.value
+    seeing.view.random.click()
+    assert seeing.view.reasons.value == ""
+    assert not seeing.view.why.value
+
+
+def uploads(**files):
+    """What FileUpload.value is on ipywidgets 7 and 8."""
+    seven = {name: {"metadata": {}, "content": content} for name, content in files.items()}
+    return seven, tuple({"name": name, "content": memoryview(content)} for name, content in files.items())
+
+
+@pytest.mark.parametrize("version", [7, 8])
+def test_a_draft_is_looked_at_as_often_as_it_is_given(seeing, small, version):
+    for _ in range(2):
+        upload(seeing.view.upload, uploads(mine=small[2][5].jpeg)[version - 7])
+        assert seeing.appid is None
+        assert seeing.matches[0][0] == 5
+        assert "<bdi>mine</bdi>" in seeing.view.about.value
+        assert "Nearly identical to “Game 5” (1.00)" in seeing.view.status.value
+        seeing.view.back.click()
+        assert seeing.appid == 1
+
+
+def test_bad_drafts_are_named_and_good_ones_ranked(seeing, small):
+    files = uploads(copy=small[2][1].jpeg, bad=b"no picture", other=jpeg((9, 200, 90)))[1]
+    upload(seeing.view.upload, files)
+    assert [result.draft.name for result in seeing.results] == ["other", "copy"]
+    assert "bad was skipped" in seeing.view.status.value
+    assert "<bdi>other</bdi>" in seeing.view.about.value
+    rows = seeing.view.ranked.children
+    assert [[tile.key for tile in row.children[2:]] for row in rows] == [
+        each.stand.appids[:3].tolist() for each in seeing.results
+    ]
+    rows[1].children[0].button.click()
+    assert "<bdi>copy</bdi>" in seeing.view.about.value
+    upload(seeing.view.upload, uploads(worse=b"<b>")[1])
+    assert seeing.view.ranked.children == ()
+    assert seeing.results == []
+    assert "worse was skipped" in seeing.view.status.value
+    assert "Nearly identical" not in seeing.view.status.value
+
+
+def test_a_link_is_fetched_and_said_at_once(seeing, small, httpserver):
+    httpserver.expect_request("/cover.jpg").respond_with_data(small[2][3].jpeg)
+    said = []
+    seeing.view.status.observe(lambda change: said.append(change["new"]), "value")
+    for _ in range(2):
+        seeing.view.address.value = f" {httpserver.url_for('/cover.jpg')} "
+        assert seeing.appid is None
+        assert seeing.matches[0][0] == 3
+        assert "Fetching" in said[0]
+        seeing.view.back.click()
+
+
+@pytest.mark.parametrize("address", ["/etc/hostname", "file:///etc/hostname", "/page", "/nowhere.jpg"])
+def test_no_file_of_this_machine_is_read_and_no_page(seeing, httpserver, address):
+    httpserver.expect_request("/page").respond_with_data("<html>")
+    local = "etc" in address
+    seeing.view.address.value = address if local else httpserver.url_for(address)
+    assert ("must begin with http" in seeing.view.status.value) == local
+    assert seeing.view.status.value
+    assert seeing.appid == 1
+
+
+def test_an_appid_that_only_the_store_has(small):
+    """Any appid: the banner is fetched from the store over HTTP, matched and shown."""
+    beit, features, album = small
+    with sample.Store(sample.many(3)) as store:
+        appid = store.games[0].appid
+        settings = Settings(source="steam", api_url=store.api_url, assets_url=store.assets_url, matches=3)
+        control = picker.pick(features, beit, album, settings=settings)
+        for asked in (appid, 999_999_999):
+            control.view.search.value = str(asked)
+            assert "Press Enter to fetch it" in control.view.status.value
+            press_enter(control.view.search)
+            assert control.appid == appid
+        assert "no game with the appid 999999999" in control.view.status.value
+        assert store.games[0].name in control.view.about.value
+        assert len(control.matches) == 3
+
+
+def test_a_network_that_reads_finds_banners_by_words(small, tmp_path):
+    clip = encoder.load(tokenizers_small.write_clip(families.write(tmp_path / "clip", "clip")), dtype="float32")
+    album = small[2]
+    vectors = clip([banner.rgb for banner in album.values()])
+    manifest = clip.identity | {"preparation": "as they are"}
+    plain = Features(np.arange(1, 6), small[1].names, vectors.half().numpy(), manifest)
+    control = picker.pick(matching.prepare(plain, "centred"), clip, album, plain=plain)
+    control.view.k.value = 3
+    control.view.words.value = "a dragon"
+    assert "a dragon" in control.view.card.value
+    cosines = cosine_similarity(vectors, clip.words(["a dragon"]))
+    assert appids_of(control) == (1 + cosines.argsort(descending=True))[:3].tolist()
+    assert control.matches[0][1] == pytest.approx(float(cosines.max()), abs=1e-3)
+
+
+@pytest.mark.slow
+def test_a_click_is_answered_while_a_cell_runs():
+    """In a real kernel: the random game comes while a cell waits for it, and so does not end before."""
+    manager = pytest.importorskip("jupyter_client.manager")
+    pytest.importorskip("ipykernel.subshell", reason="before ipykernel 7 a click waits for the cell that runs")
+    make = """
+import sys, time; sys.path[:0] = ["tests"]
+from small_games import album_of, features_of
+from utils import picker
+control = picker.pick(features_of(), None, album_of())
+print(control.view.random.comm.comm_id)"""
+    kernel, client = manager.start_new_kernel()
+    try:
+        printed = []
+        client.execute_interactive(make, timeout=120, output_hook=lambda message: printed.append(message["content"]))
+        (comm,) = (each["text"].strip() for each in printed if "text" in each)
+        wait = "before = control.appid, len(control._history)\nfor _ in range(1200):\n    time.sleep(.05)"
+        client.execute(f"{wait}\n    if (control.appid, len(control._history)) != before: break\nelse: 1 / 0")
+        click = {"comm_id": comm, "data": {"method": "custom", "content": {"event": "click"}}}
+        client.shell_channel.send(client.session.msg("comm_msg", click))
+        client.shell_channel.send(client.session.msg("comm_msg", click))
+        while (reply := client.get_shell_msg(timeout=120))["msg_type"] != "execute_reply":
+            pass
+        assert reply["content"]["status"] == "ok"
+    finally:
+        client.stop_channels()
+        kernel.shutdown_kernel(now=True)
+
+
+def test_before_ipykernel_7_clicks_pass_the_cells_that_wait():
+    def message(kind, number):
+        return number, print, ([b"front end", b"<IDS|MSG>", b"signature", f'{{"msg_type": "{kind}"}}'.encode()],)
+
+    waiting = Queue()
+    live.let_past(waiting)
+    for number, kind in enumerate(["execute_request", "comm_msg", "execute_request", "comm_msg"]):
+        waiting.put_nowait(message(kind, number))
+    waiting.put_nowait((4, print, ()))
+    assert [waiting.get_nowait()[0] for _ in range(5)] == [1, 3, 0, 2, 4]

@@ -20,8 +20,7 @@ explain     why two banners match
 show        figures: grids of banners, a map, a download's report, the reasons of a match
 judge       how good the matches are
 transfer    finished work between machines
-desk        whether a draft stands out
-picker      the control
+picker      the control, with drafts
 export      a gallery, lists and tables for others, a JSON API
 """
 

@@ -68,7 +68,8 @@ def decode(picture: bytes) -> np.ndarray:
 
 def own(picture: str | Path | bytes | Image.Image | np.ndarray, name: str) -> Banner:
     """Return a picture of one's own, as `content` takes it, as a banner (its appid is 0); raises Refused."""
-    return Banner(0, name, _jpeg(Image.fromarray(decode(content(picture)))))
+    upright = upright_rgb(open_picture(content(picture)))
+    return Banner(0, name, _jpeg(_fit(upright)), upright.width / upright.height)
 
 
 def read(folder: Path, catalogue: pd.DataFrame | None = None) -> Iterator[Banner]:

@@ -29,6 +29,7 @@ __all__ = [  # with what the other files draw
     "duplicates",
     "matches",
     "queries",
+    "ranked",
     "reasons",
     "reasons_sentence",
     "report",
@@ -40,6 +41,7 @@ __all__ = [  # with what the other files draw
 Album = Mapping[int, Banner]
 Near = tuple[Sequence[int], Sequence[float]]  # appids (k,) and cosines (k,)
 
+_SMALL = 120  # units of width of a banner in a list
 _APART = 16  # units between a query and its matches
 _LABEL = 34  # units of height of a row's heading
 _ROW = 32  # units of height of a reason in a report
@@ -119,6 +121,24 @@ def queries(
         for at, (appid, cosine) in enumerate(zip(appids[row], cosines[row], strict=True), 1):
             rect = Rect(MARGIN + _APART + at * (width + GAP), y, width)
             drawn.draw_tile(album[int(appid)], rect, f"{cosine:.2f}")
+    return drawn.figure
+
+
+def ranked(album: Album, drafts: Sequence[Banner], sentences: Sequence[str], near: Sequence[Near]) -> Figure:
+    """Return a row for each draft, in their order: the draft, what is said of it, and its nearest games.
+
+    All stand at about the size in which the store lists games.
+    """
+    step = page.tile_height(_SMALL, 3) + 10
+    drawn = Page(len(drafts) * step - GAP, None, " ".join(sentences))
+    for row, (banner, sentence, found) in enumerate(zip(drafts, sentences, near, strict=True)):
+        y = drawn.top + row * step + 5
+        drawn.draw_picture(banner.rgb, Rect(MARGIN + 5, y, _SMALL))
+        drawn.draw_frame(Rect(MARGIN + 5, y, _SMALL).grown(5))
+        drawn.draw_text(f"{row + 1}. {sentence}", (MARGIN + _SMALL + 28, y - 4), page.BODY, 290, lines=8)
+        for at, (appid, cosine) in enumerate(zip(*found, strict=True)):
+            x = page.WIDTH - MARGIN - (len(found[0]) - at) * (_SMALL + GAP) + GAP
+            drawn.draw_tile(album[int(appid)], Rect(x, y, _SMALL), f"{cosine:.2f}")
     return drawn.figure
 
 
