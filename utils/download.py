@@ -35,14 +35,14 @@ def download(
     bounds = {"limit": limit, "deadline": deadline, "allowed": allowed}
     with files.storage_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = retry(lambda: _fetched(address, file, bounds), tries)
+        part = retry(lambda: _resumed(address, file, bounds), tries)
         files.flush(part)
         part.replace(file)
         files.flush(file.parent)
     return file
 
 
-def _fetched(address: str, file: Path, bounds: dict[str, Any]) -> Path:
+def _resumed(address: str, file: Path, bounds: dict[str, Any]) -> Path:
     """Return the whole download under its temporary name."""
     with opened(address, **bounds) as body:
         require_ok(body)
