@@ -20,7 +20,6 @@ os.environ["TQDM_DISABLE"] = "1"  # before anything imports tqdm: no bars in a l
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import webdataset
 
 import sample
@@ -38,23 +37,22 @@ def nothing_to_do(rows: int) -> None:
         pictures = games["banner_url"].map(plan.picture_identity)
         planned = plan.write_plan(Path(place), games.assign(picture=pictures), 1000, [])
         for number in planned.shards:
-            written(planned, number)
+            written(shards.Snapshot(planned.folder, planned, {}), number)
         began = time.perf_counter()
         report = snapshot.update(games, Path(place), assets_url=address)
         print(f"\nnothing to do, {report.downloaded:,} planned games: {time.perf_counter() - began:.1f} s")
 
 
-def written(planned: plan.Plan, number: int) -> None:
+def written(snap: shards.Snapshot, number: int) -> None:
     """Write a shard and its record as a finished download leaves them, with an empty tar."""
-    tar = planned.part(number, ".tar")
+    tar = snap.part(number, ".tar")
     tar.write_bytes(bytes(1024))
-    rows = planned.part_of_table(number).assign(status="downloaded", reason="", passing=False)
-    rows = rows.assign(offset=0, size=0, rotation=0)[shards.RECORD.names]
+    rows = snap.plan.part_of_table(number).assign(status="downloaded", reason="", retryable=False, offset=0, size=0)
     stat = tar.stat()
     noted = {"sha256": files.sha256(tar), "bytes": str(stat.st_size), "mtime_ns": str(stat.st_mtime_ns)}
-    noted |= {"plan": planned.sha256, "shard": str(number)}
-    record = pa.Table.from_pandas(rows, shards.RECORD, preserve_index=False).replace_schema_metadata(noted)
-    pq.write_table(record, planned.record(number))
+    noted |= {"plan": snap.plan.sha256, "shard": str(number)}
+    record = pa.Table.from_pandas(rows[shards.RECORD.names], shards.RECORD, preserve_index=False)
+    files.write_table(snap.record_file(number), record, noted)
 
 
 @contextmanager

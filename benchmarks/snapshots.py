@@ -31,8 +31,8 @@ import webdataset
 
 import sample
 from tools.ranges import ranged
-from utils import catalogue, snapshot
-from utils.snapshot import leash
+from utils import catalogue, images, snapshot
+from utils.snapshot import img2dataset_process
 
 SHARD = 250
 PROCESSES = 2
@@ -85,7 +85,7 @@ def img2dataset(bench: Bench, folder: Path) -> Iterator[Path]:
     folder.mkdir()
     addresses = bench.games[["appid", "name"]].assign(picture="", url=bench.games["banner_url"])
     addresses.to_parquet(folder / "addresses.parquet")
-    options = leash.OPTIONS | {
+    options = img2dataset_process.OPTIONS | {
         "url_list": str(folder / "addresses.parquet"),
         "output_folder": str(folder / "shards"),
         "number_sample_per_shard": SHARD,
@@ -106,7 +106,7 @@ def thread_pool(bench: Bench, folder: Path) -> Iterator[Path]:
 
     def fetch(url: str) -> bytes:
         picture = cv2.imdecode(np.frombuffer(pool.request("GET", url).data, np.uint8), cv2.IMREAD_UNCHANGED)
-        small = cv2.resize(picture, (snapshot.WIDTH, snapshot.HEIGHT), interpolation=cv2.INTER_AREA)
+        small = cv2.resize(picture, (images.WIDTH, images.HEIGHT), interpolation=cv2.INTER_AREA)
         return cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
 
     with ThreadPoolExecutor(THREADS) as threads:

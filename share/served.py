@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from share.site import Site, copied_pictures, site, store_pictures
-from utils import catalogue, encoder, features, matching
+from utils import catalogue, encoder, features, images, matching
 from utils.banners import Album, Banner, own
 from utils.errors import MatchError, PictureError
 from utils.picker.queries import Matcher, Query, QueryOptions, from_banner
@@ -45,7 +45,7 @@ class Served:
 
     def of_picture(self, content: bytes, options: QueryOptions) -> Near:
         """Return the matches of a picture file; raises PictureError where it cannot be used."""
-        return self.matcher.matches_of(from_banner(own(content, "your picture")), options)
+        return self.matcher.matches_of(from_banner(own(content, "your picture", images.FORMATS)), options)
 
     def of_words(self, words: str, options: QueryOptions) -> Near:
         """Return the banners nearest to words; raises MatchError where the encoder does not read."""

@@ -15,6 +15,7 @@ from tqdm.auto import tqdm
 
 from utils import banners, files
 from utils.banners import Banner
+from utils.errors import PictureError
 from utils.show import Album, page
 from utils.show.page import INNER, MARGIN, Page, Rect
 
@@ -46,7 +47,7 @@ def find_issues(folder: Path, games: pd.DataFrame) -> pd.DataFrame:
 
     Columns: appid, name, issue (of ISSUES), value (what was measured, in the unit of the issue; NaN for duplicates),
     group (banners that are doubles of one another have one number; -1 elsewhere). A banner that cannot be decoded is
-    left out. Raises banners.ShardDamaged.
+    left out. Raises DamagedError.
     """
     measured = pd.DataFrame(list(_measured(folder, games)), columns=pd.Index(_MEASURED))
     odd = np.maximum(measured["ratio"] / _RATIO, _RATIO / measured["ratio"])
@@ -111,7 +112,7 @@ def _measured(folder: Path, games: pd.DataFrame) -> Iterator[tuple]:
     for banner in tqdm(banners.read(folder, games), desc="Looking at all banners", unit=" banners", total=total):
         try:
             yield (banner.appid, banner.name, *_measures(banner.rgb), banner.ratio, banner.sha256, _phash(banner))
-        except banners.Refused:
+        except PictureError:
             continue
 
 

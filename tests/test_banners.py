@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from utils import banners
+from utils.errors import PictureError
 
 
 def file(image, kind, **options):
@@ -79,7 +80,7 @@ def test_of_an_animation_the_first_frame_is_taken():
     [b"", b"<html>", file(slope(), "JPEG")[:5_000], file(slope(), "PNG")[:2_000], b"\x89PNG\r\n\x1a\n" + bytes(40)],
 )
 def test_what_is_no_whole_picture_is_refused(content):
-    with pytest.raises(banners.Refused, match="bytes that are not a whole picture"):
+    with pytest.raises(PictureError, match="bytes that are not a whole picture"):
         banners.decode(content)
 
 
@@ -87,5 +88,5 @@ def test_what_is_no_whole_picture_is_refused(content):
 def test_a_picture_that_would_fill_the_memory_is_refused():
     bomb = file(Image.new("1", (30_000, 30_000)), "PNG")
     assert len(bomb) < 1_000_000
-    with pytest.raises(banners.Refused, match=r"too many pixels|30000 x 30000 pixels"):
+    with pytest.raises(PictureError, match=r"too many pixels|30000 x 30000 pixels"):
         banners.decode(bomb)

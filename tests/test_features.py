@@ -14,6 +14,7 @@ from pathlib import Path
 import checkpoints
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from hypothesis import given
@@ -22,7 +23,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from utils import banners, encoder, features, files, snapshot
-from utils.errors import CheckpointError, PlainError, SettingsError, StorageError
+from utils.errors import CheckpointError, DamagedError, PlainError, SettingsError, StorageError
 from utils.features import parts
 
 SIZE = 20  # banners a shard
@@ -42,9 +43,8 @@ def write_snapshot(folder: Path, pictures: dict[int, bytes]) -> Path:
     (place / "verified").mkdir()
     plan = pd.DataFrame({"appid": list(pictures), "name": [f"Game {appid} é" for appid in pictures], "picture": "/a?1"})
     plan["banner_url"] = [f"http://store/{appid}" for appid in pictures]
-    plan.to_parquet(place / "plan.parquet")
-    described = {"games": len(plan), "shard_size": SIZE, "sha256": files.sha256(place / "plan.parquet")}
-    (place / "plan.json").write_text(json.dumps(described))
+    planned = pa.Table.from_pandas(plan, snapshot.plan.SCHEMA, preserve_index=False)
+    files.write_table(place / "plan.parquet", planned, {"shard_size": str(SIZE)})
     for number, start in enumerate(range(0, len(plan), SIZE)):
         write_shard(place / "shards", number, plan[start : start + SIZE], pictures)
     verify(folder)
@@ -205,7 +205,7 @@ def test_a_damaged_shard_stops_with_whole_shards_kept(tmp_path, pictures, tiny, 
     tar = folder / "0001/shards/00002.tar"
     good = tar.read_bytes()
     tar.write_bytes(good[:5000] + bytes([good[5000] ^ 1]) + good[5001:])
-    with pytest.raises(banners.ShardDamaged) as caught:
+    with pytest.raises(DamagedError) as caught:
         features.extract(folder, tiny, out, batch_size=4, workers=workers)
     assert "Traceback" not in str(caught.value)
     with pytest.raises(StorageError):
@@ -494,7 +494,7 @@ def test_a_cluster_that_is_there_is_used_and_left(snapshots, tiny, tmp_path, und
     try:
         features.extract(snapshots, tiny, tmp_path / "out", engine="ray")
         assert content(tmp_path / "out") == content(undisturbed)
-        with pytest.raises(banners.ShardDamaged, match=r"^/.*00001.tar changed"):
+        with pytest.raises(DamagedError, match=r"^/.*00001.tar changed"):
             features.extract(damaged, tiny, tmp_path / "other", engine="ray")
         assert ray.is_initialized()
     finally:

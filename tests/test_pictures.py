@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from utils import banners, images
+from utils.errors import PictureError
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,14 +39,14 @@ def test_a_picture_that_is_a_program_is_never_run(tmp_path):
         Image.open(io.BytesIO(picture)).load()
         written.unlink(missing_ok=True)
     for opened in (images.open_picture, banners.decode, lambda content: banners.own(content, "")):
-        with pytest.raises(images.Refused, match="allowed are JPEG, PNG"):
+        with pytest.raises(PictureError, match="allowed are JPEG, PNG"):
             opened(picture)
     assert not written.exists()
 
 
 @pytest.mark.parametrize("kind", ["EPS", "PDF", "PPM", "TGA", "ICO", "PCX", "JPEG2000"])
 def test_every_other_format_is_refused(kind):
-    with pytest.raises(images.Refused, match="not a whole picture; allowed are JPEG") as refused:
+    with pytest.raises(PictureError, match="not a whole picture; allowed are JPEG") as refused:
         images.open_picture(file(Image.new("RGB", (64, 64), "red"), kind))
     assert "<" not in str(refused.value)
 
@@ -59,7 +60,7 @@ def test_pixels_are_bounded_before_anything_is_decoded(width, height, monkeypatc
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100_000)))
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _: pytest.fail("decoded"))
-    with pytest.raises(images.Refused, match=r"pixels; allowed are 50,000,000"):
+    with pytest.raises(PictureError, match=r"pixels; allowed are 50,000,000"):
         images.open_picture(bomb)
 
 
@@ -67,9 +68,9 @@ def test_bytes_are_bounded_wherever_a_picture_comes_from(tmp_path):
     endless = tmp_path / "endless.jpg"
     with endless.open("wb") as sparse:
         sparse.truncate(10**12)
-    with pytest.raises(images.Refused, match=r"50,000,001 bytes; allowed are 50,000,000"):
+    with pytest.raises(PictureError, match=r"50,000,001 bytes; allowed are 50,000,000"):
         banners.own(endless, "")
-    with pytest.raises(images.Refused, match="/dev/zero is not a file"):
+    with pytest.raises(PictureError, match="/dev/zero is not a file"):
         banners.own("/dev/zero", "")
 
 
@@ -78,7 +79,7 @@ def test_nothing_else_in_the_product_opens_pictures():
     files = [file for room in ("utils", "sample") for file in (ROOT / room).rglob("*.py")]
     files += ROOT.glob("*.ipynb")
     found = {file.name for file in files if opens.search(file.read_text())}
-    assert found == {"pictures.py"}
+    assert found == {"images.py"}
 
 
 def damaged(whole, seeded):
@@ -93,7 +94,7 @@ def said(content):
     """Return what is said of a file that is refused; nothing where it is a picture."""
     try:
         assert banners.decode(content).shape == (384, 256, 3)
-    except images.Refused as error:
+    except PictureError as error:
         return str(error)
     return ""
 
@@ -111,11 +112,11 @@ def test_flipped_and_cut_files_are_pictures_or_refused(kind):
     "nothing", [np.zeros((0, 0, 3), "uint8"), np.zeros((0, 5, 3), "uint8"), Image.new("RGB", (0, 0))]
 )
 def test_a_picture_without_pixels_is_refused(nothing):
-    with pytest.raises(images.Refused, match="pixels"):
+    with pytest.raises(PictureError, match="pixels"):
         images.content(nothing)
 
 
 def test_a_path_that_is_too_long_is_one_short_line():
-    with pytest.raises(images.Refused, match="File name too long") as caught:
+    with pytest.raises(PictureError, match="File name too long") as caught:
         images.content("x" * 5_000)
     assert len(str(caught.value)) < 400

@@ -11,7 +11,7 @@ from PIL import Image
 
 import sample
 from utils import banners, files, snapshot
-from utils.errors import StorageError
+from utils.errors import SettingsError, StorageError
 from utils.snapshot.plan import picture_identity
 
 
@@ -69,7 +69,7 @@ def kinds(tmp_path_factory):
             appids[9]: jpeg(noise((600, 900)).convert("CMYK")),
             appids[11]: file(noise((600, 900)), "AVIF"),
             appids[12]: file(clear, "PNG"),
-            appids[13]: file(noise((600, 900)), "TIFF"),
+            appids[13]: file(noise((600, 900)), "WEBP"),
             appids[14]: jpeg(noise((100, 3_000))),
             appids[16]: file(noise((600, 900)), "GIF"),
         }
@@ -112,7 +112,7 @@ def test_each_kind_of_picture_shows_what_its_original_showed(kinds):
     album = banners.Album(folder)
     assert {banner.rgb.shape for banner in album.values()} == {(384, 256, 3)}
     expected = np.asarray(noise((600, 900)).resize((256, 384), Image.Resampling.BOX), "int16")
-    for place in (1, 9, 11, 13):  # turned, CMYK, AVIF, TIFF
+    for place in (1, 9, 11, 13):  # turned, CMYK, AVIF, WebP
         assert np.abs(album[appids[place]].rgb - expected).mean() < 5
     assert np.abs(album[appids[1]].rgb - expected[::-1, ::-1]).mean() > 40
     grey = album[appids[0]].rgb
@@ -179,11 +179,11 @@ def test_a_picture_is_known_by_its_path_and_where_that_holds_no_hash_by_its_t():
 
 def test_wrong_input_is_named(tmp_path):
     games = pd.DataFrame({"appid": [1, 1], "name": ["a", "b"], "banner_url": [None, None]})
-    with pytest.raises(snapshot.SnapshotError, match=r"appids twice, such as \[1\]"):
+    with pytest.raises(SettingsError, match=r"appids twice, such as \[1\]"):
         snapshot.update(games, tmp_path)
-    with pytest.raises(snapshot.SnapshotError, match="no column banner_url"):
+    with pytest.raises(SettingsError, match="no column banner_url"):
         snapshot.update(games[["appid", "name"]], tmp_path)
-    with pytest.raises(snapshot.SnapshotError, match="unknown distributor 'dask'; allowed are multiprocessing, ray"):
+    with pytest.raises(SettingsError, match="unknown distributor 'dask'; allowed are multiprocessing, ray"):
         snapshot.update(games.iloc[:1], tmp_path, distributor="dask")
     assert snapshot.update(games.iloc[:1], tmp_path).missing == 1
 

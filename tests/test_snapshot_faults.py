@@ -1,6 +1,5 @@
 """Downloads that are killed, stopped, cut off or damaged: what is finished stays, the rest comes later."""
 
-import json
 import os
 import shlex
 import shutil
@@ -11,13 +10,14 @@ import tarfile
 import time
 from pathlib import Path
 
-import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from downloads import asked, fetch, pictures, update
 
 import sample
 from utils import banners, snapshot
-from utils.snapshot import leash
+from utils.errors import DamagedError, DownloadError
+from utils.snapshot import img2dataset_process, outcome, shards
 
 # A process that was started in the background ignores interrupts; a notebook's kernel never does.
 UPDATE = """
@@ -87,7 +87,7 @@ def test_stopping_shows_one_line_and_keeps_what_is_finished(downloaded, tmp_path
         child.send_signal(signal.SIGINT)
         said = child.communicate(timeout=60)[1]
         store.calm()
-        assert "Stopped: stopped; what is finished in" in said.strip().splitlines()[-1]
+        assert "CellError: stopped; what is finished in" in said.strip().splitlines()[-1]
         assert update(store, tmp_path / "snapshots").downloaded == 240
     assert pictures(tmp_path / "snapshots") == pictures(folder)
 
@@ -113,15 +113,15 @@ def test_an_outage_of_the_store_gives_nothing_up(tmp_path):
 @pytest.mark.parametrize("trouble", ["no answer", "status 503"])
 def test_a_store_that_is_down_ends_the_download_in_time(tmp_path, monkeypatch, raw_host, trouble):
     """A store that accepts connections and says nothing would cost two minutes a picture: days for the whole store."""
-    monkeypatch.setattr(leash, "PATIENCE", 0.3)
-    monkeypatch.setattr(leash, "IN_VAIN", 5)
+    monkeypatch.setattr(img2dataset_process, "PATIENCE", 0.3)
+    monkeypatch.setattr(img2dataset_process, "MOST_IN_VAIN", 5)
     stock = sample.many(60)
     with sample.Store(stock) as store:
         games = fetch(store)
         store.trouble("store_item_assets", 503, seconds=0, skip=20)
         address = raw_host(lambda _: time.sleep(60)) if trouble == "no answer" else store.assets_url
         games["banner_url"] = games["banner_url"].str.replace(store.assets_url, address)
-        with pytest.raises(snapshot.SnapshotError, match="the store seems to be down: 5 pictures in a row"):
+        with pytest.raises(DownloadError, match="5 pictures in a row"):
             snapshot.update(games, tmp_path, assets_url=address, shard_size=10, processes=1, threads=2)
         kept = len(snapshot.verified(tmp_path))
         assert kept == (0 if trouble == "no answer" else 2)
@@ -135,7 +135,7 @@ def test_a_store_that_is_down_ends_the_download_in_time(tmp_path, monkeypatch, r
 
 @pytest.mark.slow
 def test_failures_that_are_not_in_a_row_end_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(leash, "IN_VAIN", 3)
+    monkeypatch.setattr(img2dataset_process, "MOST_IN_VAIN", 3)
     with sample.Store(sample.many(20)) as store:
         games = fetch(store)
         for appid in games["appid"][::2]:
@@ -146,7 +146,7 @@ def test_failures_that_are_not_in_a_row_end_nothing(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("said", ["IncompleteRead(40404 bytes read)", "127.0.0.1:41004 broke off", "port 4104"])
 def test_a_number_in_a_message_is_no_status(said):
-    assert snapshot.found.of_error(said).passing
+    assert outcome.of_error(said).retryable
 
 
 @pytest.mark.slow
@@ -178,7 +178,7 @@ def test_the_store_goes_away_and_comes_back(downloaded, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["drip", "drip headers"])
 def test_a_picture_that_drips_is_given_up_in_time_and_asked_again_later(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr(leash, "PATIENCE", 1.0)
+    monkeypatch.setattr(img2dataset_process, "PATIENCE", 1.0)
     with sample.Store(sample.many(4)) as store:
         store.trouble("apps/100000020/", kind, times=2, seconds=0.3)
         games = fetch(store)
@@ -199,7 +199,7 @@ def test_a_full_disk_is_an_error_that_says_what_is_kept(tmp_path):
         full = f"ulimit -f 100; exec {shlex.join(command)} {store.assets_url}"
         ended = subprocess.run(["bash", "-c", full], capture_output=True, text=True, check=False)
         last = ended.stderr.strip().splitlines()[-1]
-        assert "SnapshotError: img2dataset ended with code" in last
+        assert "DownloadError: img2dataset ended with code" in last
         assert "0 of 3 shards are finished and kept: run the update again to go on" in last
         assert update(store, tmp_path / "snapshots", games, shard_size=40).downloaded == 120
 
@@ -215,7 +215,7 @@ def test_a_shard_that_rots_is_named_and_fetched_again(downloaded, tmp_path):
     content[len(content) // 2] ^= 1
     shard.path.write_bytes(content)
     os.utime(shard.path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # rot leaves no date
-    with pytest.raises(banners.ShardDamaged, match=r"00002\.tar changed .*check=True"):
+    with pytest.raises(DamagedError, match=r"00002\.tar changed .*check=True"):
         list(banners.read(folder))
     assert len(snapshot.finished_files(folder)) == 7
     assert len(snapshot.finished_files(folder, check=True)) == 6
@@ -235,12 +235,6 @@ DAMAGES = {  # name -> (file, what becomes of it, how many pictures are asked ag
     "record empty": (RECORD, lambda file: os.truncate(file, 0), 0),
     "record cut": (RECORD, lambda file: os.truncate(file, 1_000), 0),
     "record of another shard": (RECORD, lambda file: shutil.copy(file.with_name("00002.parquet"), file), 0),
-    "plan.json gone": ("0001/plan.json", Path.unlink, 0),
-    "plan.json empty": ("0001/plan.json", lambda file: os.truncate(file, 0), 0),
-    "plan.json of fewer games": ("0001/plan.json", lambda file: edit(file, games=200), 0),
-    "plan.json of other shards": ("0001/plan.json", lambda file: edit(file, shard_size=41), 0),
-    "plan.json no JSON": ("0001/plan.json", lambda file: file.write_bytes(b"\xff\xfe{"), 0),
-    "plan.json deep": ("0001/plan.json", lambda file: file.write_text("[" * 100_000), 0),
     "plan.parquet empty": ("0001/plan.parquet", lambda file: os.truncate(file, 0), 0),
 }
 
@@ -258,10 +252,6 @@ def test_a_folder_may_have_any_name(downloaded, tmp_path):
         assert len(asked(store)) == 40
     assert pictures(folder) == expected
     assert (folder / "0001/shards/00002.tar").stat().st_mtime_ns == kept
-
-
-def edit(file, **changes):
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
 
 @pytest.mark.slow
@@ -287,8 +277,8 @@ def test_a_plan_that_was_edited_is_left_as_it_is_and_its_rest_planned_again(down
     folder = copy_of(folder, tmp_path / "snapshots")
     (folder / "0001" / "verified" / "00000.parquet").unlink()
     (folder / "0001" / "shards" / "00000_stats.json").unlink()
-    plan = pd.read_parquet(folder / "0001" / "plan.parquet")
-    plan[::-1].to_parquet(folder / "0001" / "plan.parquet", index=False)
+    plan = pq.read_table(folder / "0001" / "plan.parquet")
+    pq.write_table(plan.take(list(range(239, -1, -1))), folder / "0001" / "plan.parquet")
     with sample.Store(stock) as store:
         report = update(store, folder)
         assert len(asked(store)) == 40
@@ -328,6 +318,6 @@ def test_a_tar_with_fewer_samples_than_its_parquet_says_does_not_count(downloade
         end = members.getmembers()[-2].offset
     tar.write_bytes(tar.read_bytes()[:end] + bytes(1024))  # cut on a sample's border: readers see no error
     (folder / "0001" / "verified" / "00003.parquet").unlink()
-    plan = snapshot.plan.read_plans(folder)[0][0]
-    assert snapshot.shards.verify(plan, 3) is None
-    assert snapshot.shards.verify(plan, 4) is not None
+    (found,) = shards.read(folder)
+    assert shards.verify(found, 3) is None
+    assert shards.verify(found, 4) is not None

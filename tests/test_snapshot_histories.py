@@ -5,7 +5,6 @@ histories run with img2dataset's contract (what it writes, and what it leaves wh
 """
 
 import contextlib
-import importlib
 import io
 import json
 import random
@@ -24,6 +23,7 @@ from PIL import Image
 import sample
 from sample import Game
 from utils import banners, snapshot
+from utils.errors import DownloadError
 
 APPIDS = range(10, 130, 10)
 BLANK = jpeg(Image.new("RGB", (256, 384), "white"))
@@ -107,7 +107,7 @@ def contract(world, asked, die_after):
             write_shard(plan, number, part, world, died)
             if died:
                 break
-        yield Ran(plan)
+        yield Ran()
 
     return run
 
@@ -118,13 +118,10 @@ class Ran:
     ended = True
     in_vain = False
 
-    def __init__(self, plan):
-        self.plan = plan
-
     def asked(self):
         return 0
 
-    def last_words(self):
+    def exit_message(self):
         return "it died"
 
 
@@ -146,10 +143,17 @@ def write_shard(plan, number, part, world, died):
                 member.size = len(body)
                 tar.addfile(member, io.BytesIO(body))
     written = content.getvalue()
-    plan.part(number, ".tar").write_bytes(written[: len(written) // 2] if died else written)
+    snapshot.shards.Snapshot(plan.folder, plan, {}).part(number, ".tar").write_bytes(
+        written[: len(written) // 2] if died else written
+    )
     if not died:
-        pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), plan.part(number, ".parquet"))
-        plan.part(number, "_stats.json").write_text(json.dumps({"count": len(rows)}))
+        pq.write_table(
+            pa.Table.from_pandas(rows, preserve_index=False),
+            snapshot.shards.Snapshot(plan.folder, plan, {}).part(number, ".parquet"),
+        )
+        snapshot.shards.Snapshot(plan.folder, plan, {}).part(number, "_stats.json").write_text(
+            json.dumps({"count": len(rows)})
+        )
 
 
 def lose_a_record(folder, chance):
@@ -165,7 +169,6 @@ def lose_a_record(folder, chance):
 @given(seed=st.integers(0, 1 << 30))
 def test_histories_of_the_contract(tmp_path_factory, monkeypatch, seed):
     folder = tmp_path_factory.mktemp("history")
-    module = importlib.import_module("utils.snapshot.update")
     assets_url = "http://127.0.0.1:9/store_item_assets/"
     world = World(seed)
     model = Model()
@@ -173,8 +176,8 @@ def test_histories_of_the_contract(tmp_path_factory, monkeypatch, seed):
         world.live()
         asked = []
         for die_after in (world.random.choice([0, 1, None]), None):
-            monkeypatch.setattr(module, "img2dataset", contract(world, asked, die_after))
-            with contextlib.suppress(snapshot.SnapshotError):
+            monkeypatch.setattr(snapshot, "img2dataset", contract(world, asked, die_after))
+            with contextlib.suppress(DownloadError):
                 report = snapshot.update(world.catalogue(assets_url), folder, assets_url=assets_url, shard_size=3)
         if not world.down:
             assert set(asked) == set(model.wanted(world))

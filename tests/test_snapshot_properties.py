@@ -1,16 +1,13 @@
 """Whatever a store, a catalogue or a file says: a verdict, an identity, a plan or a sentence, never an exception."""
 
-import json
-
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from utils.snapshot import STATUSES
-from utils.snapshot.addresses import lie_under, picture_addresses
-from utils.snapshot.found import of_error, rotation
-from utils.snapshot.plan import picture_identity, read_plans
+from utils.snapshot.outcome import of_error
+from utils.snapshot.plan import lie_under, picture_addresses, picture_identity
 
 pytestmark = pytest.mark.hypothesis
 
@@ -49,18 +46,3 @@ def test_only_addresses_under_the_stores_are_allowed(addresses):
 def test_no_address_climbs(address):
     allowed = picture_addresses("https://store.example/items/")
     assert lie_under(pd.Series([address]), allowed).item() == (".." not in address.split("/"))
-
-
-@given(st.one_of(st.none(), st.text(), JSON.map(json.dumps)))
-def test_any_exif_is_a_rotation(exif):
-    assert rotation(exif) in (0, 90, 180, 270)
-
-
-@given(st.one_of(st.binary(), JSON.map(json.dumps).map(str.encode)))
-def test_any_plan_is_a_plan_or_a_sentence(tmp_path_factory, content):
-    place = tmp_path_factory.mktemp("plans") / "0001"
-    place.mkdir()
-    (place / "plan.json").write_bytes(content)
-    plans, notes = read_plans(place.parent)
-    assert plans == []
-    assert len(notes) == 1

@@ -1,6 +1,5 @@
 """What a hostile store, catalogue or folder can do to a download: nothing but cost one game its banner."""
 
-import json
 import struct
 import subprocess
 import sys
@@ -10,12 +9,12 @@ import zlib
 import pandas as pd
 import psutil
 import pytest
-from downloads import asked, fetch, jpeg, noise, update
+from downloads import fetch, jpeg, noise, update
 from test_snapshot_faults import copy_of, start
 
 import sample
-from utils import snapshot
-from utils.snapshot.addresses import picture_addresses
+from utils import files, snapshot
+from utils.snapshot.plan import SCHEMA, picture_addresses
 
 GIGABYTE = 1 << 30
 
@@ -108,13 +107,13 @@ def test_a_strangers_plan_does_not_lead_elsewhere_either(downloaded, tmp_path):
     (folder / "0001/verified/00000.parquet").unlink()
     (folder / "0001/shards/00000_stats.json").unlink()
     with sample.Store(sample.many(40)) as other, sample.Store(sample.many(240)) as store:
-        plan = pd.read_parquet(folder / "0001/plan.parquet")
-        plan["banner_url"] = other.assets_url + "steam/apps/" + plan["appid"].astype(str) + "/library_600x900.jpg"
-        plan.to_parquet(folder / "0001/plan.parquet", index=False)
-        told = json.loads((folder / "0001/plan.json").read_text())
-        sha256 = snapshot.plan.files.sha256(folder / "0001/plan.parquet")
-        told = {"games": 240, "shard_size": 40, "sha256": sha256, "planned": told["planned"]}
-        (folder / "0001/plan.json").write_text(json.dumps(told))
+        file = folder / "0001/plan.parquet"
+        plan, noted = files.read_table(file, SCHEMA)
+        elsewhere = [
+            other.assets_url + f"steam/apps/{appid}/library_600x900.jpg" for appid in plan["appid"].to_pylist()
+        ]
+        plan = plan.set_column(3, "banner_url", [elsewhere])
+        files.write_table(file, plan, {"shard_size": noted["shard_size"]})
         games = fetch(store).iloc[100:]
         update(store, folder, games)
         assert other.count() == 0
@@ -126,26 +125,6 @@ def test_steams_mirrors_belong_to_steam():
     assert picture_addresses("http://127.0.0.1:5/store_item_assets") == ("http://127.0.0.1:5/store_item_assets/",)
 
 
-JUNK = [b"", b"{", b"null", b"[]", b"\xff\x00", b'{"games": -1, "shard_size": 0, "sha256": 5}', b'{"games": 1e400}']
-JUNK += [b'{"games": 10000000000000, "shard_size": 1, "sha256": ""}', b"[" * 200_000, b'{"games": true}', b"9" * 5_000]
-
-
-@pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))
-def test_a_foreign_plan_of_any_bytes_is_left_aside_with_a_sentence(downloaded, tmp_path, junk):
-    stock, folder = downloaded
-    folder = copy_of(folder, tmp_path / "snapshots")
-    (folder / "9999").mkdir()
-    (folder / "9999" / "plan.json").write_bytes(junk)
-    (folder / "9999" / "theirs.txt").write_text("not ours")
-    with sample.Store(stock) as store:
-        report = update(store, folder)
-        assert asked(store) == []
-    assert "9999 is left aside: its plan.json is damaged" in str(report)
-    assert report.downloaded == 240
-    assert (folder / "9999" / "theirs.txt").read_text() == "not ours"
-    assert len(snapshot.verified(folder)) == 6
-
-
 @pytest.mark.slow
 def test_a_new_snapshot_takes_no_number_that_is_in_use(tmp_path):
     (tmp_path / "0001").mkdir(parents=True)
@@ -154,7 +133,7 @@ def test_a_new_snapshot_takes_no_number_that_is_in_use(tmp_path):
     with sample.Store(sample.many(2)) as store:
         assert update(store, tmp_path).downloaded == 2
     assert (tmp_path / "0001" / "theirs.txt").is_file()
-    assert (tmp_path / "0002" / "plan.json").is_file()
+    assert (tmp_path / "0002" / "plan.parquet").is_file()
     assert not (tmp_path / "0002.part").exists()
 
 
@@ -171,7 +150,8 @@ def test_x_robots_tag_is_honoured(tmp_path, raw_host):
 @pytest.mark.slow
 def test_the_downloading_process_leaves_out_what_a_download_does_not_use():
     """Start-up is imports: without torch, ray and wandb it takes a third."""
-    listed = "import sys; from utils.snapshot import bounded; print(*[n for n, m in sys.modules.items() if m])"
+    start = "import sys; from utils.snapshot import img2dataset_process; img2dataset_process.patch({})"
+    listed = f"{start}; print(*[n for n, m in sys.modules.items() if m])"
     said = subprocess.run([sys.executable, "-c", listed], capture_output=True, text=True, check=True).stdout.split()
     assert "img2dataset" in said
     assert not {"torch", "ray", "wandb.sdk", "IPython", "matplotlib"} & set(said)

@@ -9,8 +9,7 @@ import pytest
 from sample import own
 from utils import snapshot
 from utils.errors import StorageError
-from utils.snapshot.plan import read_plans
-from utils.snapshot.shards import verify
+from utils.snapshot import shards
 
 GAMES = pd.DataFrame({"appid": [10], "name": ["A game"], "banner_url": ["http://127.0.0.1:9/a/1.jpg?t=1"]})
 
@@ -37,12 +36,11 @@ def test_a_csv_that_is_a_pipe_is_not_waited_for(tmp_path):
     assert own.folder(tmp_path).notes == ["list.csv is not read: it is no plain file"]
 
 
-@pytest.mark.parametrize("name", ["plan.json", "shards/00000_stats.json"])
+@pytest.mark.parametrize("name", ["plan.parquet", "shards/00000_stats.json"])
 def test_a_pipe_among_the_banners_is_not_waited_for(downloaded, tmp_path, name):
     folder = shutil.copytree(downloaded[1], tmp_path / "snapshots")
     (folder / "0001" / "verified" / "00000.parquet").unlink()
     (folder / "0001" / name).unlink()
     os.mkfifo(folder / "0001" / name)
     assert snapshot.report(GAMES, folder).asked == 1
-    plans, _ = read_plans(folder)
-    assert all(verify(plan, 0) is None for plan in plans)
+    assert [shards.verify(each, 0) for each in shards.read(folder)] == [None]

@@ -25,9 +25,9 @@ import sys
 from pathlib import Path
 
 from utils import catalogue, encoder, features, matching, snapshot
-from utils.snapshot import leash
+from utils.snapshot import img2dataset_process
 
-leash.PATIENCE = 3.0  # seconds, not to wait a minute for each picture that drips
+img2dataset_process.PATIENCE = 3.0  # seconds, not to wait a minute for each picture that drips
 home, api_url, assets_url, checkpoint = sys.argv[1:]
 games = catalogue.fetch_catalogue(adult=True, api_url=api_url, assets_url=assets_url)
 report = snapshot.update(games, Path(home, "snapshots"), assets_url=assets_url, processes=2, shard_size=40)

@@ -12,10 +12,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageOps
 
-from utils import snapshot
-from utils.errors import PlainError
-from utils.images import Refused, content, open_picture, picture_size, upright_rgb
-from utils.snapshot import HEIGHT, WIDTH
+from utils import files, images, snapshot
+from utils.errors import DamagedError, PictureError
+from utils.images import HEIGHT, WIDTH, content, open_picture
 
 __all__ = [
     "Album",
@@ -30,9 +29,8 @@ __all__ = [
     "read_shard",
 ]
 
-
-class ShardDamaged(PlainError):
-    """A shard that is not what it was when it was verified."""
+Refused = PictureError  # the names until every caller says the new ones
+ShardDamaged = DamagedError
 
 
 @dataclass(frozen=True)
@@ -51,24 +49,26 @@ class Banner:
 
     @cached_property
     def rgb(self) -> np.ndarray:
-        """The pixels, uint8 (384, 256, 3); raises Refused if the JPEG is broken."""
-        return decode(self.jpeg)
+        """The pixels, uint8 (384, 256, 3); raises PictureError if the JPEG is broken."""
+        return decode(self.jpeg, images.FORMATS)
 
 
-def decode(picture: bytes) -> np.ndarray:
+def decode(picture: bytes, formats: tuple[str, ...] = images.OWN_FORMATS) -> np.ndarray:
     """Return any picture file as a banner's pixels, uint8 RGB (384, 256, 3).
 
-    Grey, palette, CMYK and 16-bit pictures become 8-bit RGB, transparency is laid on white, EXIF rotation is applied,
+    Grey, palette, CMYK and 16-bit pictures become 8-bit sRGB, transparency is laid on white, EXIF rotation is applied,
     of an animation the first frame is taken. Another size is scaled to cover 256x384, by area averaging or upwards by
-    Lanczos as the stored banners were, and cut at the centre: nothing is distorted. Raises Refused for what is no
-    picture or a broken one.
+    Lanczos as the stored banners were, and cut at the centre: nothing is distorted. Raises PictureError for what is no
+    picture or a broken one, or not of these `formats`: `images.FORMATS` for what comes from a stranger.
     """
-    return np.asarray(_fit(upright_rgb(open_picture(picture))))
+    return np.asarray(_fit(images.upright_rgb(open_picture(picture, formats))))
 
 
-def own(picture: str | Path | bytes | Image.Image | np.ndarray, name: str) -> Banner:
-    """Return a picture of one's own, as `content` takes it, as a banner (its appid is 0); raises Refused."""
-    upright = upright_rgb(open_picture(content(picture)))
+def own(
+    picture: str | Path | bytes | Image.Image | np.ndarray, name: str, formats: tuple[str, ...] = images.OWN_FORMATS
+) -> Banner:
+    """Return a picture of one's own, as `content` takes it, as a banner (its appid is 0); raises PictureError."""
+    upright = images.upright_rgb(open_picture(content(picture), formats))
     return Banner(0, name, _jpeg(_fit(upright)), upright.width / upright.height)
 
 
@@ -76,7 +76,7 @@ def read(folder: Path, catalogue: pd.DataFrame | None = None) -> Iterator[Banner
     """Yield every banner in a folder of snapshots once, its newest version, oldest snapshot first.
 
     With a catalogue, only its games: those that left the store stay on disk but are not read. Holds one shard in
-    memory. Raises ShardDamaged.
+    memory. Raises DamagedError.
     """
     shards = snapshot.verified(folder)
     newest = {appid: shard for shard in shards for appid in shard.appids}
@@ -90,7 +90,7 @@ def read(folder: Path, catalogue: pd.DataFrame | None = None) -> Iterator[Banner
 def read_shard(shard: snapshot.Shard) -> Iterator[Banner]:
     """Yield the banners of one verified shard in the plan's order, after checking that it is what it was.
 
-    Holds the shard in memory. Raises ShardDamaged, before the first banner, if the tar's checksum is another.
+    Holds the shard in memory. Raises DamagedError, before the first banner, if the tar's checksum is another.
     """
     try:
         tar = shard.path.read_bytes()
@@ -98,13 +98,12 @@ def read_shard(shard: snapshot.Shard) -> Iterator[Banner]:
         tar = b""
     remedy = "snapshot.update(catalogue, folder, check=True) fetches it again"
     if hashlib.sha256(tar).hexdigest() != shard.sha256:
-        raise ShardDamaged(f"{shard.path} changed after it was checked: {remedy}")
+        raise DamagedError(f"{shard.path} changed after it was checked: {remedy}")
     jpegs = _jpegs(tar)
-    rows = snapshot.rows(shard)
-    if not jpegs.keys() >= set(rows["appid"]):
-        raise ShardDamaged(f"{shard.path} lacks banners that its record names: {remedy}")
-    for appid, name, rotation in zip(rows["appid"], rows["name"], rows["rotation"], strict=True):
-        yield _banner(appid, name, jpegs[appid], rotation)
+    if not jpegs.keys() >= set(shard.appids):
+        raise DamagedError(f"{shard.path} lacks banners that its record names: {remedy}")
+    for appid, name in zip(shard.rows["appid"], shard.rows["name"], strict=True):
+        yield _banner(appid, name, jpegs[appid])
 
 
 def _jpegs(tar: bytes) -> dict[int, bytes]:
@@ -119,7 +118,7 @@ def _jpegs(tar: bytes) -> dict[int, bytes]:
 class Album(Mapping[int, Banner]):
     """The banners of a folder by appid, the newest version of each, read from the shards when asked for.
 
-    Holds an index of some 100 bytes a banner in memory. What it gives is not hashed: that is `read`'s work. The places
+    Holds an index of about 100 bytes a banner in memory. What it gives is not hashed: that is `read`'s work. The places
     in the tars are those that were recorded when they were verified: webdataset's own random access, `wids`, copies
     every shard into a cache in /tmp and finds it there by name, though the shard may have been fetched again since.
     """
@@ -131,9 +130,10 @@ class Album(Mapping[int, Banner]):
 
     def __getitem__(self, appid: int) -> Banner:
         row = self._rows.loc[appid]
-        with Path(row["path"]).open("rb") as tar:
+        with files.storage_errors(Path(row["path"])), Path(row["path"]).open("rb") as tar:
             tar.seek(row["offset"])
-            return _banner(row["appid"], row["name"], tar.read(row["size"]), row["rotation"])
+            jpeg = tar.read(row["size"])
+        return _banner(row["appid"], row["name"], jpeg)
 
     def __iter__(self) -> Iterator[int]:
         return map(int, self._rows.index)
@@ -142,13 +142,13 @@ class Album(Mapping[int, Banner]):
         return len(self._rows)
 
 
-def _banner(appid: int, name: str, jpeg: bytes, rotation: int) -> Banner:
-    """Return a banner, its JPEG written again only where it is not upright or not of the banners' size."""
+def _banner(appid: int, name: str, jpeg: bytes) -> Banner:
+    """Return a banner, its JPEG written again only where it is not of the banners' size."""
     try:
-        if (picture_size(jpeg), rotation) == ((WIDTH, HEIGHT), 0):
+        if images.picture_size(jpeg) == (WIDTH, HEIGHT):
             return Banner(int(appid), name, jpeg)
-        upright = upright_rgb(open_picture(jpeg)).rotate(int(rotation), expand=True)
-    except Refused:
+        upright = images.upright_rgb(open_picture(jpeg))
+    except PictureError:
         return Banner(int(appid), name, jpeg)  # its pixels say what is wrong, without keeping the others back
     return Banner(int(appid), name, _jpeg(_fit(upright)), upright.width / upright.height)
 

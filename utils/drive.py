@@ -26,7 +26,7 @@ REST = 30.0  # seconds after something went wrong
 
 FileSet = tuple[str, ...]  # files that count together, below a data_dir, with slashes; the last makes the others count
 
-_PLANS = ("plan.parquet", "plan.json")  # of a snapshot: another plan in its place is another snapshot
+_PLANS = ("plan.parquet",)  # of a snapshot: another plan in its place is another snapshot
 _CHUNK = 1 << 18  # bytes
 
 

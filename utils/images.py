@@ -1,9 +1,11 @@
 """The one place where a picture file is opened: named formats, bounded bytes and pixels, never a program.
 
 Pillow opens every format it knows, and for some of them it runs a program (Ghostscript for EPS). Whatever the picture
-comes from, an upload, an address or a shard, it goes through `open_picture`.
+comes from, an upload, an address or a shard, it goes through `open_picture`; and whatever a decoder raises over it is
+a PictureError.
 """
 
+import functools
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,60 +13,64 @@ from http import HTTPStatus
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from utils import http
-from utils.errors import PlainError
-from utils.names import shortened, visible
+from utils.errors import PictureError, shown
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")  # Pillow's names; each is decoded by Pillow itself
-ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")  # of files
+WIDTH = 256  # pixels of a banner
+HEIGHT = 384
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")  # Pillow's names; each is decoded by Pillow itself
+OWN_FORMATS = (*FORMATS, "TIFF")  # of files on the user's own disk
 MOST_BYTES = 50_000_000  # of a picture file
 MOST_PIXELS = 50_000_000  # of a picture; a phone's camera gives up to 48 million
+ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")  # of files
+TOO_LARGE = "too large: "  # how the message begins where bytes or pixels are too many
 
+_MOST_REDUCED = 200_000_000  # pixels of a JPEG that is decoded at an eighth of its size
 _DEADLINE = 60.0  # seconds for a picture from an address
+_TILE_WIDTH, _TILE_LENGTH = 322, 323  # tags of a TIFF
+_START_OF_SCAN = b"\xff\xda"
+_END_OF_JPEG = b"\xff\xd9"
 
 
-class Refused(PlainError, ValueError):
-    """A picture that cannot be a banner, with the reason."""
+def open_picture(content: bytes, formats: tuple[str, ...] = FORMATS, *, most_pixels: int = MOST_PIXELS) -> Image.Image:
+    """Return the picture in a file's bytes, decoded, of an animation the first frame; raises PictureError.
 
-
-class TooLarge(Refused):
-    """A picture with more bytes or pixels than are allowed."""
-
-
-def open_picture(content: bytes) -> Image.Image:
-    """Return the picture in a file's bytes, decoded, of an animation the first frame; raises Refused.
-
-    The format must be one of FORMATS, with at most MOST_BYTES and MOST_PIXELS; size and format are looked at before
-    anything is decoded.
+    The file has at most MOST_BYTES; format and size are looked at before anything is decoded. A JPEG of more than
+    `most_pixels` is decoded at a half, a quarter or an eighth of its size; any other picture is too large.
     """
     with _refusing(content):
-        image = _undecoded(content)
+        image = _undecoded(content, formats)
+        _bound(image, content, most_pixels)
         image.load()
     return image
 
 
-def picture_size(content: bytes) -> tuple[int, int]:
-    """Return width and height in pixels as a picture file states them, without decoding it; raises Refused."""
+def picture_size(content: bytes, formats: tuple[str, ...] = FORMATS) -> tuple[int, int]:
+    """Return width and height in pixels as a picture file states them, without decoding it; raises PictureError."""
     with _refusing(content):
-        return _undecoded(content).size
+        return _undecoded(content, formats).size
 
 
-def is_plain(content: bytes) -> bool:
-    """Return whether every decoder shows a picture file alike: an upright grey or RGB JPEG; raises Refused."""
+def is_plain(content: bytes, most_pixels: int = MOST_PIXELS) -> bool:
+    """Return whether every decoder shows a picture file alike, and none takes much memory for it.
+
+    Such is an upright JPEG, grey or in sRGB, of at most `most_pixels`. Raises PictureError for what is no picture.
+    """
     with _refusing(content):
-        image = _undecoded(content)
+        image = _undecoded(content, OWN_FORMATS)
         upright = "exif" not in image.info or image.getexif().get(Base.Orientation, 1) == 1
-        return image.format == "JPEG" and image.mode in ("L", "RGB") and upright
+        plain = image.format == "JPEG" and image.mode in ("L", "RGB") and _colours(image) is None
+        return upright and plain and image.width * image.height <= most_pixels
 
 
 def content(picture: str | Path | bytes | Image.Image | np.ndarray) -> bytes:
-    """Return the bytes of a picture's file, wherever it is; pixels are written as TIFF, which loses nothing.
+    """Return the bytes of a picture's file, wherever it is; pixels are written as BMP, which loses nothing.
 
     A picture is a file's path or bytes, a PIL image, an RGB array uint8 (height, width, 3) or an http(s) address.
-    Raises Refused for anything else, and for what cannot be read.
+    Raises PictureError for anything else, and for what cannot be read.
     """
     match picture:
         case bytes():
@@ -74,55 +80,104 @@ def content(picture: str | Path | bytes | Image.Image | np.ndarray) -> bytes:
         case str() | Path():
             return _from_file(Path(picture))
         case np.ndarray() if picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3:
-            return _tiff(Image.fromarray(picture))
+            return bitmap(Image.fromarray(picture))
         case Image.Image():
-            return _tiff(picture)
+            return bitmap(picture)
     kind = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
-    raise Refused(
+    raise PictureError(
         f"the picture is {kind}; allowed are a path, bytes, a PIL image, an RGB array uint8 (height, width, 3), "
         "or an http(s) address"
     )
 
 
+def bitmap(image: Image.Image) -> bytes:
+    """Return a picture, upright and in RGB, as the bytes of a BMP file; raises PictureError."""
+    if not image.width or not image.height:
+        raise PictureError(f"the picture has {image.width} x {image.height} pixels")
+    file = io.BytesIO()
+    upright_rgb(image).save(file, "BMP")
+    return file.getvalue()
+
+
 def upright_rgb(image: Image.Image) -> Image.Image:
-    """Return a picture as 8-bit RGB: rotated as its EXIF says, transparency laid on white, 16 bits scaled to 8."""
-    image = _upright(image)
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+    """Return a picture as 8-bit sRGB: rotated as its EXIF says, its colour profile applied, transparency on white.
+
+    16 bits are scaled to 8; whole numbers and floats of 32 bits too, from the range 0 to 1, 255 or 65,535 that holds
+    them. Raises PictureError.
+    """
+    with _refusing():
+        image = _eight_bits(_upright(image))
+        clear = "A" in image.getbands() or "transparency" in image.info
+        if clear or image.mode == "P":
+            image = image.convert("RGBA" if clear else "RGB")
+        to_srgb = _colours(image)
+        if to_srgb:
+            image = ImageCms.applyTransform(image, to_srgb) or image
+        if clear:
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        return image.convert("RGB")
 
 
 def _from_address(address: str) -> bytes:
     try:
         answer = http.get(address, limit=MOST_BYTES, deadline=_DEADLINE)
     except http.HttpError as error:
-        raise Refused(str(error)) from None
+        raise PictureError(str(error)) from None
     if answer.status != HTTPStatus.OK:
-        raise Refused(f"the address answers with status {answer.status}; check it")
+        raise PictureError(f"the address answers with status {answer.status}; check it")
+    picture_size(answer.body)  # no format that is taken from the user's own disk alone
     return answer.body
 
 
 def _from_file(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file():
-            raise Refused(f"{path} is not a file")
+            raise PictureError(f"{path} is not a file")
         with path.open("rb") as file:
             return file.read(MOST_BYTES + 1)  # a byte too many is refused when it is opened
     except (OSError, ValueError) as error:
+        if isinstance(error, PictureError):
+            raise
         reason = getattr(error, "strerror", None) or error
-        shown = shortened(visible(str(path)), 200)
-        raise Refused(f"{shown} is no file that can be read, nor an http(s) address: {reason}") from None
+        named = shown(path, 200)
+        raise PictureError(f"{named} is no file that can be read, nor an http(s) address: {reason}") from None
 
 
-def _tiff(image: Image.Image) -> bytes:
-    if not image.width or not image.height:
-        raise Refused(f"the picture has {image.width} x {image.height} pixels")
-    file = io.BytesIO()
-    _upright(image).save(file, "TIFF")
-    return file.getvalue()
+def _undecoded(content: bytes, formats: tuple[str, ...]) -> Image.Image:
+    if len(content) > MOST_BYTES:
+        raise PictureError(f"{TOO_LARGE}the picture has {len(content):,} bytes; allowed are {MOST_BYTES:,}")
+    if content.startswith(b"\xff\xd8\xff"):  # Pillow would refuse by their size some that can be decoded reduced
+        return JpegImagePlugin.JpegImageFile(io.BytesIO(content))
+    try:
+        return Image.open(io.BytesIO(content), formats=formats)
+    except Image.DecompressionBombError:
+        raise PictureError(f"{TOO_LARGE}the picture has too many pixels; allowed are {MOST_PIXELS:,}") from None
+    except UnidentifiedImageError:
+        known = f"{', '.join(formats[:-1])} and {formats[-1]}"
+        raise PictureError(f"{len(content):,} bytes that are not a whole picture; allowed are {known}") from None
+
+
+def _bound(image: Image.Image, content: bytes, most: int) -> None:
+    """Have a large JPEG decoded reduced; raises PictureError where that is not enough, or not to be had."""
+    pixels = image.width * image.height
+    if isinstance(image, TiffImagePlugin.TiffImageFile):  # a tile is decoded whole, whatever the picture's size
+        pixels = max(pixels, image.tag_v2.get(_TILE_WIDTH, 0) * image.tag_v2.get(_TILE_LENGTH, 0))
+    if pixels <= most:
+        return
+    allowed = most
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        allowed = min(64 * most, MOST_PIXELS if _has_scans(image, content) else _MOST_REDUCED)
+    if pixels > allowed:
+        stated = f"{image.width} x {image.height} pixels"
+        raise PictureError(f"{TOO_LARGE}the picture has {stated}; allowed are {allowed:,} in all")
+    scale = next(scale for scale in (2, 4, 8) if pixels <= most * scale**2)
+    image.draft(None, (image.width // scale, image.height // scale))
+
+
+def _has_scans(image: JpegImagePlugin.JpegImageFile, content: bytes) -> bool:
+    """Return whether a JPEG has several scans, for which its decoder holds the whole picture in memory."""
+    begin = image.fp.tell() if image.fp else 0  # behind the header of the first
+    return content.count(_START_OF_SCAN, begin, content.find(_END_OF_JPEG, begin)) > 0
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -134,35 +189,45 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _undecoded(content: bytes) -> Image.Image:
-    if len(content) > MOST_BYTES:
-        raise TooLarge(f"the picture has {len(content):,} bytes; allowed are {MOST_BYTES:,}")
-    image = Image.open(io.BytesIO(content), formats=FORMATS)
-    if image.width * image.height > MOST_PIXELS:
-        raise TooLarge(f"the picture has {image.width} x {image.height} pixels; allowed are {MOST_PIXELS:,} in all")
-    return image
+def _eight_bits(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode not in ("I", "F"):
+        return image
+    levels = np.asarray(image, np.float64)
+    white = next((white for white in (1, 255, 65_535) if levels.min() >= 0 and levels.max() <= white), None)
+    if white is None:
+        raise PictureError("the picture's levels are not within 0 to 65,535; save it with 8 or 16 bits a channel")
+    return Image.fromarray((levels * (255 / white)).round().astype(np.uint8))
+
+
+def _colours(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
+    """Return what turns a picture's colours into sRGB; None where its profile does not ask for it."""
+    profile = image.info.get("icc_profile")
+    return _to_srgb(profile, image.mode) if isinstance(profile, bytes) and profile else None
+
+
+@functools.lru_cache(maxsize=8)
+def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    try:
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "sRGB" in ImageCms.getProfileDescription(given):
+            return None
+        srgb = ImageCms.createProfile("sRGB")
+        return ImageCms.buildTransform(given, srgb, mode, "RGBA" if mode == "RGBA" else "RGB")
+    except Exception:  # noqa: BLE001 - a profile that cannot be read says nothing about the colours
+        return None
 
 
 @contextmanager
-def _refusing(content: bytes) -> Iterator[None]:
-    """Turn whatever a damaged file makes Pillow raise into Refused, which names the reason."""
+def _refusing(content: bytes | None = None) -> Iterator[None]:
+    """Turn whatever Pillow raises over a picture into PictureError, which names the reason."""
     try:
         yield
-    except Refused:
+    except PictureError:
         raise
-    except Image.DecompressionBombError:
-        raise TooLarge(f"the picture has too many pixels; allowed are {MOST_PIXELS:,}") from None
-    except UnidentifiedImageError:
-        raise Refused(f"{len(content):,} bytes that are not a whole picture; allowed are {_known()}") from None
     except Exception as error:  # noqa: BLE001 - it may be almost anything
-        raise Refused(f"{len(content):,} bytes that are not a whole picture: {_reason(error)}") from None
-
-
-def _reason(error: Exception) -> str:
-    """Return what a decoder says, without the names of Python's objects."""
-    said = str(error) or type(error).__name__
-    return said if "<" not in said else "it is damaged"
-
-
-def _known() -> str:
-    return f"{', '.join(FORMATS[:-1])} and {FORMATS[-1]}"
+        said = str(error) or type(error).__name__
+        reason = said if "<" not in said else "it is damaged"  # not the names of Python's objects
+        what = "no RGB can be made of it" if content is None else f"{len(content):,} bytes that are not a whole picture"
+        raise PictureError(f"{what}: {reason}") from None

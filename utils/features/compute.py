@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from utils import banners
-from utils.errors import PlainError, SettingsError
+from utils.errors import PictureError, PlainError, SettingsError
 from utils.snapshot import Shard
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class _Pictures(IterableDataset):
             try:
                 if row.jpeg_sha256 not in self._known:
                     pictures.append(self._preparation(banner.rgb))
-            except banners.Refused as error:
+            except PictureError as error:
                 refused.append((banner.appid, str(error)))
                 continue
             rows.append(row)

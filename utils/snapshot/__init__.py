@@ -2,31 +2,171 @@
 
 A folder of snapshots holds `0001/`, `0002/`, ... An update adds one and never edits another:
 
-    0001/plan.parquet, plan.json   which games, in which order and shard size, and the hash of it; written once
+    0001/plan.parquet              which games, in which order and shard size, with a checksum; written once
     0001/shards/00000.tar          img2dataset's webdataset, KEY.jpg and KEY.json a banner, beside its parquet and stats
-    0001/verified/00000.parquet    what we found in that shard: a row a game with its status and place; written last
+    0001/verified/00000.parquet    what we found in that shard: a row a game with its outcome and place; written last
 """
 
-from utils.snapshot.errors import SnapshotError, Stopped
-from utils.snapshot.finished import finished_files
-from utils.snapshot.found import STATUSES
-from utils.snapshot.leash import HEIGHT, WIDTH
-from utils.snapshot.report import Report, report
-from utils.snapshot.shards import Shard, records, rows, verified
-from utils.snapshot.update import update
+import os
+import shutil
+import time
+from collections import Counter
+from pathlib import Path
 
-__all__ = [
-    "HEIGHT",
-    "STATUSES",
-    "WIDTH",
-    "Report",
-    "Shard",
-    "SnapshotError",
-    "Stopped",
-    "finished_files",
-    "records",
-    "report",
-    "rows",
-    "update",
-    "verified",
-]
+import pandas as pd
+from tqdm.auto import tqdm
+
+from utils import files
+from utils.errors import CellError, DownloadError, SettingsError
+from utils.snapshot import shards
+from utils.snapshot.img2dataset_process import Options, Run, img2dataset
+from utils.snapshot.outcome import STATUSES
+from utils.snapshot.plan import picture_addresses, picture_identity, write_plan
+from utils.snapshot.report import Report, report_on, wanted
+from utils.snapshot.shards import Shard, Snapshot
+
+__all__ = ["STATUSES", "Report", "Shard", "finished_files", "records", "report", "update", "verified"]
+
+_PAUSE = 0.2  # seconds between two looks at what has come
+_STUCK = 300  # seconds without a picture after which the downloading process is given up
+
+
+def update(
+    catalogue: pd.DataFrame,
+    folder: Path,
+    *,
+    assets_url: str | None = None,
+    processes: int | None = None,
+    threads: int = 32,
+    shard_size: int | None = None,
+    distributor: str = "multiprocessing",
+    check: bool = False,
+) -> Report:
+    """Bring the snapshots in `folder` up to date with a catalogue, and report what became of each of its games.
+
+    A run that was interrupted is finished first. Then one new snapshot is planned, of the games not downloaded yet,
+    those whose picture changed, and those whose download failed for a reason that may pass.
+
+    `assets_url` is the only place that pictures come from (default: the environment's or Steam's; Steam's mirrors are
+    allowed with it), or a folder's `file:` address. `processes` (default: the cores, 8 at most) each download with
+    `threads` connections. A snapshot has shards of `shard_size` banners (default: 1,000, fewer for a small catalogue).
+    `distributor` is img2dataset's: "multiprocessing", or "ray" where that is installed. `check` hashes every shard
+    already there and fetches damaged ones again; without it, sizes and times of change are compared.
+
+    Raises SettingsError for arguments that cannot be followed, DownloadError if img2dataset fails or the store is down,
+    StorageError, also if another update runs, CellError on Ctrl-C.
+    """
+    _check(catalogue)
+    folder = Path(folder)
+    allowed = picture_addresses(assets_url)
+    options = Options(allowed, processes or min(os.cpu_count() or 1, 8), threads, distributor)
+    try:
+        with files.storage_errors(folder), files.locked(folder):
+            snapshots = shards.read(folder)
+            for each in snapshots:
+                _finish(each, catalogue, options, check=check)
+            games = wanted(catalogue, snapshots, allowed)
+            if not games.empty:
+                plan = write_plan(folder, games, shard_size, [each.folder for each in snapshots])
+                snapshots.append(Snapshot(plan.folder, plan, {}))
+                _finish(snapshots[-1], catalogue, options)
+    except KeyboardInterrupt:
+        raise CellError(f"stopped; what is finished in {folder} is kept: run again to go on") from None
+    return report_on(catalogue, snapshots, allowed)
+
+
+def report(catalogue: pd.DataFrame, folder: Path, *, assets_url: str | None = None) -> Report:
+    """Return what is known on disk of each game of a catalogue, without downloading anything.
+
+    assets_url: as in `update`.
+    """
+    return report_on(catalogue, shards.read(folder), picture_addresses(assets_url))
+
+
+def verified(folder: Path) -> list[Shard]:
+    """Return the verified shards of all snapshots in `folder`, oldest first."""
+    return shards.verified(shards.read(folder))
+
+
+def records(folder: Path) -> pd.DataFrame:
+    """Return what was found in all verified shards of `folder`, oldest first: a row a game and snapshot.
+
+    Columns: those of the files in `verified/`, and `path`, the shard's tar.
+    """
+    return shards.history(shards.read(folder))
+
+
+def finished_files(folder: Path, *, check: bool = False) -> list[tuple[Path, ...]]:
+    """Return the finished files in a folder of snapshots, those that count together in one tuple, oldest first.
+
+    The last of a tuple is written last and makes the others count. A plan stands before its shards. With `check`, each
+    tar is read: one that is not as it was when it was verified is left out.
+    """
+    return shards.finished_files(shards.read(folder), check=check)
+
+
+def _check(catalogue: pd.DataFrame) -> None:
+    absent = {"appid", "name", "banner_url"} - set(catalogue.columns)
+    if absent:
+        names = ", ".join(sorted(absent))
+        raise SettingsError(f"the catalogue has no column {names}; it has {list(catalogue.columns)}")
+    doubled = catalogue.loc[catalogue["appid"].duplicated(), "appid"].tolist()
+    if doubled:
+        raise SettingsError(f"the catalogue has appids twice, such as {doubled[:3]}; drop the doubled rows")
+
+
+def _finish(snapshot: Snapshot, catalogue: pd.DataFrame, options: Options, *, check: bool = False) -> None:
+    """Download what a snapshot still lacks, until each of its shards is verified."""
+    plan = snapshot.plan
+    lacking = shards.lacking(snapshot, check=check)
+    if not lacking or plan is None:
+        return
+    _sweep(snapshot, lacking)
+    done = plan.games - sum(map(plan.size, lacking))
+    bar = tqdm(desc="Starting the download", unit=" banners", total=plan.games, initial=done)
+    with bar, img2dataset(plan, _addresses(plan.table, catalogue), sorted(lacking), options) as run:
+        _follow(snapshot, run, lacking, bar)
+    _sweep(snapshot, lacking)
+    if lacking:
+        kept = f"{len(plan.shards) - len(lacking)} of {len(plan.shards)} shards are finished and kept"
+        raise DownloadError(f"{run.exit_message()}. {kept}: run the update again to go on")
+    shutil.rmtree(plan.folder / "shards" / "_tmp", ignore_errors=True)
+
+
+def _follow(snapshot: Snapshot, run: Run, lacking: set[int], bar: tqdm) -> None:
+    """Take each shard off `lacking` once it is verified, until img2dataset ends, or nothing moves or comes."""
+    began = bar.n
+    counts: Counter[str] = Counter()
+    moved = time.monotonic()
+    while lacking and time.monotonic() - moved < _STUCK:
+        over = run.ended or run.in_vain
+        asked = min(began + run.asked(), bar.total or 0)
+        if asked > bar.n:
+            bar.set_description(f"Banners of snapshot {snapshot.folder.name}", refresh=False)
+            bar.update(asked - bar.n)
+            moved = time.monotonic()
+        for number in sorted(lacking):
+            record = shards.verify(snapshot, number)
+            if record is not None:
+                lacking.discard(number)
+                counts.update(record.table["status"].to_pylist())
+                bar.set_postfix(counts)
+        if over:
+            return
+        time.sleep(_PAUSE)
+
+
+def _sweep(snapshot: Snapshot, lacking: set[int]) -> None:
+    """Remove what a run that was ended left of unfinished shards."""
+    for number in lacking:
+        for leftover in (snapshot.folder / "shards").glob(f"{number:05}[._]*"):
+            leftover.unlink()
+
+
+def _addresses(planned: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
+    """Return appid, name, picture and url as planned; a picture is asked from where the catalogue has it now."""
+    now = catalogue[["appid"]].assign(
+        url=catalogue["banner_url"], picture=catalogue["banner_url"].map(picture_identity)
+    )
+    both = planned.merge(now, on=["appid", "picture"], how="left")
+    return both[["appid", "name", "picture"]].assign(url=both["url"].fillna(both["banner_url"]))

@@ -1,14 +1,14 @@
-"""What is known on disk of each game of a catalogue."""
+"""What is known on disk of each game of a catalogue, and what is still to be asked for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from utils.snapshot.addresses import lie_under, picture_addresses
-from utils.snapshot.found import STATUSES
-from utils.snapshot.plan import picture_identity, read_plans
-from utils.snapshot.shards import records
+from utils.snapshot.outcome import STATUSES
+from utils.snapshot.plan import lie_under, picture_identity
+from utils.snapshot.shards import Snapshot, history
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,12 @@ class Report:
         return "\n".join([f"{self.asked} games asked: {shares}", *self.notes])
 
 
-def report(catalogue: pd.DataFrame, folder: Path, *, assets_url: str | None = None) -> Report:
-    """Return what is known on disk of each game of a catalogue, without downloading anything.
+def report_on(catalogue: pd.DataFrame, snapshots: list[Snapshot], allowed: Sequence[str]) -> Report:
+    """Return what snapshots hold of each game of a catalogue.
 
-    assets_url: as in `update`.
+    allowed: what the address of a picture must begin with.
     """
-    past = history(folder)
-    allowed = picture_addresses(assets_url)
+    past = history(snapshots)
     had = past.loc[past["status"] == "downloaded", "appid"]
     asked = catalogue[["appid", "name"]].assign(picture=catalogue["banner_url"].map(picture_identity))
     last = past.drop_duplicates(["appid", "picture"], keep="last")
@@ -70,20 +69,32 @@ def report(catalogue: pd.DataFrame, folder: Path, *, assets_url: str | None = No
     found.loc[elsewhere, ["status", "reason"]] = ["refused", f"its address is not under {allowed[0]}"]
     older = found["appid"].isin(had) & (found["status"] != "downloaded")
     found.loc[older, "reason"] += "; an older picture of it is kept"
-    return Report(found[["appid", "name", "status", "reason"]], tuple(_notes(folder)))
+    return Report(found[["appid", "name", "status", "reason"]], tuple(_notes(snapshots)))
 
 
-def _notes(folder: Path) -> list[str]:
-    """Return a sentence for each snapshot that is damaged."""
-    plans, notes = read_plans(folder)
-    for plan in plans:
-        if plan.table is None:
-            again = "what was not finished there is planned again in a later snapshot"
-            notes.append(f"{plan.folder / 'plan.parquet'} is not what was planned; {again}")
-    return notes
+def wanted(catalogue: pd.DataFrame, snapshots: list[Snapshot], allowed: Sequence[str]) -> pd.DataFrame:
+    """Return the games of a catalogue whose picture is to be asked for: appid, name, picture, banner_url.
+
+    They are those whose picture is not known on disk, failed for a reason that may pass, or was followed by another one
+    and is the store's again.
+    """
+    games = catalogue[["appid", "name", "banner_url"]].assign(picture=catalogue["banner_url"].map(picture_identity))
+    asked = (games["picture"] != "") & lie_under(games["banner_url"], allowed)
+    return games[asked & ~_is_settled(games, history(snapshots))]
 
 
-def history(folder: Path) -> pd.DataFrame:
-    """Return the records of all verified shards, oldest first, with each picture's identity in `picture`."""
-    past = records(folder)
-    return past.assign(picture=past["picture"].map(picture_identity))
+def _is_settled(games: pd.DataFrame, past: pd.DataFrame) -> np.ndarray:
+    """Return for each game whether its picture is the newest on disk, or is none for good."""
+    last = past.drop_duplicates(["appid", "picture"], keep="last")
+    known = games[["appid", "picture"]].merge(last, on=["appid", "picture"], how="left")
+    downloaded = past[past["status"] == "downloaded"].drop_duplicates("appid", keep="last")
+    newest = known["appid"].map(downloaded.set_index("appid")["picture"])
+    older = known["status"].eq("downloaded") & newest.ne(known["picture"])
+    return (known["retryable"].eq(False) & ~older).to_numpy()  # `retryable` is missing where nothing is known
+
+
+def _notes(snapshots: list[Snapshot]) -> list[str]:
+    """Return a sentence for each snapshot whose plan is damaged."""
+    again = "what was not finished there is planned again in a later snapshot"
+    damaged = (each.folder / "plan.parquet" for each in snapshots if each.plan is None)
+    return [f"{file} is not what was planned; {again}" for file in damaged]

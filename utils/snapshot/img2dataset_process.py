@@ -1,0 +1,337 @@
+"""img2dataset in a process group of its own, which does not outlive us, with our download of a picture in it.
+
+img2dataset alone reads a body of any length, decodes a picture of any size, follows any redirect, opens `file:`
+addresses, never notices that a worker died, and spends 10 s on imports. What is ours instead stands in `patch`.
+"""
+
+import functools
+import importlib
+import importlib.util
+import io
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import types
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from utils import http, images
+from utils.errors import SettingsError, StorageError
+from utils.snapshot import outcome
+from utils.snapshot.plan import Plan
+
+MOST_BYTES = 8_000_000  # of a picture as the store serves it; Steam's largest banners take a tenth
+PATIENCE = 60.0  # seconds within which a picture must be whole
+MOST_IN_VAIN = 100  # pictures in a row that a process gets none of before it is over
+DISTRIBUTORS = ("multiprocessing", "ray")
+
+OPTIONS = {  # img2dataset's, in every run
+    "input_format": "parquet",
+    "url_col": "url",
+    "save_additional_columns": ["appid", "name", "picture"],
+    "output_format": "webdataset",
+    "image_size": images.WIDTH,
+    "resize_mode": "keep_ratio",
+    "encode_quality": 95,
+    "min_image_size": outcome.SMALLEST,
+    "max_aspect_ratio": outcome.LONGEST,
+    "incremental_mode": "incremental",  # safe because a plan never changes
+    "extract_exif": False,  # pictures come upright
+    "compute_hash": None,
+}
+
+_START = "from utils.snapshot import img2dataset_process; img2dataset_process.main()"
+_TRIES = 2
+_AS_IT_IS = 1_000_000  # bytes of a file that is handed on; a larger one is shrunk first, as many wait in memory
+_MOST_REWRITTEN = 16_000_000  # pixels of a picture that is decoded here
+_DECODING = threading.Lock()  # one picture at a time takes memory
+_COUNTING = threading.Lock()
+_in_vain = [0]  # pictures in a row that this process asked for in vain, whichever shards they belong to
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to download."""
+
+    allowed: tuple[str, ...]  # what addresses must begin with
+    processes: int
+    threads: int  # a process
+    distributor: str  # one of DISTRIBUTORS
+
+    def __post_init__(self) -> None:
+        if self.distributor not in DISTRIBUTORS:
+            raise SettingsError(f"unknown distributor {self.distributor!r}; allowed are {', '.join(DISTRIBUTORS)}")
+        if self.distributor == "ray" and not importlib.util.find_spec("ray"):
+            raise SettingsError("the distributor 'ray' needs the package ray: pip install ray")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A running img2dataset."""
+
+    plan: Plan
+    process: subprocess.Popen
+
+    @property
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
+    @property
+    def in_vain(self) -> bool:
+        """Whether the store seems to be down, or to refuse us."""
+        return _refused_file(self.plan).exists()
+
+    def asked(self) -> int:
+        """Return how many pictures have been asked for since it began."""
+        with suppress(OSError):
+            return sum(file.stat().st_size for file in _counted(self.plan).iterdir())
+        return 0
+
+    def exit_message(self) -> str:
+        """Return how it ended, and the last answer or the last line that it wrote."""
+        if self.in_vain:
+            answer = _refused_file(self.plan).read_text(errors="replace")
+            return f"{MOST_IN_VAIN} pictures in a row gave none, the last because {answer}: the store seems to be down"
+        log = _log(self.plan)
+        lines = log.read_text(errors="replace").strip().splitlines() or ["nothing"]
+        ended = f"ended with code {self.process.returncode}" if self.ended else "downloads nothing more"
+        return f"img2dataset {ended}; its last words in {log}: {lines[-1]!r}"
+
+
+@contextmanager
+def img2dataset(plan: Plan, addresses: pd.DataFrame, shards: Sequence[int], options: Options) -> Iterator[Run]:
+    """Run img2dataset over a plan's unfinished shards, until it ends or the block does.
+
+    addresses: appid, name, picture and url of each planned game, in the plan's order.
+    """
+    addresses.to_parquet(plan.folder / "addresses.parquet", index=False)
+    shutil.rmtree(_counted(plan), ignore_errors=True)
+    _refused_file(plan).unlink(missing_ok=True)
+    _counted(plan).mkdir(parents=True)
+    with _log(plan).open("ab") as log:
+        reading, writing = os.pipe()
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and words
+            [sys.executable, "-c", _START],
+            stdin=reading,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=_environment(),
+        )
+        os.close(reading)
+    try:
+        with suppress(BrokenPipeError):  # it has ended already: its last words say why
+            os.write(writing, json.dumps(_child_options(plan, shards, options)).encode() + b"\n")
+        yield Run(plan, process)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        os.close(writing)
+
+
+def _child_options(plan: Plan, shards: Sequence[int], options: Options) -> dict:
+    """Return the options that the process reads from its standard input: img2dataset's and our bounds."""
+    bounds = {
+        "shards": list(shards),  # the numbers of those to download
+        "allowed": options.allowed,  # what addresses must begin with
+        "deadline": PATIENCE,  # seconds for a picture
+        "most_in_vain": MOST_IN_VAIN,
+        "counted": str(_counted(plan).absolute()),  # a folder where each process counts the pictures it asked for
+        "refused": str(_refused_file(plan).absolute()),  # a file that says that too many failed in a row, and why
+    }
+    return OPTIONS | {
+        "url_list": str(plan.folder.absolute() / "addresses.parquet"),
+        "output_folder": str(plan.folder.absolute() / "shards"),
+        "number_sample_per_shard": plan.shard_size,
+        "processes_count": min(options.processes, len(shards)),
+        "thread_count": options.threads,
+        "distributor": options.distributor,
+        "bounds": bounds,
+    }
+
+
+def _environment() -> dict[str, str]:
+    """Return the process's environment: it finds this package, and decodes no picture larger than is allowed."""
+    package = str(Path(__file__).parents[2])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    bounds = {"OPENCV_IO_MAX_IMAGE_PIXELS": str(images.MOST_PIXELS)}
+    return os.environ | bounds | {"PYTHONPATH": path, "NO_ALBUMENTATIONS_UPDATE": "1"}
+
+
+def _counted(plan: Plan) -> Path:
+    return plan.folder / "shards" / "_tmp" / "asked"
+
+
+def _refused_file(plan: Plan) -> Path:
+    return plan.folder / "shards" / "_tmp" / "refused"
+
+
+def _log(plan: Plan) -> Path:
+    return plan.folder / "download.log"
+
+
+# What runs in the downloading process and in its workers.
+
+
+def main() -> None:
+    """Run img2dataset with the options that stand as JSON on the first line of standard input.
+
+    When the other end of standard input closes, the whole process group ends.
+    """
+    options = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if options["distributor"] == "ray":
+        import ray
+
+        if "RAY_ADDRESS" not in os.environ:  # a cluster on this machine, which only this machine can reach
+            ray.init(num_cpus=options["processes_count"], include_dashboard=False, _node_ip_address="127.0.0.1")
+    patch(options.pop("bounds")).download(**options)
+
+
+def _end_with_parent() -> None:
+    os.read(0, 1)
+    os.killpg(0, signal.SIGKILL)
+
+
+def patch(bounds: Mapping[str, Any]) -> types.ModuleType:
+    """Put ours in the places of img2dataset's functions, in whichever process this runs, and return its main module.
+
+    What it imports and a download does not use is left out: torch and ray alone take longer than all the rest.
+    """
+    unused: dict[str, Any] = {"wandb": types.ModuleType("wandb"), "torch": None, "ray": None}  # None: no such module
+    sys.modules.update({name: stub for name, stub in unused.items() if name not in sys.modules})
+    start = importlib.import_module("img2dataset.main")  # the package's name `main` is a function
+    downloader = importlib.import_module("img2dataset.downloader")
+    vars(downloader).update(download_image_with_retry=functools.partial(fetch, bounds=bounds))
+    vars(start).update(
+        Downloader=functools.partial(ShardDownloader, bounds),
+        LoggerProcess=_NoLogger,
+        multiprocessing_distributor=_distribute,
+    )
+    return start
+
+
+class ShardDownloader:
+    """img2dataset's downloader of a shard with our `fetch`, for the shards that are wanted.
+
+    img2dataset finds out by a glob which shards are there, and finds none under a folder named "[1]".
+    """
+
+    def __init__(self, bounds: Mapping[str, Any], **options: Any) -> None:  # noqa: ANN401 - img2dataset's own
+        self.bounds = bounds
+        self._options = options
+
+    def __call__(self, row: tuple[int, str]) -> tuple[bool, tuple[int, str]]:
+        """Download a shard, in whichever process this runs."""
+        if row[0] not in self.bounds["shards"]:
+            return True, row
+        patch(self.bounds)
+        downloader = importlib.import_module("img2dataset.downloader")
+        return downloader.Downloader(**self._options)(row)
+
+
+def _distribute(processes: int, downloader: ShardDownloader, reader: Iterable, *_: object) -> None:
+    """Download shards in several processes; ends with an error as soon as one of them dies.
+
+    The workers are forked before the reader starts threads, where that is safe; what is imported is theirs then.
+    """
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    with ProcessPoolExecutor(processes, context, patch, (downloader.bounds,)) as workers:
+        workers.submit(os.getpid).result()
+        for done in as_completed([workers.submit(downloader, row) for row in reader]):
+            done.result()
+
+
+def fetch(
+    row: tuple[int, str],
+    *,
+    disallowed_header_directives: set[str] | None,
+    bounds: Mapping[str, Any],
+    **_: object,
+) -> tuple[int, io.BytesIO | None, str | None]:
+    """Return a picture's key with its file, or with the reason why there is none, as img2dataset's function does."""
+    key, address = row
+    content = error = None
+    try:
+        if address.startswith("file:"):
+            content = for_opencv(_from_file(address, bounds), images.OWN_FORMATS)
+        else:
+            content = for_opencv(_from_store(address, bounds, disallowed_header_directives), images.FORMATS)
+    except (http.HttpError, StorageError) as failed:
+        error = str(failed)
+    except Exception as failed:  # noqa: BLE001 - whatever it is, it costs this picture alone
+        error = str(failed) if str(failed).startswith(images.TOO_LARGE) else f"damaged: {failed}"
+    _count(bounds, None if address.startswith("file:") else error)
+    return key, None if content is None else io.BytesIO(content), error
+
+
+def for_opencv(content: bytes, formats: tuple[str, ...] = images.FORMATS) -> bytes:
+    """Return a picture file that img2dataset's OpenCV shows as Pillow does; raises PictureError.
+
+    OpenCV makes 16 bits white, cannot read every format and knows no colour profiles; img2dataset forgets EXIF's
+    rotation. A plain JPEG is returned as it is; others are rewritten as an upright BMP, not much larger than a banner.
+    """
+    if len(content) <= _AS_IT_IS and images.is_plain(content, _MOST_REWRITTEN):
+        return content
+    with _DECODING:
+        image = images.upright_rgb(images.open_picture(content, formats, most_pixels=_MOST_REWRITTEN))
+        scale = max(1, min(image.width // images.WIDTH, image.height // images.HEIGHT))
+        return images.bitmap(image.reduce(scale))
+
+
+def _from_store(address: str, bounds: Mapping[str, Any], disallowed: set[str] | None) -> bytes:
+    answer = http.get(address, limit=MOST_BYTES, deadline=bounds["deadline"], allowed=bounds["allowed"], tries=_TRIES)
+    if answer.status != HTTPStatus.OK:
+        raise http.HttpError(f"status {answer.status}")
+    is_disallowed = importlib.import_module("img2dataset.downloader").is_disallowed
+    if disallowed and is_disallowed(answer.headers, None, disallowed):
+        raise http.HttpError("disallowed by X-Robots-Tag")
+    return answer.body
+
+
+def _from_file(address: str, bounds: Mapping[str, Any]) -> bytes:
+    from utils.catalogue import folder  # only where the pictures are the user's own
+
+    return folder.read_file(address, root=bounds["allowed"][0], limit=images.MOST_BYTES)
+
+
+def _count(bounds: Mapping[str, Any], error: str | None) -> None:
+    """Add a byte to this process's file, for the progress bar, and say when too many pictures in a row failed."""
+    became = None if error is None else outcome.of_error(error)
+    with _COUNTING, suppress(OSError):
+        with Path(bounds["counted"], str(os.getpid())).open("ab") as counted:
+            counted.write(b".")
+        _in_vain[0] = _in_vain[0] + 1 if became and became.retryable else 0
+        if became and _in_vain[0] >= bounds["most_in_vain"]:
+            Path(bounds["refused"]).write_text(became.reason)
+
+
+class _NoLogger:
+    """Stands for img2dataset's process of speed lines: the update has its own progress bar."""
+
+    done_shards: frozenset[int] = frozenset()
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def start(self) -> None:
+        pass
+
+    def join(self) -> None:
+        pass
+
+    def terminate(self) -> None:
+        pass
