@@ -13,7 +13,7 @@ import pandas as pd
 from torch import Tensor
 
 import sample
-from sample import eye
+from sample import encoders
 from study import baselines, metrics, truth
 from utils import banners, encoder, matching
 from utils.features import Features
@@ -57,7 +57,7 @@ def main() -> None:
     for name, (columns, how) in baselines.BASELINES.items():
         part = Features(pixels.appids, pixels.names, pixels.vectors[:, columns], {})
         print(row(name, part, how, queries))
-    for checkpoint in sys.argv[1:] or [str(eye.SMALL)]:
+    for checkpoint in sys.argv[1:] or [str(encoders.SMALL)]:
         stored = described(games, pictures, encoder.load(checkpoint))
         for how in ("centred", "whitened"):
             print(row(f"{checkpoint}, {how}", stored, how, queries))

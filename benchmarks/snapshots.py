@@ -30,6 +30,7 @@ import urllib3
 import webdataset
 
 import sample
+from tests import faults
 from tools.ranges import ranged
 from utils import catalogue, images, snapshot
 from utils.snapshot import img2dataset_process
@@ -64,7 +65,7 @@ class Bench:
 def _serve(games: int, latency: float, pipe: Connection) -> None:
     stock = sample.many(games)
     pictures = [stock.picture(game.appid) for game in stock.games[:64]]
-    with sample.Store(sample.Stock(stock.games, lambda appid: pictures[appid // 10 % 64])) as store:
+    with faults.Store(sample.Stock(stock.games, lambda appid: pictures[appid // 10 % 64])) as store:
         if latency:
             store.trouble("store_item_assets", "slow", seconds=latency)
         pipe.send((store.api_url, store.assets_url))

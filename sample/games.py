@@ -81,11 +81,10 @@ class Game:
 
 @dataclasses.dataclass(frozen=True)
 class Stock:
-    """What fills a store: games, the bytes of each one's banner, and notes on what could not be used."""
+    """What fills a store: games, and the bytes of each one's banner."""
 
     games: Sequence[Game]
     picture: Callable[[int], bytes | None]  # by appid; None: the address answers 404
-    notes: Sequence[str] = ()
 
 
 def _reviews(game: Game) -> dict[str, Any]:

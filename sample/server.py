@@ -1,4 +1,4 @@
-"""The wire: answers over HTTP on loopback, in good manners and in bad ones."""
+"""The wire: answers over HTTP on loopback."""
 
 from __future__ import annotations
 
@@ -8,10 +8,24 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from sample.answers import JPEG, Answer
+HTML = "text/html; charset=UTF-8"
+JSON = "application/json; charset=UTF-8"
+JPEG = "image/jpeg"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer."""
+
+    body: bytes
+    status: int = 200
+    type: str = HTML
+    headers: tuple[tuple[str, str], ...] = ()  # beside Content-Type and Content-Length
+
 
 Respond = Callable[[str, str], Answer]  # path with its query, User-Agent -> what is answered
 
@@ -22,12 +36,12 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128  # with the default of 5, many connections at once wait a second
 
-    def __init__(self, port: int, respond: Respond) -> None:
+    def __init__(self, port: int, respond: Respond, handler: type[Handler]) -> None:
         """Raises OSError when `port` is taken; 0 is any free one."""
         self.respond = respond
         self.stopped = threading.Event()
         self.connections: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__(("127.0.0.1", port), handler)
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self) -> None:
@@ -47,7 +61,9 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """Sends one answer after another on a connection, gzipped where the client takes it."""
+
     protocol_version = "HTTP/1.1"
     server_version = "SampleStore"
     sys_version = ""
@@ -57,64 +73,39 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server  # ty: ignore[incompatible-mutable-override] - it is made by that server alone
 
     def do_GET(self) -> None:
-        answer = self.server.respond(self.path, self.headers.get("User-Agent", ""))
-        if answer.manner == "slow":
-            self._wait(answer.seconds)
-        if answer.manner in ("drop", "drip headers", "truncated", "endless"):
-            self.close_connection = True
-        if answer.manner == "drip headers":
-            self._drip_headers(answer.seconds)
-        elif answer.manner != "drop":
-            self._send(answer)
+        """Answer one request."""
+        self.send(self.packed(self.server.respond(self.path, self.headers.get("User-Agent", ""))))
 
-    def _send(self, answer: Answer) -> None:
-        packed = self._packed(answer)
+    def packed(self, answer: Answer) -> Answer:
+        """Return an answer gzipped where that is asked for and worth it."""
+        is_packed = "Content-Encoding" in dict(answer.headers)
+        if is_packed or answer.type == JPEG or "gzip" not in self.headers.get("Accept-Encoding", ""):
+            return answer
+        headers = (*answer.headers, ("Content-Encoding", "gzip"))
+        return replace(answer, body=gzip.compress(answer.body, 5), headers=headers)
+
+    def send(self, answer: Answer) -> None:
+        """Send an answer as it is."""
+        self.send_head(answer)
+        self.wfile.write(answer.body)
+
+    def send_head(self, answer: Answer, *, with_length: bool = True) -> None:
+        """Send the status and the headers of an answer."""
         self.send_response(answer.status)
-        for name, value in packed.headers:
+        for name, value in answer.headers:
             self.send_header(name, value)
         self.send_header("Content-Type", answer.type)
-        if answer.manner != "endless":
-            self.send_header("Content-Length", str(len(packed.body)))
+        if with_length:
+            self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
-        self._send_body(packed)
-
-    def _packed(self, answer: Answer) -> Answer:
-        accepts = "gzip" in self.headers.get("Accept-Encoding", "")
-        if not accepts or answer.type == JPEG or answer.headers or answer.manner == "endless":
-            return answer
-        return answer._replace(body=gzip.compress(answer.body, 5), headers=(("Content-Encoding", "gzip"),))
-
-    def _send_body(self, answer: Answer) -> None:
-        if answer.manner == "drip":
-            self._drip(answer.body, answer.seconds)
-        elif answer.manner == "truncated":
-            self.wfile.write(answer.body[: len(answer.body) // 2])
-        else:
-            self.wfile.write(answer.body)
-        while answer.manner == "endless" and not self.server.stopped.is_set():
-            self.wfile.write(b" " * 65_536)
-
-    def _drip_headers(self, seconds: float) -> None:
-        self.wfile.write(b"HTTP/1.1 200 OK\r\n")
-        while not self.server.stopped.is_set():
-            self._drip(b"X-Slow: yes\r\n", seconds)
-
-    def _drip(self, content: bytes, seconds: float) -> None:
-        for place in range(len(content)):
-            self.wfile.write(content[place : place + 1])
-            self.wfile.flush()
-            if self._wait(seconds):
-                return
-
-    def _wait(self, seconds: float) -> bool:
-        """Wait; return whether the store was stopped meanwhile."""
-        return self.server.stopped.wait(seconds)
 
     def setup(self) -> None:
+        """Note the connection, so that the server can end it."""
         super().setup()
         self.server.connections.add(self.connection)
 
     def finish(self) -> None:
+        """Forget the connection."""
         self.server.connections.discard(self.connection)
         super().finish()
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Self
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
-from sample import answers, faults
-from sample.answers import JPEG, Answer
 from sample.catalogue import fictional
-from sample.faults import Edit, Fault
 from sample.games import Game, Stock
-from sample.server import Server
-from sample.shelf import SERVICES, Shelf
+from sample.server import HTML, JPEG, JSON, Answer, Handler, Server
+from sample.services import SERVICES, Services
 
 _ASSETS = "/store_item_assets/"
 _BANNER = re.compile(_ASSETS + r"steam/apps/(\d+)/(.+)")
@@ -37,13 +33,16 @@ class Store:
     replaces or removes one picture. `requests` is the log. Every public method may be called from any thread.
     """
 
+    handler = Handler
+
     def __init__(self, stock: Stock | None = None, port: int = 0) -> None:
         """Raises OSError when `port` is taken; 0 is any free one."""
-        self.restock(fictional() if stock is None else stock)
+        stock = fictional() if stock is None else stock
+        self.games = stock.games
+        self.picture = stock.picture
+        self.pictures: dict[int, bytes | None] = {}
         self.requests: list[Request] = []
-        self._faults: list[Fault] = []
-        self._lock = threading.Lock()
-        self._server = Server(port, self._respond)
+        self._server = Server(port, self._respond, self.handler)
 
     @property
     def api_url(self) -> str:
@@ -57,44 +56,12 @@ class Store:
 
     @property
     def games(self) -> Sequence[Game]:
-        """The games on the shelves, in the store's steady order."""
-        return self._shelf.games
+        """The games of the store, in its steady order."""
+        return self._services.games
 
     @games.setter
     def games(self, games: Iterable[Game]) -> None:
-        self._shelf = Shelf(games)
-
-    def restock(self, stock: Stock) -> None:
-        """Put other games with their pictures and notes on the shelves."""
-        self.games = stock.games
-        self.picture = stock.picture
-        self.notes = stock.notes
-        self.pictures: dict[int, bytes | None] = {}
-
-    def trouble(
-        self,
-        pattern: str,
-        kind: int | str | Edit | Callable[[Store], object],
-        *,
-        times: int | None = None,
-        skip: int = 0,
-        seconds: float = 1.0,
-        to: str = "",
-    ) -> None:
-        """Make trouble of a kind (see `sample.faults`) for requests whose unquoted path and query match `pattern`.
-
-        `times` is how many requests (None: all) get it after `skip` went well; `seconds` paces it, and is the
-        Retry-After of a 429 or 503; `to` is where a redirect leads. Of several troubles the first that fits is taken.
-        Raises ValueError for an unknown kind.
-        """
-        fault = Fault(re.compile(pattern), kind, times, skip, seconds, to)
-        with self._lock:
-            self._faults.append(fault)
-
-    def calm(self) -> None:
-        """End all trouble; changed games and pictures stay."""
-        with self._lock:
-            self._faults.clear()
+        self._services = Services(games)
 
     def count(self, pattern: str = "") -> int:
         """Return how many requests so far had a path and query that match `pattern`."""
@@ -110,32 +77,46 @@ class Store:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _respond(self, path: str, agent: str) -> Answer:
-        target = unquote_plus(path)
-        self.requests.append(Request(time.monotonic(), target, agent))
-        with self._lock:
-            fault = faults.take(self._faults, target)
-        if fault and callable(fault.kind):
-            fault.kind(self)
-        answer = self._answer(path)
-        return fault.spoil(answer) if fault else answer
-
-    def _answer(self, target: str) -> Answer:
+    def answer(self, target: str) -> Answer:
+        """Return what a path with its query is answered with."""
         address = urlsplit(target)
         if address.path.startswith(_ASSETS):
             return self._asset(address.path)
         if address.path not in SERVICES:
-            return answers.not_found(address.path)
+            return _not_found(address.path)
         try:
             asked = json.loads(parse_qs(address.query).get("input_json", ["{}"])[0])
-            return answers.response(SERVICES[address.path](self._shelf, asked))
+            return response(SERVICES[address.path](self._services, asked))
         except (ValueError, TypeError, AttributeError, LookupError):  # no JSON, or JSON of another shape
-            return answers.bad_request()
+            return html("Bad Request", "Please verify that all required parameters are being sent", 400)
+
+    def _respond(self, target: str, agent: str) -> Answer:
+        self.requests.append(Request(time.monotonic(), unquote_plus(target), agent))
+        return self.answer(target)
 
     def _asset(self, path: str) -> Answer:
         match = _BANNER.fullmatch(path)
-        game = self._shelf.by_appid.get(int(match[1])) if match else None
+        game = self._services.by_appid.get(int(match[1])) if match else None
         if match is None or game is None or game.banner is None or match[2] not in (game.banner, game.double):
-            return answers.not_found(path)
+            return _not_found(path)
         picture = self.pictures[game.appid] if game.appid in self.pictures else self.picture(game.appid)
-        return answers.not_found(path) if picture is None else Answer(picture, type=JPEG)
+        return _not_found(path) if picture is None else Answer(picture, type=JPEG)
+
+
+def html(title: str, text: str, status: int = 200) -> Answer:
+    """Return a page for people, as a gateway or a block gives it."""
+    page = f"<html><head><title>{title}</title></head><body><h1>{title}</h1>{text}</body></html>"
+    return Answer(page.encode(), status, HTML)
+
+
+def response(fields: dict[str, object]) -> Answer:
+    """Return a service's answer, `{"response": {...}}`, said to be good."""
+    return Answer(json.dumps({"response": fields}).encode(), type=JSON, headers=(("x-eresult", "1"),))
+
+
+def _not_found(path: str) -> Answer:
+    """Return what Steam says of a service, or of a file, that it does not have."""
+    match re.findall(r"\w+", path):
+        case [interface, method, *_] if path.startswith("/I"):
+            return html("Not Found", f"Method '{method}' not found in interface '{interface}'", 404)
+    return html("Not Found", "Not Found", 404)

@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import downloads
+import faults
 import hypothesis
 import pytest
 from pytest_httpserver import HTTPServer
 
 import sample
 from utils import http
+
+sample.Store = faults.Store  # every store of the tests can be brought into trouble
 
 hypothesis.settings.register_profile("short", max_examples=25, derandomize=True, deadline=None, database=None)
 hypothesis.settings.register_profile("long", max_examples=2_000, deadline=None, print_blob=True)
@@ -43,16 +46,16 @@ def fictional() -> sample.Stock:
 
 
 @pytest.fixture(scope="module")
-def shop(fictional: sample.Stock) -> Iterator[sample.Store]:
+def sample_store(fictional: sample.Stock) -> Iterator[sample.Store]:
     """The sample's store; tests that change a store open one of their own."""
     with sample.Store(fictional) as store:
         yield store
 
 
 @pytest.fixture
-def store() -> Iterator[sample.Store]:
+def store() -> Iterator[faults.Store]:
     """A store of 1,300 made-up games, three pages of them."""
-    with sample.Store(sample.many(1_300)) as opened:
+    with faults.Store(sample.many(1_300)) as opened:
         yield opened
 
 

@@ -289,7 +289,7 @@ def test_without_an_encoder_only_matches_are_served(served):
 def test_what_the_notebook_left_is_served_by_the_command(downloaded, tmp_path):
     """Away from Steam no game has a store page, and the pictures are those of the gallery, from any address."""
     stock, snapshots = downloaded
-    chosen = sample.with_eye(settings.read(SOURCE="sample", DATA=str(tmp_path)))
+    chosen = sample.with_encoder(settings.read(SOURCE="sample", DATA=str(tmp_path)))
     with sample.Store(stock) as store:
         games = downloads.fetch(store)
     catalogue.save(games, chosen.catalogue_file)

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import faults
 import pytest
 from hosts import one_line
 from werkzeug import Response
@@ -38,8 +39,8 @@ def test_the_whole_store_in_typed_columns(store):
     assert first["banner_url"].endswith(f"?t={first['updated']}")
 
 
-def test_the_sample_store_has_its_share_of_trouble(shop):
-    games, everything = fetch(shop), fetch(shop, adult=True)
+def test_the_sample_store_has_its_share_of_trouble(sample_store):
+    games, everything = fetch(sample_store), fetch(sample_store, adult=True)
     assert len(everything) - len(games) == games.attrs["adult"] == 2
     assert not games["adult"].any()
     assert games["banner_url"].isna().sum() == 1
@@ -78,18 +79,18 @@ def test_what_is_not_an_appid_is_named(store, appids):
     assert repr(appids[-1]) in str(error.value)
 
 
-def test_the_most_played_and_the_popular(shop):
-    chart = catalogue.fetch_most_played(api_url=shop.api_url)
+def test_the_most_played_and_the_popular(sample_store):
+    chart = catalogue.fetch_most_played(api_url=sample_store.api_url)
     assert chart["rank"].tolist() == list(range(1, 27))
-    games = fetch(shop)
-    assert catalogue.popular(games, 5, api_url=shop.api_url) == chart["appid"].tolist()[:5]
+    games = fetch(sample_store)
+    assert catalogue.popular(games, 5, api_url=sample_store.api_url) == chart["appid"].tolist()[:5]
     most = games.loc[games["review_count"].idxmax(), "appid"]
     assert catalogue.popular(games, 1, api_url="") == [most]  # no store to ask
 
 
-def test_more_like_this(shop):
-    game = shop.games[3]
-    alike = catalogue.more_like_this(game.appid, 5, api_url=shop.api_url)
+def test_more_like_this(sample_store):
+    game = sample_store.games[3]
+    alike = catalogue.more_like_this(game.appid, 5, api_url=sample_store.api_url)
     shared = [len(set(game.tags).intersection(tags)) for tags in alike["tags"]]
     assert 0 < len(alike) <= 5
     assert game.appid not in alike["appid"].tolist()
@@ -108,7 +109,7 @@ def test_addresses_come_from_the_environment(store, monkeypatch):
 
 @pytest.mark.slow
 def test_the_whole_of_steam_within_230_requests():
-    with sample.Store(sample.many(110_000)) as store:
+    with faults.Store(sample.many(110_000)) as store:
         games = fetch(store)
         assert len(games) == games["appid"].nunique() == 110_000
         assert store.count(QUERY) <= 230
@@ -119,7 +120,7 @@ def test_games_taken_off_the_list_while_paging_hide_no_other(games, gone):
     def take_off(store):
         store.games = store.games[gone:]
 
-    with sample.Store(sample.many(games)) as store:
+    with faults.Store(sample.many(games)) as store:
         store.trouble(LATER, take_off, times=1)
         found = fetch(store)
         assert set(found["appid"]) >= {game.appid for game in store.games}
@@ -184,7 +185,7 @@ def test_a_list_that_grows_or_is_shuffled_for_ever_ends(store):
     def shuffle(store):
         store.games = store.games[700:] + store.games[:700]
 
-    for kind in (shuffle, sample.Edit(grow)):
+    for kind in (shuffle, faults.Edit(grow)):
         store.calm()
         store.trouble(QUERY, kind)
         assert fetch(store)["appid"].is_unique

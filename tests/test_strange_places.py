@@ -6,7 +6,6 @@ import shutil
 import pandas as pd
 import pytest
 
-from sample import own
 from utils import snapshot
 from utils.errors import StorageError
 from utils.snapshot import shards
@@ -28,12 +27,6 @@ def test_banners_in_a_strange_folder(tmp_path, kind):
     with pytest.raises(StorageError, match="snapshots") as caught:
         snapshot.update(GAMES, tmp_path / "snapshots", assets_url="http://127.0.0.1:9/a/")
     assert "\n" not in str(caught.value)
-
-
-def test_a_csv_that_is_a_pipe_is_not_waited_for(tmp_path):
-    (tmp_path / "a.jpg").write_bytes(b"x")
-    os.mkfifo(tmp_path / "list.csv")
-    assert own.folder(tmp_path).notes == ["list.csv is not read: it is no plain file"]
 
 
 @pytest.mark.parametrize("name", ["plan.parquet", "shards/00000_stats.json"])

@@ -15,6 +15,7 @@ import psutil
 from PIL import Image
 
 import sample
+from tests import faults
 
 GAMES = 240
 LIMIT = 1_500_000_000  # bytes, as docs/SECURITY.md promises
@@ -42,7 +43,7 @@ print(len(found), "banners have features,", len(matches.appids), "have matches")
 def main() -> int:
     """Return 0 where the run ends well within LIMIT."""
     Image.MAX_IMAGE_PIXELS = None  # it is us who make the bombs
-    with tempfile.TemporaryDirectory() as home, sample.Store(sample.many(GAMES)) as store:
+    with tempfile.TemporaryDirectory() as home, faults.Store(sample.many(GAMES)) as store:
         spoil(store)
         command = [sys.executable, "-c", RUN, home, store.api_url, store.assets_url, "sample/beit-small"]
         began = time.monotonic()
@@ -57,7 +58,7 @@ def main() -> int:
     return child.returncode or int(peak > LIMIT)
 
 
-def spoil(store: sample.Store) -> None:
+def spoil(store: faults.Store) -> None:
     """Give every other game's picture some kind of trouble."""
     appids = [game.appid for game in store.games]
     for place, kind in enumerate(KINDS):

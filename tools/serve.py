@@ -5,4 +5,4 @@ from share.api import main
 from utils import settings
 
 if __name__ == "__main__":
-    main(lambda: sample.with_eye(settings.read()))
+    main(lambda: sample.with_encoder(settings.read()))

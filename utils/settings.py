@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import field, fields
+from dataclasses import field, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -113,6 +113,7 @@ class Settings:
             "limit": self.games,
             "order": self.order,
             "adult": self.adult,
+            "folder": self.folder if self.source == "folder" else None,
             "api_url": self.api_url,
             "assets_url": self.assets_url,
         }
@@ -155,8 +156,9 @@ def read(**cell_values: object) -> Settings:
     """Return the settings of a notebook's cell, each yielding to `STEAM_BANNERS_<NAME>` in the environment.
 
     Names may be written in capitals, as the cells do; what is blank keeps its default. `STEAM_API_URL` and
-    `STEAM_ASSETS_URL` replace the store's own addresses. Raises SettingsError, with a line for each unknown name or
-    for each value that is not allowed.
+    `STEAM_ASSETS_URL` replace the store's own addresses; the pictures of a folder come from no store.
+
+    Raises SettingsError, with a line for each unknown name or for each value that is not allowed.
     """
     outside = {name.removeprefix(PREFIX): value for name, value in os.environ.items() if name.startswith(PREFIX)}
     asked = _given(cell_values)
@@ -166,9 +168,11 @@ def read(**cell_values: object) -> Settings:
     yielding = _yielding(_validated(asked), _validated(values), asked.keys() & _given(outside).keys())
     api_url, assets_url = store_urls()
     chosen = _validated(values | {"api_url": api_url, "assets_url": assets_url, "overridden": yielding})
-    if chosen.source == "folder" and chosen.folder is None:
+    if chosen.source != "folder":
+        return chosen
+    if chosen.folder is None:
         raise SettingsError("SOURCE is 'folder' but FOLDER is empty; set FOLDER to a folder of pictures")
-    return chosen
+    return replace(chosen, api_url="", assets_url=chosen.folder.resolve().as_uri().rstrip("/") + "/")
 
 
 def known() -> list[str]:

