@@ -3,7 +3,7 @@
     python benchmarks/extraction.py                            BEiT-base on this machine's best device
     python benchmarks/extraction.py --families beit dinov2 clip bit
     python benchmarks/extraction.py --families all             some six minutes on two cores
-    python benchmarks/extraction.py --families all --pictures 2000 --compile
+    python benchmarks/extraction.py --families all --pictures 2000
 
 The limit is the forward pass alone, on pictures that are ready; the peer is transformers' own pipeline on the same
 banners, in the same precision. Speed does not depend on the weights: they are random, in networks of the true shape.
@@ -85,7 +85,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--peer-pictures", type=int, help="0 for none; default: 16 (0) on a CPU, 400 on a GPU")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=25, help="for the rounds of a row")
-    parser.add_argument("--compile", action="store_true", help="ours and the limit with torch.compile")
     options = parser.parse_args()
     every = "all" in options.families
     on_cpu = options.device == "cpu"
@@ -130,8 +129,6 @@ def _picture(appid: int) -> bytes:
 
 def _stages(options: argparse.Namespace, checkpoint: Path, name: str, folder: Path, image: str) -> dict[str, Stage]:
     eye = encoder.load(checkpoint, image=image, device=options.device, dtype=options.dtype)
-    if options.compile:
-        eye.compile()
     stages = {"limit": _limit(eye, options.pictures), "ours": _ours(eye, folder)}
     if options.peer_pictures:
         jpegs = [banner.jpeg for banner in banners.read(folder)][: options.peer_pictures]

@@ -214,14 +214,13 @@ def features(folder: Path, name: str, pooling: str, inputs: Tensor) -> Tensor:
     if pooling == "pooled" and name in ("clip", "siglip"):
         return model.get_image_features(inputs, **family.switches).pooler_output
     tower = getattr(model, "vision_model", model)
-    found = tower(inputs, output_hidden_states=True, **family.switches)
+    found = tower(inputs, **family.switches)
     if pooling == "pooled" and name != "vit":
         return found.pooler_output.flatten(1)
-    style, _, block = pooling.partition("@")
-    tokens = found.hidden_states[int(block)] if block else found.last_hidden_state
+    tokens = found.last_hidden_state
     tokens = tokens.flatten(2).mT if tokens.ndim == 4 else tokens
-    if name == "clip" and not block:
+    if name == "clip":
         return found.pooler_output  # its CLS, normed
     cls = tokens[:, 0]
     mean = tokens[:, family.leading :].mean(1)
-    return {"pooled": cls, "cls": cls, "mean": mean, "complex": torch.cat([cls, mean], 1)}[style]
+    return {"pooled": cls, "cls": cls, "mean": mean, "complex": torch.cat([cls, mean], 1)}[pooling]

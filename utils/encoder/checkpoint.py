@@ -1,16 +1,25 @@
-"""A checkpoint's name -> the folder with its files, from the disk or the hub, at a known revision."""
+"""A checkpoint's name -> the folder with its files, here or from the hub, and what stands in them: JSON and tensors.
+
+Whatever the files say is bounded before it is used, and nothing in them is run.
+"""
 
 import hashlib
 import json
+import math
 import re
+import zipfile
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import huggingface_hub
+import torch
 from huggingface_hub import constants, errors
+from safetensors.torch import load_file
+from torch import Tensor
 
-from utils import files
-from utils.errors import PlainError
+from utils import files, http
+from utils.errors import CheckpointError, HttpError
 from utils.names import shortened
 
 CHECKPOINTS = {  # name on the hub -> revision; "main" where no whole commit hash is known to us
@@ -31,157 +40,231 @@ CHECKPOINTS = {  # name on the hub -> revision; "main" where no whole commit has
     "microsoft/resnet-50": "main",
     "facebook/convnextv2-base-22k-224": "main",
 }
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
 CONFIG = "config.json"
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")  # the second holds the first under a key
-TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "special_tokens_map.json")
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read, whole or in shards
+_TOKENIZER_JSON = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "special_tokens_map.json")
+TOKENIZER = (*_TOKENIZER_JSON, "merges.txt", "spiece.model")
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _REMEDY = "check the network, or set CHECKPOINT to a folder with the checkpoint's files, or SOURCE to 'sample'"
 _LARGEST_JSON = 16 << 20  # bytes; the longest known, with 21,841 labels, has 1.7 MB
+_LARGEST_NUMBER = 2_000_000  # in a config; the longest vocabulary known has 256,000 words
+_OURS = {  # what this package decides itself, whatever a config says
+    "auto_map",
+    "attn_implementation",
+    "_attn_implementation",
+    "dtype",
+    "torch_dtype",
+    "return_dict",
+}
+_OBJECT = re.compile(r"<[\w.]+( object)? at 0x[0-9a-f]+>|<_io\.\w+[^>]*>")
 
 
-class CheckpointError(PlainError, ValueError):
-    """A checkpoint that is unknown, incomplete, unsafe or of no known family; the message says what to do."""
+def locate(checkpoint: str | Path, *, weights: bool = True) -> Path:
+    """Return the folder of a checkpoint's files; without `weights`, the hub is asked for the small ones alone.
 
-
-class HubUnreachable(PlainError, ConnectionError):
-    """The hub of checkpoints gives no answer."""
-
-
-def locate(checkpoint: str | Path) -> tuple[Path, str]:
-    """Return the folder of a checkpoint's files and its revision: the hub's commit, or a hash for a local folder.
-
-    Raises CheckpointError and HubUnreachable.
+    Raises CheckpointError for a name that is neither a folder nor on the hub, and HttpError where the hub does not
+    answer.
     """
-    folder = Path(checkpoint)
-    if str(checkpoint) and _is_folder(folder):
-        return folder, f"sha256:{_folder_hash(folder)}"
-    if not _HUB_NAME.fullmatch(str(checkpoint)):
-        raise CheckpointError(_unknown(checkpoint))
-    return _download(str(checkpoint), CHECKPOINTS.get(str(checkpoint), "main"))
+    if is_folder(checkpoint):
+        return Path(checkpoint)
+    name = str(checkpoint)
+    if not _HUB_NAME.fullmatch(name):
+        raise CheckpointError(_unknown())
+    return http.retry(lambda: _from_hub(name, weights), tries=3)
 
 
-def _is_folder(place: Path) -> bool:
+def is_folder(checkpoint: str | Path) -> bool:
+    """Return whether a checkpoint is a folder on this machine."""
     try:
-        return place.is_dir()
-    except OSError:  # no name that the system takes
+        return bool(str(checkpoint)) and Path(checkpoint).is_dir()
+    except (OSError, ValueError):  # no name that the system takes
         return False
 
 
-def weights_file(folder: Path) -> Path:
-    """Return the file of weights to read; raises CheckpointError where there is none."""
-    name = _present(folder, WEIGHTS)
-    if not name:
-        raise CheckpointError(f"{folder} has no weights; looked for {' and '.join(WEIGHTS)}")
-    return folder / name
+def folder_hash(folder: Path) -> str:
+    """Return a hash of all that makes the features of a local checkpoint: config, processor and weights."""
+    digest = hashlib.sha256()
+    for file in (folder / CONFIG, _processor_file(folder), *weights_files(folder)[1]):
+        digest.update(bytes.fromhex(files.sha256(file)))
+    return f"sha256:{digest.hexdigest()[:16]}"
 
 
 def read_config(folder: Path) -> dict:
-    """Return the content of config.json; raises CheckpointError."""
-    return _read(folder / CONFIG)
+    """Return what config.json says of the network; raises CheckpointError, also for a number beyond any use."""
+    return _read_json(folder / CONFIG)
 
 
 def read_processor(folder: Path) -> dict:
     """Return the numbers of the checkpoint's own picture processor; raises CheckpointError."""
-    older, newer = PROCESSORS
-    if (folder / older).is_file() or not (folder / newer).is_file():
-        return _read(folder / older)
-    found = _read(folder / newer).get("image_processor")
-    if not isinstance(found, dict):
-        raise CheckpointError(f"{folder / newer} says nothing of an image_processor")
-    return found
+    file = _processor_file(folder)
+    found = _read_json(file)
+    numbers = found if file.name == PROCESSORS[0] else found.get("image_processor")
+    if not isinstance(numbers, dict):
+        raise CheckpointError(f"{file.name} says nothing of an image_processor")
+    return numbers
 
 
-def _read(file: Path) -> dict:
-    """Return the object in a JSON file, bounded in size."""
+def weights_files(folder: Path) -> tuple[str, list[Path]]:
+    """Return the name that the weights go by, and their files: one, or the shards that an index lists.
+
+    Raises CheckpointError where there are none.
+    """
+    for name in WEIGHTS:
+        index = folder / f"{name}.index.json"
+        if (folder / name).is_file():
+            return name, [folder / name]
+        if index.is_file():
+            return index.name, [folder / shard for shard in _shards(index)]
+    raise CheckpointError(f"it has no weights; looked for {' and '.join(WEIGHTS)}, whole or in shards")
+
+
+def read_weights(found: list[Path]) -> dict[str, Tensor]:
+    """Return the tensors in files of weights, on the CPU; a pickle is read with `weights_only`, so nothing in it runs.
+
+    Raises CheckpointError.
+    """
+    weights: dict[str, Tensor] = {}
+    for file in found:
+        tensors = _read_tensors(file)
+        claimed = sum(each.numel() * each.element_size() for each in tensors.values())
+        if claimed > file.stat().st_size:
+            raise CheckpointError(f"{file.name} has {file.stat().st_size:,} bytes and claims {claimed:,} of weights")
+        weights |= tensors
+    return weights
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says in its first line, without objects; never nothing."""
+    lines = _OBJECT.sub("it", str(error)).strip().splitlines() or [""]
+    return lines[0][:300] or type(error).__name__
+
+
+def _read_json(file: Path, largest: float = _LARGEST_NUMBER) -> dict:
+    """Return the object in a JSON file, bounded in size, its integers bounded, without what is decided here."""
+
+    def bounded(digits: str) -> int:
+        if abs(float(digits)) > largest:
+            raise CheckpointError(f"{file.name} has the number {shortened(digits, 20)}; allowed are up to {largest:,}")
+        return int(digits)
+
     if not file.is_file():
-        raise CheckpointError(f"{file.parent} has no {file.name}, so it is no checkpoint that save_pretrained wrote")
-    size = file.stat().st_size
-    if size > _LARGEST_JSON:
-        raise CheckpointError(f"{file} has {size:,} bytes; allowed are {_LARGEST_JSON:,}")
+        raise CheckpointError(f"it has no {file.name}, which save_pretrained writes")
+    if file.stat().st_size > _LARGEST_JSON:
+        raise CheckpointError(f"{file.name} has {file.stat().st_size:,} bytes; allowed are {_LARGEST_JSON:,}")
     try:
-        content = json.loads(file.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{file} cannot be read: {error}") from None
+        content = json.loads(file.read_bytes(), parse_int=bounded, object_pairs_hook=_kept)
+    except CheckpointError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{file.name} cannot be read: {error}") from None
     if not isinstance(content, dict):
-        raise CheckpointError(f"{file} holds a {type(content).__name__}, not an object")
+        raise CheckpointError(f"{file.name} holds a {type(content).__name__}, not an object")
     return content
 
 
-def _folder_hash(folder: Path) -> str:
-    """Return a hash of all that makes the features of a local checkpoint."""
-    digest = hashlib.sha256()
-    for choices in ((CONFIG,), PROCESSORS, WEIGHTS):
-        if name := _present(folder, choices):
-            digest.update(bytes.fromhex(files.sha256(folder / name)))
-    return digest.hexdigest()[:16]
+def _kept(entries: list[tuple[str, object]]) -> dict[str, object]:
+    return {name: value for name, value in entries if name not in _OURS}
 
 
-def _present(folder: Path, choices: tuple[str, ...]) -> str | None:
-    """Return the first of some names that a folder has a file of."""
-    return next((name for name in choices if (folder / name).is_file()), None)
+def _processor_file(folder: Path) -> Path:
+    for name in PROCESSORS:
+        if (folder / name).is_file():
+            return folder / name
+    raise CheckpointError(
+        f"it has no {PROCESSORS[0]}, so how pictures enter it is not known; save the processor beside the model: "
+        "AutoImageProcessor.from_pretrained(the checkpoint it was trained from).save_pretrained(its folder)"
+    )
+
+
+def _shards(index: Path) -> list[str]:
+    """Return the names of the files that an index of weights lists."""
+    table = _read_json(index, largest=math.inf).get("weight_map")
+    names = sorted(set(map(str, table.values()))) if isinstance(table, dict) else []
+    if not names or any(Path(name).name != name for name in names):
+        raise CheckpointError(f"{index.name} lists no files of weights beside it")
+    return names
+
+
+def _read_tensors(file: Path) -> dict[str, Tensor]:
+    if not file.is_file():
+        raise CheckpointError(f"it lacks {file.name}, which its index lists; fetch it again")
+    with file.open("rb") as content:
+        if content.read(30).startswith(b"version https://git-lfs"):
+            raise CheckpointError(f"{file.name} is a git-lfs pointer, not weights: run `git lfs pull` in its folder")
+    try:
+        tensors = load_file(file) if file.suffix == ".safetensors" else _read_pickle(file)
+    except Exception as error:  # noqa: BLE001 - its kinds are many where a file is not whole
+        reason = f"cannot be read, fetch it again: {first_line(error)}"
+        if file.suffix != ".safetensors":  # of a pickle, torch advises to run what is in it
+            reason = "is refused: it holds more than plain tensors, or is broken; take a model.safetensors"
+        raise CheckpointError(f"{file.name} {reason}") from None
+    if not isinstance(tensors, dict) or not all(isinstance(each, Tensor) for each in tensors.values()):
+        raise CheckpointError(f"{file.name} holds no table of weights; take one that save_pretrained wrote")
+    return tensors
+
+
+def _read_pickle(file: Path) -> dict[str, Tensor]:
+    if zipfile.is_zipfile(file):  # as torch.save writes it, uncompressed; a compressed one could fill the memory
+        with zipfile.ZipFile(file) as archive:
+            if any(each.compress_type != zipfile.ZIP_STORED for each in archive.infolist()):
+                raise ValueError("it is compressed, which torch.save does not do")
+    return torch.load(file, map_location="cpu", weights_only=True)
 
 
 # ----------------------------------------------------------------------------------------------------------- the hub
 
 
-def _download(name: str, revision: str) -> tuple[Path, str]:
-    """Return the folder of the hub's cache with the files of a checkpoint, and the commit they are of."""
+def _from_hub(name: str, weights: bool) -> Path:
+    """Return the folder of the hub's cache, named by its commit, with the files of a checkpoint."""
     host = urlsplit(constants.ENDPOINT).netloc
     try:
-        folder = _fetched(name, CONFIG, revision).parent
-        _first_of(name, PROCESSORS, folder)
-        _first_of(name, WEIGHTS, folder)
-        _fetch_tokenizer(name, folder)
+        return _fetched(name, weights)
+    except CheckpointError:
+        raise
     except errors.GatedRepoError:  # a RepositoryNotFoundError, too
-        page = f"{constants.ENDPOINT}/{name}"
-        remedy = f"accept it at {page} with an account of yours, and set HF_TOKEN to a token of that account"
-        raise CheckpointError(f"{name} is given out under a licence of its own: {remedy}") from None
+        remedy = f"accept it at {constants.ENDPOINT}/{name} with your account, and set HF_TOKEN to one of its tokens"
+        raise CheckpointError(f"it is given out under a licence of its own: {remedy}") from None
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
-        raise CheckpointError(_unknown(name)) from None
+        raise CheckpointError(_unknown()) from None
     except errors.LocalEntryNotFoundError:
-        raise HubUnreachable(f"{host} cannot be reached for {name}; {_REMEDY}") from None
-    except errors.EntryNotFoundError as error:
-        raise CheckpointError(f"{name} lacks a file at {host}: {error}") from None
-    except OSError as error:
-        raise HubUnreachable(f"{host} does not give {name}: {error}; {_REMEDY}") from None
-    return folder, folder.name
+        raise HttpError(f"{host} cannot be reached for {name}; {_REMEDY}") from None
+    except Exception as error:  # its client's kinds change with its version
+        if isinstance(error, OSError) and error.errno and not isinstance(error, ConnectionError | TimeoutError):
+            raise  # the disk's
+        message = f"{host} does not give {name}: {first_line(error)}; {_REMEDY}"
+        raise HttpError(message, retryable=True) from None
 
 
-def _fetched(name: str, file: str, revision: str) -> Path:
-    return Path(huggingface_hub.hf_hub_download(name, file, revision=revision))
+def _fetched(name: str, weights: bool) -> Path:
+    folder = Path(huggingface_hub.hf_hub_download(name, CONFIG, revision=CHECKPOINTS.get(name, "main"))).parent
+    any(_has(name, file, folder) for file in PROCESSORS)
+    for file in TOKENIZER if "text_config" in read_config(folder) else ():
+        with suppress(errors.LocalEntryNotFoundError):  # without it, pictures can be compared all the same
+            _has(name, file, folder)
+    for file in WEIGHTS if weights else ():  # in the first form that the hub has
+        index = folder / f"{file}.index.json"
+        if _has(name, file, folder) or (
+            _has(name, index.name, folder) and all(_has(name, each, folder) for each in _shards(index))
+        ):
+            break
+    return folder
 
 
-def _first_of(name: str, choices: tuple[str, ...], folder: Path) -> None:
-    """Fetch the first file that the hub has among some, unless one is here; `folder` is named by the commit."""
-    if _present(folder, choices):
-        return
-    for choice in choices:
-        try:
-            _fetched(name, choice, folder.name)
-        except errors.LocalEntryNotFoundError:
-            raise
-        except errors.EntryNotFoundError:
-            if choice == choices[-1]:
-                raise
-        else:
-            return
+def _has(name: str, file: str, folder: Path) -> bool:
+    """Fetch a file, unless it is known, into the folder named by its commit; return whether the hub has it."""
+    known = huggingface_hub.try_to_load_from_cache(name, file, revision=folder.name)
+    if known is not None:  # a path, or that the hub has none
+        return isinstance(known, str)
+    try:
+        huggingface_hub.hf_hub_download(name, file, revision=folder.name)
+    except errors.LocalEntryNotFoundError:
+        raise
+    except errors.EntryNotFoundError:
+        return False
+    return True
 
 
-def _fetch_tokenizer(name: str, folder: Path) -> None:
-    """Fetch what a tokenizer is made of, where the checkpoint reads words."""
-    if "text_config" not in read_config(folder) or _present(folder, TOKENIZER):
-        return
-    for file in TOKENIZER:
-        try:
-            _fetched(name, file, folder.name)
-        except errors.LocalEntryNotFoundError:
-            raise
-        except errors.EntryNotFoundError:
-            continue
-
-
-def _unknown(checkpoint: str | Path) -> str:
-    shown = shortened(repr(str(checkpoint)), 100)
-    return f"{shown} is neither a folder here nor a checkpoint on the hub; known: {', '.join(CHECKPOINTS)}"
+def _unknown() -> str:
+    return f"neither a folder here nor a checkpoint on the hub; known: {', '.join(CHECKPOINTS)}"

@@ -1,4 +1,4 @@
-"""The Encoder: pictures -> features, with checkpoint, pooling, input and precision fixed together."""
+"""The Encoder: pictures -> features, with checkpoint, pooling, input, views and precision fixed together."""
 
 import copy
 from collections.abc import Sequence
@@ -8,25 +8,32 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from utils.encoder.devices import device_name
+from utils import settings
 from utils.encoder.network import Network
 from utils.encoder.preparation import Preparation
-from utils.encoder.words import NoWords
+from utils.encoder.text import TextEncoder
+from utils.errors import CheckpointError, PictureError, SettingsError
 from utils.images import HEIGHT, WIDTH
+
+_BFLOAT16 = ("avx512_bf16", "amx_bf16", "bf16")  # processors' names for bfloat16 instructions: x86, x86, Arm
 
 
 class Encoder:
     """Pictures -> features: checkpoint, pooling, input and precision are fixed, so that they cannot drift apart.
 
     Made by `load`. `identity` (dict) is all that tells its features from another Encoder's: checkpoint, revision,
-    weights, pooling, image, trained (False for the untrained of the tests), dtype, dims. `family` is its family's name.
-    `preparation` is the way from a banner to the input; its `box` says which part of the banner is seen. `grid` (rows,
-    columns) lays the patch tokens, row by row, over that box; they begin after `leading` others (CLS and registers).
-    `feature` says what the features are: "cls", "mean" of the patches, "complex" (both, one after the other) or what a
-    trained "head" makes of them. `heat_maps` names the poolings of this checkpoint that are a sum over patches. `norm`
-    is the layer norm between the `tokens` and the features, or None. `batch_size` is how many pictures go through at a
-    time; it may be set.
+    weights, pooling, image, views, trained (False for the untrained of the tests), dtype, dims. `family` is its
+    family's name. `preparation` is the way from a banner to the input; its `box` says which part of the banner is seen.
+    `grid` (rows, columns) lays the patch tokens, row by row, over that box; they begin after `leading` others (CLS and
+    registers). `feature` says what the features are: "cls", "mean" of the patches, "complex" (both, one after the
+    other) or what a trained "head" makes of them. `heat_maps` names the poolings of this checkpoint that are a sum over
+    patches. `norm` is the layer norm between the `tokens` and the features, or None. `batch_size` is how many pictures
+    go through at a time; it may be set.
+
+    With one view, the features are those of the network. With several, they are the mean of the views' features, each
+    brought to length 1 before.
     """
 
     def __init__(
@@ -42,9 +49,10 @@ class Encoder:
         self.grid = network.grid
         self.norm = network.norm
         self.pooling = identity["pooling"]
+        self.views = preparation.views
         self.dims = network.dims
         self.identity = identity | {"dtype": str(dtype).removeprefix("torch."), "dims": self.dims}
-        self.batch_size = 16 if device.type == "cpu" else 256
+        self.batch_size = max(1, (16 if device.type == "cpu" else 256) // len(self.views))
         self._network = network
         self._backbone = network.backbone.to(device, dtype)
         self._head = network.head and network.head.to(device, dtype)
@@ -55,36 +63,37 @@ class Encoder:
     def __call__(self, pictures: Sequence[np.ndarray]) -> Tensor:
         """Return the features of banners, uint8 RGB arrays (384, 256, 3), as a float32 tensor (n, dims) on the CPU.
 
-        Raises ValueError for no pictures, for a picture of another kind or size, and for features that overflow.
+        Raises PictureError for no pictures and for a picture of another kind or size, and SettingsError for features
+        that overflow.
         """
         features = torch.cat([self.embed(batch).cpu() for batch in self._batches(pictures)])
         if not features.isfinite().all():
-            raise ValueError(
+            raise SettingsError(
                 f"features are not finite in {self.identity['dtype']}; load the encoder with dtype='float32'"
             )
         return features
 
     @torch.no_grad()
     def tokens(self, pictures: Sequence[np.ndarray]) -> Tensor:
-        """Return the tokens of the chosen block before the final norm, on the CPU.
+        """Return the tokens of the last block before the final norm, on the CPU, the views of a picture in turn.
 
-        They are float32 (n, leading + rows * columns, hidden), of a CNN the cells of its last map. `pool` makes the
-        features of them: `encoder.pool(encoder.tokens(p))` is `encoder(p)`.
+        They are float32 (n * views, leading + rows * columns, hidden), of a CNN the cells of its last map. `pool` makes
+        the features of them: `encoder.pool(encoder.tokens(p))` is `encoder(p)`. Raises PictureError.
         """
         return torch.cat([self._forward(batch).float().cpu() for batch in self._batches(pictures)])
 
     @torch.no_grad()
     def pool(self, tokens: Tensor) -> Tensor:
         """Return the features, float32 (n, dims), of what `tokens` gives."""
-        return self._pool(tokens.to(self.device)).cpu()
+        return self._merged(self._pool(tokens.to(self.device))).cpu()
 
     @torch.no_grad()
     def embed(self, batch: Tensor) -> Tensor:
-        """Return the features, float32 (n, dims), of prepared pictures, uint8 (n, height, width, 3), on the device.
+        """Return the features, float32 (n, dims), of prepared pictures, uint8 (n, *preparation.shape, 3).
 
-        Does not wait for the device, and so does not look into the result.
+        They are on the device, which is not waited for, and so nothing looks into the result.
         """
-        return self._pool(self._forward(batch))
+        return self._merged(self._pool(self._forward(batch)))
 
     @property
     def parameters(self) -> int:
@@ -94,36 +103,31 @@ class Encoder:
         return every + (2 * self.norm.gamma.numel() if self.norm else 0)
 
     @property
-    def reads(self) -> bool:
+    def supports_text(self) -> bool:
         """Whether `words` works: the checkpoint was trained on pictures and words together."""
-        return not self.silence
+        return isinstance(self._network.text, TextEncoder)
 
     @property
-    def silence(self) -> str:
+    def text_unsupported_reason(self) -> str:
         """Why `words` does not work, in a sentence; empty where it does."""
-        if self._network.reader:
-            return ""
-        if not self._network.prompted:
-            return f"{self.family} was trained on pictures alone, so it cannot be asked with words"
-        if self.feature != "head":
-            return f"{self.family} compares words with its own feature only: load it with pooling='pooled'"
-        return f"this {self.family} came without its tokenizer's files, so it cannot be asked with words"
+        return self._network.text if isinstance(self._network.text, str) else ""
 
     def words(self, texts: Sequence[str], prompt: str | None = None) -> Tensor:
         """Return the features of texts, float32 (n, dims), to compare with those of pictures by cosine.
 
         Both lie in one space as they are; centred or whitened features have left it. Each text is put into the family's
         own prompt in the place of {}, such as "a photo of a {}.", unless another is given ("{}" for none). Raises
-        NoWords where the checkpoint does not read, with the reason.
+        CheckpointError where the checkpoint does not read, with the reason, and for what is no list of texts.
         """
-        if self._network.reader is None:
-            raise NoWords(self.silence)
-        return self._network.reader(texts, prompt)
+        if isinstance(self._network.text, str):
+            raise CheckpointError(self._network.text)
+        return self._network.text(texts, prompt)
 
     def __str__(self) -> str:
         name = Path(str(self.identity["checkpoint"])).name
         trained = "" if self.identity["trained"] else ", untrained"
-        how = f"{self.pooling} features of {self.dims} numbers, {self.preparation.image} input"
+        views = f" of {len(self.views)} views" if len(self.views) > 1 else ""
+        how = f"{self.pooling} features of {self.dims} dimensions, {self.preparation.image} input{views}"
         return f"{name}{trained}: {how}, on {device_name(self.device)} in {self.identity['dtype']}"
 
     def to(self, device: str | torch.device) -> "Encoder":
@@ -132,7 +136,7 @@ class Encoder:
             self._network,
             backbone=copy.deepcopy(self._network.backbone),
             head=copy.deepcopy(self._network.head),
-            reader=None,
+            text=self.text_unsupported_reason or "a copy on another device comes without what reads words",
         )
         return Encoder(copied, self.preparation, self.identity, torch.device(device), self.dtype)
 
@@ -142,17 +146,10 @@ class Encoder:
         identity = self.identity | {"image": f"{self.preparation.image}, mirrored"}
         return Encoder(self._network, preparation, identity, self.device, self.dtype)
 
-    def compile(self) -> "Encoder":
-        """Have torch.compile make the forward pass faster, and return self; worth it for many thousand pictures.
-
-        The first pass takes a minute more. Features change by rounding only.
-        """
-        self._backbone.compile(options={"freezing": self.device.type == "cpu"})
-        return self
-
     def _forward(self, batch: Tensor) -> Tensor:
-        levels = batch.to(self.device, non_blocking=True).float() * self.preparation.scale
-        pixels = ((levels - self._mean) / self._std).permute(0, 3, 1, 2)  # (n, 3, height, width)
+        views = batch.reshape(-1, *self.preparation.size, 3)  # they lie one below the other
+        levels = views.to(self.device, non_blocking=True).float() * self.preparation.scale
+        pixels = ((levels - self._mean) / self._std).permute(0, 3, 1, 2)  # (n * views, 3, height, width)
         return self._backbone(pixels.to(self.dtype))
 
     def _pool(self, tokens: Tensor) -> Tensor:
@@ -167,18 +164,62 @@ class Encoder:
             mean = self._norm(mean)
         return mean if self.feature == "mean" else torch.cat([tokens[:, 0].float(), mean], dim=1)
 
+    def _merged(self, features: Tensor) -> Tensor:
+        """Return the features of pictures, (n, dims), from those of their views, (n * views, dims)."""
+        if len(self.views) == 1:
+            return features
+        return functional.normalize(features, dim=1).unflatten(0, (-1, len(self.views))).mean(1)
+
     def _batches(self, pictures: Sequence[np.ndarray]) -> Sequence[Tensor]:
         if not len(pictures):
-            raise ValueError("no pictures: an Encoder takes at least one, uint8 RGB (384, 256, 3)")
-        prepared = [self.preparation(_checked(number, picture)) for number, picture in enumerate(pictures)]
-        return torch.from_numpy(np.stack(prepared)).split(self.batch_size)
+            raise PictureError("no pictures: an Encoder takes at least one, uint8 RGB (384, 256, 3)")
+        for number, picture in enumerate(pictures):
+            _require_banner(number, picture)
+        return torch.from_numpy(np.stack([*map(self.preparation, pictures)])).split(self.batch_size)
 
 
-def _checked(number: int, picture: np.ndarray) -> np.ndarray:
+def _require_banner(number: int, picture: np.ndarray) -> None:
     kind = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
     if kind != f"uint8 {(HEIGHT, WIDTH, 3)}":
-        raise ValueError(
+        raise PictureError(
             f"picture {number} is {kind}; allowed is uint8 RGB {(HEIGHT, WIDTH, 3)}, "
             "which banners.decode makes of the bytes of any picture file"
         )
-    return picture
+
+
+# --------------------------------------------------------------------------------------------- device and precision
+
+
+def choose_device(name: str | torch.device | None) -> torch.device:
+    """Return a device by name, or the accelerator where there is one; raises SettingsError."""
+    if not name:
+        found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+        return found or torch.device("cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for CUDA
+        raise SettingsError(
+            f"device {str(name)!r} cannot be used: {error}; leave it out to take the best there is"
+        ) from None
+
+
+def choose_dtype(name: str | torch.dtype | None, device: torch.device) -> torch.dtype:
+    """Return one of settings.DTYPES, or the fastest that the device has instructions for; raises SettingsError."""
+    if name:
+        found = str(name).removeprefix("torch.")
+        if found not in settings.DTYPES:
+            raise SettingsError(f"dtype is {found!r}; allowed are {', '.join(settings.DTYPES)}")
+        return getattr(torch, found)
+    if device.type == "cuda":  # a T4 only emulates bfloat16
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    abilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    return torch.bfloat16 if any(abilities.get(name) for name in _BFLOAT16) else torch.float32
+
+
+def device_name(device: torch.device) -> str:
+    """Return what a device is called, with a hint where a GPU would be faster."""
+    if device.type == "cuda":
+        return f"the GPU {torch.cuda.get_device_name(device)}"
+    if device.type != "cpu":
+        return f"the GPU ({device.type})"
+    return "the CPU (on Colab, Runtime > Change runtime type > T4 GPU is much faster)"

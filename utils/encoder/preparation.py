@@ -8,22 +8,35 @@ How a banner of 256x384 pixels becomes the input of a checkpoint of 224 pixels, 
     whole       224 x 336                 all of the banner, its ratio kept; positions are interpolated
 
 The width of `whole` is the least multiple of two patches (or strides) that is not below the checkpoint's own, so that
-patches fill it: 224 x 336 for those of 8, 14 and 16 pixels, 256 x 384, the banner itself, for those of 32.
+patches fill it: 224 x 336 for those of 8, 14 and 16 pixels, 256 x 384, the banner itself, for those of 32. Where
+patches do not fill a square, as 14 does not 384, the pixels after the last whole patch are left out, as transformers
+does.
+
+A banner can be looked at in several views, each prepared in this way: the "whole" of it, a "crop" of its centre, and a
+"grey" copy.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
 
-from utils.encoder.checkpoint import CheckpointError
+from utils.errors import CheckpointError
 from utils.images import HEIGHT, WIDTH
 
+VIEWS = ("whole", "crop", "grey")
+CROP = 0.82  # the share of each side of a banner that the view "crop" shows
+
+_MARGIN = (1 - CROP) / 2
+_CENTRE = (WIDTH * _MARGIN, HEIGHT * _MARGIN, WIDTH - WIDTH * _MARGIN, HEIGHT - HEIGHT * _MARGIN)
 _LARGEST_SIDE = 1_024  # pixels of an input
 _SMALLEST_STD = 1e-4  # where levels are 0 to 1; less makes numbers that float32 does not hold
 _NUMBERS = ("size", "resample", "image_mean", "image_std")
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels of the 256x384 banner
 
 
 @dataclass(frozen=True)
@@ -31,55 +44,98 @@ class Preparation:
     """A banner -> the network's input. Picklable, without weights."""
 
     image: str  # one of settings.IMAGES
-    shape: tuple[int, int]  # height and width of the input, pixels
-    cover: tuple[int, int]  # height and width that the banner is resized to; for "crop" more than the shape
+    size: tuple[int, int]  # height and width of the network's input, pixels
+    cover: tuple[int, int]  # height and width that a view is resized to; for "crop" more than the size
+    corner: tuple[int, int]  # row and column where the input begins in the cover
     resample: int  # Pillow's number of the filter
     scale: float  # what a level of 0..255 is multiplied with
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    views: tuple[str, ...] = ("whole",)  # some of VIEWS
     mirrored: bool = False  # whether left and right are swapped first
 
     @property
-    def box(self) -> tuple[float, float, float, float]:
-        """The part of the banner that the input shows: left, top, right, bottom, in pixels of the 256x384 banner."""
-        top, left = self._corner
-        height, width = self.cover
-        right = left + self.shape[1]
-        bottom = top + self.shape[0]
-        return (left * WIDTH / width, top * HEIGHT / height, right * WIDTH / width, bottom * HEIGHT / height)
-
-    def __call__(self, rgb: np.ndarray) -> np.ndarray:
-        """Return a banner, uint8 (384, 256, 3), resized and cut: uint8 (height, width, 3)."""
-        turned = rgb[:, ::-1] if self.mirrored else rgb
-        picture = Image.fromarray(turned).resize(self.cover[::-1], Image.Resampling(self.resample))
-        top, left = self._corner
-        return np.asarray(picture)[top : top + self.shape[0], left : left + self.shape[1]]
+    def shape(self) -> tuple[int, int]:
+        """Height and width of what a banner becomes: its views, one below the other."""
+        return len(self.views) * self.size[0], self.size[1]
 
     @property
-    def _corner(self) -> tuple[int, int]:
-        """Row and column where the shape begins in the cover: its centre, rounded up and left."""
-        return (self.cover[0] - self.shape[0]) // 2, (self.cover[1] - self.shape[1]) // 2
+    def box(self) -> Box:
+        """The part of the banner that is seen, in the view that shows most of it."""
+        return min(map(self.box_of, self.views))
+
+    def box_of(self, view: str) -> Box:
+        """Return the part of the banner that the input shows in a view."""
+        left, top, right, bottom = _CENTRE if view == "crop" else (0, 0, WIDTH, HEIGHT)
+        (row, column), (rows, columns), (height, width) = self.corner, self.size, self.cover
+        return (
+            left + column * (right - left) / width,
+            top + row * (bottom - top) / height,
+            left + (column + columns) * (right - left) / width,
+            top + (row + rows) * (bottom - top) / height,
+        )
+
+    def __call__(self, rgb: np.ndarray) -> np.ndarray:
+        """Return a banner, uint8 (384, 256, 3), resized and cut: uint8 (views * height, width, 3)."""
+        picture = Image.fromarray(rgb[:, ::-1] if self.mirrored else rgb)
+        return np.concatenate([self._seen(picture, view) for view in self.views])
+
+    def _seen(self, picture: Image.Image, view: str) -> np.ndarray:
+        box = _CENTRE if view == "crop" else None
+        resized = picture.resize(self.cover[::-1], Image.Resampling(self.resample), box)
+        if view == "grey":
+            resized = resized.convert("L").convert("RGB")
+        top, left = self.corner
+        return np.asarray(resized)[top : top + self.size[0], left : left + self.size[1]]
+
+    def on_one_grid(self, values: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Return values of the patches of all views, (views * rows * columns,), on one grid (rows, columns) over `box`.
+
+        The value of a patch is shared out among the cells that it lies on, by area: the sum stays what it was.
+        """
+        left, top, right, bottom = self.box
+        total = torch.zeros(grid, dtype=values.dtype)
+        for view, seen in zip(self.views, values.reshape(-1, *grid), strict=True):
+            x0, y0, x1, y1 = self.box_of(view)
+            rows = _overlaps((y0, y1), (top, bottom), grid[0]).to(values)
+            columns = _overlaps((x0, x1), (left, right), grid[1]).to(values)
+            total += rows.mT @ seen @ columns
+        return total
 
 
-def read_preparation(processor: dict, image: str, stride: int) -> Preparation:
+def _overlaps(inner: tuple[float, float], outer: tuple[float, float], count: int) -> Tensor:
+    """Return which share of each of `count` equal parts of one span lies in each part of another: float64 (n, n)."""
+    edges = torch.linspace(*inner, count + 1, dtype=torch.float64)
+    others = torch.linspace(*outer, count + 1, dtype=torch.float64)
+    ends = torch.minimum(edges[1:, None], others[1:])
+    starts = torch.maximum(edges[:-1, None], others[:-1])
+    return (ends - starts).clamp(min=0) / edges.diff()[:, None]
+
+
+def read_preparation(processor: dict, image: str, views: tuple[str, ...], stride: int, *, trimmed: bool) -> Preparation:
     """Return the Preparation by a processor's numbers, in today's form or an older one, for a patch or stride.
 
-    Raises CheckpointError for numbers that are missing or cannot be used.
+    `trimmed` says whether what does not fill a patch is left out. Raises CheckpointError for numbers that are missing
+    or cannot be used.
     """
     if lacking := [name for name in _NUMBERS if name not in processor]:
         raise CheckpointError(f"the processor's numbers cannot be used: it lacks {', '.join(lacking)}")
     side, edge = _sides(processor)
-    shape, cover = _shapes(image, side, edge, stride)
+    normal = processor.get("do_normalize", True)
+    size, cover, corner = _layout(image, side, edge, stride, stride if trimmed else 1)
     try:
-        normal = processor.get("do_normalize", True)
         return Preparation(
             image=image,
-            shape=shape,
+            size=size,
             cover=cover,
+            corner=corner,
             resample=Image.Resampling(processor["resample"]),
-            scale=_finite(processor.get("rescale_factor", 1 / 255)) if processor.get("do_rescale", True) else 1.0,
+            scale=_three([processor.get("rescale_factor", 1 / 255)] * 3)[0]
+            if processor.get("do_rescale", True)
+            else 1.0,
             mean=_three(processor["image_mean"]) if normal else (0.0, 0.0, 0.0),
-            std=_positive(_three(processor["image_std"])) if normal else (1.0, 1.0, 1.0),
+            std=_three(processor["image_std"], _SMALLEST_STD) if normal else (1.0, 1.0, 1.0),
+            views=views,
         )
     except (TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"the processor's numbers cannot be used: {error}") from None
@@ -101,47 +157,31 @@ def _sides(processor: dict) -> tuple[int, int]:
 
 def _side(size: int | dict) -> int:
     """Return the side that a processor's size says, as a number, {"height", "width"} or {"shortest_edge"}."""
-    found = (size, size)
-    if isinstance(size, dict):
-        edge = size.get("shortest_edge")
-        found = (size.get("height", edge), size.get("width", edge))
-    height, width = found
-    if not isinstance(height, int) or isinstance(height, bool) or height != width:
+    found = {each for each in size.values() if each is not None} if isinstance(size, dict) else {size}
+    side = found.pop()
+    if found or type(side) is not int or not 1 <= side <= _LARGEST_SIDE:
         raise CheckpointError(
-            f"the processor's size is {size}; allowed are a number, a shortest_edge, or equal height and width"
+            f"the processor's size is {size}; allowed is 1 to {_LARGEST_SIDE} pixels, as a number, a shortest_edge, "
+            "or equal height and width"
         )
-    if not 1 <= height <= _LARGEST_SIDE:
-        raise CheckpointError(f"the processor's size is {height}; allowed are 1 to {_LARGEST_SIDE} pixels")
-    return height
+    return side
 
 
-def _shapes(image: str, side: int, edge: int, stride: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Return height and width of the input, and those that a banner is resized to."""
+def _layout(image: str, side: int, edge: int, stride: int, patch: int) -> tuple[tuple[int, int], ...]:
+    """Return height and width of the input, those that a view is resized to, and the input's corner in it."""
     if image == "whole":
         width = math.ceil(side / (2 * stride)) * 2 * stride
-        shape = (width * HEIGHT // WIDTH, width)
-        return shape, shape
-    if side % stride:
-        raise CheckpointError(
-            f"the input would be {side} x {side} pixels, which patches of {stride} do not fill; "
-            "take image='whole' or another checkpoint"
-        )
+        size = (width * HEIGHT // WIDTH, width)
+        return size, size, (0, 0)
+    if side < patch:
+        raise CheckpointError(f"an input of {side} x {side} pixels has not one patch of {patch}")
     cover = (edge * HEIGHT // WIDTH, edge) if image == "crop" else (side, side)
-    return (side, side), cover
+    seen = side // patch * patch
+    return (seen, seen), cover, ((cover[0] - side) // 2, (cover[1] - side) // 2)
 
 
-def _three(numbers: Sequence[float]) -> tuple[float, float, float]:
-    red, green, blue = map(_finite, numbers)
+def _three(numbers: list[float], least: float = -math.inf) -> tuple[float, float, float]:
+    red, green, blue = map(float, numbers)
+    if not all(least <= each < math.inf for each in (red, green, blue)):
+        raise ValueError(f"{numbers} are not finite numbers from {least}")
     return red, green, blue
-
-
-def _finite(number: float) -> float:
-    if not math.isfinite(number):
-        raise ValueError(f"{number} is not finite")
-    return float(number)
-
-
-def _positive(numbers: tuple[float, float, float]) -> tuple[float, float, float]:
-    if min(numbers) < _SMALLEST_STD:
-        raise ValueError(f"image_std is {list(numbers)}; allowed are numbers from {_SMALLEST_STD}")
-    return numbers

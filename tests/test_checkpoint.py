@@ -1,0 +1,378 @@
+"""Checkpoints that are broken, hostile, in parts or on the hub: one line with the name as typed, and nothing run."""
+
+import hashlib
+import io
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+import threading
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import checkpoints
+import families
+import pytest
+import tokenizers_small
+import torch
+from safetensors.torch import load_file, save_file
+
+from utils import encoder
+from utils.errors import CheckpointError
+
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 343215432\n"
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A small checkpoint in today's form."""
+    return checkpoints.write(tmp_path / "my checkpoint", image_size=64)
+
+
+def edit(file: Path, **values) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+def refusal(folder: str | Path, use=encoder.load) -> str:
+    """What is said of a checkpoint: one line that begins with its name, and no names from inside."""
+    with pytest.raises(CheckpointError) as caught:
+        use(folder)
+    said = str(caught.value)
+    assert "\n" not in said
+    assert not any(inside in said for inside in ("object at 0x", "<_io", "Traceback", "Error(", "._", "weights_only"))
+    return said
+
+
+# ----------------------------------------------------------------------------------------------------------- weights
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda weights: weights.pop("beit.pooler.layernorm.weight"), "missing beit.pooler.layernorm.weight"),
+        (lambda weights: weights.pop("classifier.weight"), "missing classifier.weight"),
+        (lambda weights: weights.update(extra=torch.ones(1)), "unexpected extra"),
+        (lambda weights: weights.update({f"e.{n}": torch.ones(1) for n in range(100)}), "and 95 more"),
+        (lambda weights: weights.update({"classifier.bias": torch.ones(9)}), "mismatched classifier.bias"),
+        (lambda weights: weights["beit.embeddings.cls_token"].fill_(torch.nan), "beit.embeddings.cls_token"),
+    ],
+)
+def test_weights_that_are_not_whole_are_refused(folder, change, named):
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    said = refusal(folder)
+    assert said.startswith(f"{folder}: ")
+    assert named in said
+
+
+def test_weights_in_shards_are_those_in_one_file(folder, tmp_path):
+    whole = load_file(folder / "model.safetensors")
+    shards = Path(checkpoints.write(tmp_path / "shards", image_size=64))
+    (shards / "model.safetensors").unlink()
+    names = sorted(whole)
+    table = {name: f"model-0000{1 + place % 2}-of-00002.safetensors" for place, name in enumerate(names)}
+    for file in set(table.values()):
+        save_file({name: whole[name] for name in names if table[name] == file}, shards / file)
+    index = shards / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 10**12}, "weight_map": table}))
+    one, other = (encoder.load(each, device="cpu", dtype="float32") for each in (folder, shards))
+    picture = torch.zeros(384, 256, 3, dtype=torch.uint8).numpy()
+    assert torch.equal(one([picture]), other([picture]))
+    assert other.identity["weights"] == index.name
+    (shards / "model-00002-of-00002.safetensors").unlink()
+    assert "model-00002-of-00002.safetensors" in refusal(shards)
+    edit(index, weight_map={"a": "../my checkpoint/model.safetensors"})
+    assert "lists no files" in refusal(shards)
+
+
+class Payload:
+    """A pickle of this creates a file when it is read without care."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self):
+        return Path.touch, (self.file,)
+
+
+def write_compressed(file: Path) -> None:
+    """A small archive that would become large."""
+    content = io.BytesIO()
+    torch.save({"beit.embeddings.cls_token": torch.zeros(1 << 20)}, content)
+    with zipfile.ZipFile(content) as plain, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+
+
+@pytest.mark.parametrize(
+    ("write", "named"),
+    [
+        (lambda file: file.write_bytes(b""), "more than plain tensors, or is broken"),
+        (lambda file: file.write_bytes(b"<html>404</html>"), "more than plain tensors, or is broken"),
+        (lambda file: file.write_bytes(b"PK\x05\x06" + bytes(18)), "more than plain tensors, or is broken"),
+        (lambda file: file.write_bytes(pickle.dumps({"a": 1})), "pytorch_model.bin"),
+        (lambda file: file.write_text(POINTER), "git lfs pull"),
+        (lambda file: torch.save([torch.ones(2)], file), "no table of weights"),
+        (lambda file: torch.save({"a": torch.ones(1).expand(10**7, 10**6)}, file), "40,000,000,000,000"),
+        (write_compressed, "compressed"),
+    ],
+)
+def test_a_foreign_file_of_weights_is_refused(tmp_path, write, named):
+    folder = checkpoints.write(tmp_path / "one", form="2021", image_size=64)
+    write(folder / "pytorch_model.bin")
+    assert named in refusal(folder)
+
+
+@pytest.mark.parametrize("content", [POINTER, "x" * 99, ""])
+def test_safetensors_that_are_none_are_refused(folder, content):
+    (folder / "model.safetensors").write_text(content)
+    assert ("git lfs pull" if content == POINTER else "model.safetensors cannot be read") in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    "write", [torch.save, lambda content, file: file.write_bytes(pickle.dumps(content, protocol=2))]
+)
+def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, write):
+    folder, trace = checkpoints.write(tmp_path / "evil", form="2021", image_size=64), tmp_path / "was-here"
+    file = folder / "pytorch_model.bin"
+    write({"payload": Payload(trace)}, file)
+    assert "more than plain tensors" in refusal(folder)
+    assert not trace.exists()
+    if zipfile.is_zipfile(file):
+        torch.load(file, weights_only=False)
+    else:
+        pickle.loads(file.read_bytes())  # noqa: S301
+    assert trace.exists()  # so the payload is a real one
+
+
+def test_nothing_beside_a_checkpoint_is_run_or_followed(folder, tmp_path):
+    trace = tmp_path / "was-here"
+    code = f"open({str(trace)!r}, 'w')\nfrom transformers import BeitForImageClassification"
+    (folder / "modeling.py").write_text(code)
+    adapter = {"base_model_name_or_path": "evil/evil", "peft_type": "LORA"}
+    (folder / "adapter_config.json").write_text(json.dumps(adapter))
+    edit(
+        folder / "config.json",
+        auto_map={"AutoModelForImageClassification": "modeling.BeitForImageClassification"},
+        attn_implementation="kernels-community/evil",
+        _attn_implementation="a/b",
+        return_dict=False,
+        vision_config={"auto_map": {}},
+        text_config={},
+    )
+    assert encoder.load(folder).family == "BEiT"
+    assert not trace.exists()
+
+
+# ------------------------------------------------------------------------------------------------ config, processor
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"model_type": "swin"}, "'swin'"),
+        ({"model_type": ["beit"]}, "['beit']"),
+        ({"architectures": ["BeitModel"]}, "BeitModel"),
+        ({"architectures": None}, "None"),
+        ({"use_mean_pooling": False}, "use_mean_pooling"),
+        ({"quantization_config": {"quant_method": "bitsandbytes"}}, "quantized"),
+        ({"num_hidden_layers": 10**9}, "1000000000"),
+        ({"num_hidden_layers": 5_000}, "describes over"),
+        ({"hidden_size": 10**12}, "1000000000000"),
+        ({"intermediate_size": 1_999_999}, "describes over"),
+        ({"image_size": 100_000}, "describes over"),
+        ({"patch_size": 0}, "patch_size is 0"),
+        ({"patch_size": [16, 16]}, "patch_size is [16, 16]"),
+        ({"hidden_act": "no-such"}, "no-such"),
+        ({"num_attention_heads": 5}, "q_proj"),
+        ({"hidden_size": "32"}, "hidden_size"),
+        ({"hidden_size": None}, "hidden_size"),
+        ({"filler": "x" * (17 << 20)}, "16,777,216"),
+    ],
+)
+def test_a_config_is_bounded_before_anything_is_built(folder, values, named):
+    edit(folder / "config.json", **values)
+    assert named in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"size": {"height": 64, "width": 48}}, "48"),
+        ({"size": "64"}, "size is 64"),
+        ({"size": 10**6}, "1000000"),
+        ({"crop_pct": 0}, "crop_pct is 0"),
+        ({"resample": 9}, "9"),
+        ({"image_std": [1, 2]}, "unpack"),
+        ({"image_std": [0.5, 0.5, 1e-320]}, "1e-320"),
+        ({"image_mean": [0.5, 0.5, float("nan")]}, "nan"),
+    ],
+)
+def test_a_processor_that_cannot_be_followed_is_refused(folder, values, named):
+    edit(folder / "preprocessor_config.json", **values)
+    assert named in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "named"),
+    [
+        ("config.json", None, "no config.json"),
+        ("config.json", "{", "config.json cannot be read"),
+        ("config.json", "[" * 200_000, "config.json cannot be read"),
+        ("config.json", "[]", "list"),
+        ("preprocessor_config.json", None, "AutoImageProcessor.from_pretrained"),
+        ("preprocessor_config.json", "{}", "size, resample, image_mean"),
+        ("model.safetensors", None, "pytorch_model.bin"),
+    ],
+)
+def test_a_file_that_is_missing_or_not_what_it_says_is_refused(folder, file, content, named):
+    (folder / file).unlink()
+    if content is not None:
+        (folder / file).write_text(content)
+    assert named in refusal(folder)
+    if content != "{}":
+        assert named in refusal(folder, encoder.check)
+
+
+def test_a_patch_of_one_pixel_does_not_fill_the_memory(tmp_path):
+    folder = families.write(tmp_path / "one", "siglip")
+    config = json.loads((folder / "config.json").read_text())
+    edit(folder / "config.json", vision_config=config["vision_config"] | {"patch_size": 1})
+    edit(folder / "preprocessor_config.json", size={"height": 512, "width": 512})
+    assert "262,144 patches" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "beit", "no/such/folder", "../elsewhere", "/dev/zero", "\0", "a/b\n", "a/" * 2_500]
+)
+def test_an_unknown_name_is_answered_with_the_known_ones(name):
+    for use in (encoder.load, encoder.check):
+        said = refusal(name, use)
+        assert all(known in said for known in encoder.CHECKPOINTS)
+        assert len(said) < 1_200
+
+
+# ----------------------------------------------------------------------------------------------------------- the hub
+
+ASKS = """
+import json, sys
+from utils import encoder
+from utils.errors import PlainError
+use = getattr(encoder, sys.argv[1])
+for name in sys.argv[2:]:
+    try:
+        print(json.dumps(use(name) and use(name).identity))
+    except PlainError as error:
+        print(json.dumps([type(error).__name__, str(error)]))
+"""
+
+
+class Hub(ThreadingHTTPServer):
+    """A hub on loopback: name -> folder, each at the commit `commit_of(name)`; files of `drops` break off halfway."""
+
+    def __init__(self, folders: dict[str, Path]) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.folders = folders
+        self.asked: list[str] = []
+        self.drops: dict[str, int] = {}  # end of a path -> how many times
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+def commit_of(name: str) -> str:
+    return hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_HEAD(self) -> None:
+        self.answer(with_body=False)
+
+    def do_GET(self) -> None:
+        self.answer(with_body=True)
+
+    def answer(self, *, with_body: bool) -> None:
+        name, revision, file = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self.path).groups()
+        self.server.asked.append(f"{name}@{revision}/{file}")
+        path = self.server.folders.get(name, Path("nowhere")) / file
+        code = "GatedRepo" if name == "facebook/gated" else "EntryNotFound" if path.parent.is_dir() else "RepoNotFound"
+        content = path.read_bytes() if path.is_file() else code.encode()
+        self.send_response(200 if path.is_file() else 403 if code == "GatedRepo" else 404)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("X-Repo-Commit", revision if revision != "main" else commit_of(name))
+        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
+        if not path.is_file():
+            self.send_header("X-Error-Code", code)
+        self.end_headers()
+        if with_body and self.server.drops.get(f"{name}/{file}", 0):
+            self.server.drops[f"{name}/{file}"] -= 1
+            content = content[: len(content) // 2]
+        if with_body:
+            self.wfile.write(content)
+
+    def log_message(self, *_arguments) -> None:
+        pass
+
+
+def ask(hub: str, cache: Path, use: str, *names: str) -> list:
+    """What a fresh Python gets for checkpoints of a hub, as the address of a hub is read when Python starts."""
+    environment = os.environ | {"HF_ENDPOINT": hub, "HF_HOME": str(cache), "HF_HUB_DISABLE_TELEMETRY": "1"}
+    command = [sys.executable, "-c", ASKS, use, *names]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=900, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.slow
+def test_checkpoints_come_from_the_hub_at_their_revision(tmp_path):
+    pinned = "microsoft/beit-base-patch16-224-pt22k-ft22k"
+    bare = checkpoints.write(tmp_path / "bare", image_size=64)
+    (bare / "model.safetensors").unlink()
+    strange = checkpoints.write(tmp_path / "strange", image_size=64)
+    edit(strange / "config.json", model_type="vit_mae")
+    new = checkpoints.write(tmp_path / "new", image_size=64)
+    folders = {
+        pinned: checkpoints.write(tmp_path / "old", form="2021", image_size=64),
+        "someone/other.beit_1": new,
+        "someone/drops": new,
+        "someone/breaks": new,
+        "someone/bare": bare,
+        "someone/strange": strange,
+        "someone/words": tokenizers_small.write_clip(families.write(tmp_path / "words", "clip")),
+    }
+    hub = Hub(folders)
+    hub.drops = {"someone/drops/model.safetensors": 1, "someone/breaks/model.safetensors": 99}
+    cache = tmp_path / "cache"
+    checked = ask(hub.address, cache, "check", "someone/strange", "someone/nobody", "someone/other.beit_1")
+    assert "'vit_mae'" in checked[0][1]
+    assert pinned in checked[1][1]
+    assert checked[2] is None
+    assert not any("model" in each for each in hub.asked)
+    names = (*folders, "facebook/gated")
+    found = dict(zip(names, ask(hub.address, cache, "load", *names), strict=True))
+    assert found[pinned]["revision"] == encoder.CHECKPOINTS[pinned]
+    assert found[pinned]["weights"] == "pytorch_model.bin"
+    assert {each.split("/")[1] for each in hub.asked if each.startswith(pinned)} == {
+        f"{pinned.split('/')[1]}@{encoder.CHECKPOINTS[pinned]}"
+    }
+    for name in ("someone/other.beit_1", "someone/drops", "someone/words"):
+        assert (found[name]["checkpoint"], found[name]["revision"]) == (name, commit_of(name))
+    assert found["someone/bare"][1].startswith("someone/bare: it has no weights")
+    assert found["someone/breaks"][0] == "HttpError"
+    assert hub.address.removeprefix("http://") in found["someone/breaks"][1]
+    assert all(each in found["facebook/gated"][1] for each in (f"{hub.address}/facebook/gated", "HF_TOKEN"))
+    assert any(each.endswith("/merges.txt") for each in hub.asked)
+
+    address = hub.address
+    hub.shutdown()
+    hub.server_close()
+    again, words, gone = ask(address, cache, "load", pinned, "someone/words", "someone/nobody")
+    assert (again, words) == (found[pinned], found["someone/words"])  # from the cache
+    assert gone[0] == "HttpError"
+    assert all(each in gone[1] for each in (address.removeprefix("http://"), "folder", "sample"))
