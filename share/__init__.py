@@ -43,14 +43,15 @@ def gallery(
     album: Mapping[int, Banner],
     folder: Path,
     *,
-    pictures: str = "store",
+    pictures: str | None = None,
     popular: Sequence[int] | None = None,
     store_page: str | None = STORE_PAGE,
     extras: Extras | None = None,
 ) -> Path:
     """Write the files above into a folder and return the page, index.html: it works from any web server or disk.
 
-    `pictures`: "store" takes them from the catalogue's addresses, "folder" copies the album's beside the page.
+    `pictures`: "store" takes them from the catalogue's addresses, "folder" copies the album's beside the page; by
+    default the store's where there is a store_page.
     `popular`: the appids that are shown first, those without matches left out; by default the most reviewed, and from
     A to Z where the catalogue has no reviews. `store_page`: where a game leads, with {appid}, or None. `extras`: the
     mirrored matches, the near-duplicates and the map, where they are there.
@@ -59,6 +60,7 @@ def gallery(
     word for the pictures and coordinates of other games, and StorageError where a file of ours would replace one that
     is not, or cannot be written.
     """
+    pictures = pictures or ("store" if store_page else "folder")
     if pictures not in PICTURES:
         raise SettingsError(f"pictures is {pictures!r}; allowed are {', '.join(map(repr, PICTURES))}")
     addresses = store_pictures(matches, catalogue) if pictures == "store" else copied_pictures(matches, album)

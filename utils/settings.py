@@ -107,6 +107,11 @@ class Settings:
         return "Steam" if self.source == "steam" else "the sample store"
 
     @property
+    def store_page(self) -> str | None:
+        """Where a game's page is, with {appid}; None away from Steam."""
+        return STORE_PAGE if self.source == "steam" else None
+
+    @property
     def request(self) -> dict[str, Any]:
         """The arguments of `catalogue.fetch_catalogue`."""
         return {
