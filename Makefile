@@ -8,12 +8,12 @@
 # make judge        how good the matches are: the tables for the sample, or FOLDER=covers, by CHECKPOINT=...
 # make bench        the speed tables
 # make checkpoint   grow sample/beit-small from nothing, on Debian (five hours of two cores)
-# make notebooks    run both notebooks on the sample and keep their outputs in place
+# make notebooks    run the three notebooks on the sample and keep their outputs in place
 #
 # Settings follow the goal, as in: make match SOURCE=steam GAMES=2000 QUERY="Sid Meier's Civilization"
 
 PYTHON ?= python3
-SETTINGS = SOURCE FOLDER GAMES ORDER ADULT CHECKPOINT POOLING IMAGE DTYPE QUERY MATCHES DATA DRIVE SNAPSHOT STUDY DRAFT
+SETTINGS = SOURCE FOLDER GAMES ORDER ADULT CHECKPOINT POOLING IMAGE DTYPE QUERY MATCHES DATA DRIVE SNAPSHOT DRAFT
 TAKE_SETTINGS = match play serve release judge
 
 ALLOWED = PYTHON $(if $(filter $(TAKE_SETTINGS),$(or $(MAKECMDGOALS),match)),$(SETTINGS))
@@ -39,6 +39,7 @@ RUN = $(BIN)/python -m
 PIP = $(RUN) pip install --quiet --disable-pip-version-check --constraint constraints.txt
 DOWNLOAD = download_steam_webdataset
 MATCH = match_steam_banners_with_BEiT
+STUDY = study/how_good_are_the_matches
 EXECUTE = $(BIN)/jupyter nbconvert --log-level=ERROR --to notebook --execute --ExecutePreprocessor.timeout=-1 \
 	--ExecutePreprocessor.store_widget_state=False --ExecutePreprocessor.record_timing=False
 SPEED = extraction matching picker snapshots shards gallery
@@ -51,7 +52,9 @@ match: .venv/for-match
 
 play: .venv/for-match
 	@$(PIP) jupyterlab
-	$(BIN)/jupyter lab --ip=127.0.0.1 $(MATCH).ipynb
+	@mkdir -p out
+	cp $(MATCH).ipynb out/play.ipynb # JupyterLab saves what it runs, and the clone stays clean
+	$(BIN)/jupyter lab --ip=127.0.0.1 $(if $(filter 0,$(shell id -u)),--allow-root) out/play.ipynb
 
 serve: .venv/for-serving
 	@$(RUN) tools.serve
@@ -83,12 +86,13 @@ bench: .venv/for-benchmarks
 	@for name in $(SPEED); do \
 		echo "== $$name"; TQDM_DISABLE=1 PYTHONPATH=. $(BIN)/python -W ignore benchmarks/$$name.py || exit 1; done
 
+notebooks: export STEAM_BANNERS_SOURCE := sample
+notebooks: export STEAM_BANNERS_DTYPE := float32
+notebooks: export STEAM_BANNERS_QUERY := Moonwyrm
 notebooks: .venv/for-match
 	rm -rf data/sample
-	STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DTYPE=float32 $(EXECUTE) --inplace $(DOWNLOAD).ipynb
-	STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DTYPE=float32 STEAM_BANNERS_STUDY=true STEAM_BANNERS_QUERY=Moonwyrm \
-		$(EXECUTE) --inplace $(MATCH).ipynb
-	$(BIN)/python tests/keep_outputs.py $(DOWNLOAD).ipynb $(MATCH).ipynb
+	for name in $(DOWNLOAD) $(MATCH) $(STUDY); do $(EXECUTE) --inplace $$name.ipynb || exit 1; done
+	$(BIN)/python tests/keep_outputs.py $(DOWNLOAD).ipynb $(MATCH).ipynb $(STUDY).ipynb
 
 checkpoint: .venv/for-training
 	$(RUN) training.packages download data/training

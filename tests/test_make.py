@@ -45,6 +45,7 @@ def stage(tmp_path):
     for name in ("Makefile", "requirements.txt", "constraints.txt", "tests/requirements.txt"):
         shutil.copy(ROOT / name, tmp_path / name)
     (programs.parent / "for-match").touch()
+    (tmp_path / "match_steam_banners_with_BEiT.ipynb").touch()
     return tmp_path
 
 

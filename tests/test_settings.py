@@ -28,9 +28,9 @@ def test_defaults_are_the_live_store():
 
 
 def test_texts_become_values_and_blank_ones_the_default():
-    chosen = settings.read(SOURCE="sample", GAMES=" 12 ", ADULT="yes", STUDY="", QUERY=440, DATA="there", DRIVE=" ")
-    found = (chosen.games, chosen.adult, chosen.study, chosen.query, chosen.data, chosen.drive)
-    assert found == (12, True, False, "440", Path("there"), None)
+    chosen = settings.read(SOURCE="sample", GAMES=" 12 ", ADULT="yes", QUERY=440, DATA="there", DRIVE=" ")
+    found = (chosen.games, chosen.adult, chosen.query, chosen.data, chosen.drive)
+    assert found == (12, True, "440", Path("there"), None)
 
 
 def test_the_environment_wins_and_the_line_says_so(monkeypatch):

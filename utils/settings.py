@@ -35,7 +35,6 @@ _ALLOWED = {  # what an error says of a setting that is no choice from a list
     "games": f"a whole number, 0 (all) to {GAMES_LIMIT:,}",
     "matches": f"a whole number, 1 to {MATCHES_LIMIT}",
     "adult": "'true' and 'false'",
-    "study": "'true' and 'false'",
 }
 
 
@@ -81,7 +80,6 @@ class Settings:
     data: Annotated[Place, AfterValidator(_writable)] = Path("data")  # where everything is kept
     drive: Place | None = None  # a folder of Google Drive that finished work is copied to, and back
     snapshot: str = ""  # a released snapshot to start from, instead of downloading: an address or a path
-    study: bool = False  # whether the match notebook also measures how good the matches are
     draft: str = ""  # pictures of your own to compare: paths, folders, web addresses, several between `;`
     api_url: str = API_URL
     assets_url: str = ASSETS_URL
