@@ -25,7 +25,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from utils import matching
 from utils.features import Features
-from utils.matching.tiles import exact_products
+from utils.matching.search import exact_products
 
 K, TILE = 10, 4096  # neighbours; rows and columns of the limit's tiles
 ONE, SAMPLE = 50, 200  # single queries timed; games compared with float64

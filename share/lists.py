@@ -1,6 +1,5 @@
 """Lists to post, in Markdown: popular games with their matches, the most unique games, near-duplicates."""
 
-import numpy as np
 import pandas as pd
 
 from share.escape import in_markdown
@@ -57,18 +56,9 @@ def duplicates_markdown(site: Site) -> str:
     """Return the groups of near-duplicates, a line each, the largest first."""
     lines = ["# Banners that are nearly the same", ""]
     for group in site.extras.groups:
-        rows = site.rows(group)
-        cells = " ".join(_cell(site, row) for row in rows)
-        lines.append(f"- {len(group)} games, cosine {group_cosines(site, rows).min():.2f} or more: {cells}")
+        cells = " ".join(_cell(site, row) for row in site.rows(group.appids))
+        lines.append(f"- {len(group)} games, cosine {group.cosines.min():.2f} or more: {cells}")
     return "\n".join(lines) + "\n"
-
-
-def group_cosines(site: Site, rows: np.ndarray) -> np.ndarray:
-    """Return the cosine of each of a group's games to its nearest there, (n,).
-
-    That is its nearest of all: whatever is as near as a near-duplicate is one, and in the group.
-    """
-    return site.matches.cosines[rows, 0]
 
 
 def _about(site: Site, where: str) -> str:

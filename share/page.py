@@ -72,12 +72,12 @@ def _map(site: Site, coordinates: np.ndarray) -> dict[str, list[int]]:
 
 def _lists(site: Site) -> dict[str, object]:
     unique = lists.unique(site)
-    groups = [group.tolist() for group in site.extras.groups]
+    groups = [list(group) for group in site.extras.groups]
     appids = np.unique([*unique["appid"], *unique["nearest"], *chain.from_iterable(groups)]).astype(np.int64)
     return {
         "unique": unique[["appid", "nearest", "cosine"]].round(4).to_numpy(object).tolist(),
         "groups": groups,
-        "cosines": [_rounded(lists.group_cosines(site, site.rows(group))) for group in site.extras.groups],
+        "cosines": [_rounded(group.cosines) for group in site.extras.groups],
         "shown": _details(site, site.rows(appids)),
     }
 

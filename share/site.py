@@ -12,7 +12,7 @@ import pandas as pd
 
 from utils.banners import Banner
 from utils.filters import release_years
-from utils.matching import Matches
+from utils.matching import DuplicateGroup, Matches
 from utils.names import compare_key
 from utils.settings import STORE_PAGE
 
@@ -42,7 +42,7 @@ class Extras:
     """What a gallery shows besides the matches; what is not given is not shown."""
 
     mirrored: Matches | None = None  # the neighbours of each banner's mirror image
-    groups: Sequence[np.ndarray] = ()  # appids of near-duplicates, a group each
+    groups: Sequence[DuplicateGroup] = ()  # near-duplicates
     coordinates: np.ndarray | None = None  # float (n, 2), where each game lies on the map
 
 
@@ -75,7 +75,7 @@ class Site:
     @cached_property
     def group_of(self) -> dict[int, int]:
         """Return appid -> the number of its group of near-duplicates, for the games that have one."""
-        return {appid: number for number, group in enumerate(self.extras.groups) for appid in group.tolist()}
+        return {appid: number for number, group in enumerate(self.extras.groups) for appid in group}
 
     @cached_property
     def base(self) -> str:

@@ -4,9 +4,10 @@ import io
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from utils import banners
+from utils.matching.duplicates import recompressed, with_badge, written_on
 
 Alteration = Callable[[Image.Image], Image.Image]
 
@@ -34,12 +35,6 @@ def _crop(picture: Image.Image) -> Image.Image:
     return picture.crop((26, 38, 230, 346))  # four fifths of each side
 
 
-def _jpeg(picture: Image.Image) -> Image.Image:
-    content = io.BytesIO()
-    picture.save(content, "JPEG", quality=10)
-    return banners.open_picture(content.getvalue())
-
-
 def _blur(picture: Image.Image) -> Image.Image:
     return picture.filter(ImageFilter.GaussianBlur(4))
 
@@ -48,34 +43,21 @@ def _colour(picture: Image.Image) -> Image.Image:
     return ImageEnhance.Brightness(_turned(picture, 32)).enhance(1.2)
 
 
-def _badge(picture: Image.Image) -> Image.Image:
-    return _written(picture, "-75%", (150, 0, 256, 56), "#4c6b22")
-
-
 def _text(picture: Image.Image) -> Image.Image:
-    return _written(picture, "SOUNDTRACK", (0, 160, 256, 224), "#1b2838")
+    return written_on(picture, "SOUNDTRACK", (0, 160, 256, 224), "#1b2838")
 
 
 def _ratio(picture: Image.Image) -> Image.Image:
     return picture.resize((384, 384))  # half as wide again; its middle is what a banner shows of it
 
 
-def _written(picture: Image.Image, text: str, box: tuple[int, int, int, int], colour: str) -> Image.Image:
-    drawn = picture.copy()
-    pen = ImageDraw.Draw(drawn)
-    pen.rectangle(box, fill=colour)
-    middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-    pen.text(middle, text, fill="white", font=ImageFont.load_default(36), anchor="mm")
-    return drawn
-
-
 QUERIES: dict[str, Alteration] = {"mirrored": ImageOps.mirror, "cut": _cut, "hue": _hue, "grey": _grey}
 COPIES: dict[str, Alteration] = {
     "crop": _crop,
-    "JPEG": _jpeg,
+    "JPEG": recompressed,
     "blur": _blur,
     "colour": _colour,
-    "badge": _badge,
+    "badge": with_badge,
     "text": _text,
     "ratio": _ratio,
 }

@@ -57,7 +57,7 @@ def build_benchmark(
     hashes = matching.prepare(replace(pixels, vectors=pixels.vectors[:, columns]), how)
     distinct = hashes.appids
     for group in matching.near_duplicates(hashes, 1 - 2 * NEAR / 64):
-        distinct = np.setdiff1d(distinct, group[1:])
+        distinct = np.setdiff1d(distinct, group.appids[1:])
     positives = among(franchises(catalogue), hashes.appids)
     tested = half(positives, "test") if halves else positives
     every = {

@@ -125,8 +125,8 @@ def test_each_patch_is_worth_its_pairs(folder_of, pictures, kind, pooling):
         tokens = beit.norm(beit.tokens(pictures[:2])[:, 1:]).numpy()
     hidden = tokens.shape[2]
     tokens = tokens - tokens.mean(1, keepdims=True) + on_disk[:, None, -hidden:]  # the rounding, shared out
-    ours, theirs = (tokens - prepared.shift[-hidden:]) @ prepared.turn[-hidden:]
-    moved = (on_disk - prepared.shift) @ prepared.turn
+    ours, theirs = (tokens - prepared.mean[-hidden:]) @ prepared.whitening_matrix[-hidden:]
+    moved = (on_disk - prepared.mean) @ prepared.whitening_matrix
     pairs = ours @ theirs.T / len(ours) ** 2 / np.prod(np.linalg.norm(moved, axis=1))
     np.testing.assert_allclose(found.query_map, pairs.sum(1).reshape(14, 14), atol=1e-6)
     np.testing.assert_allclose(found.match_map, pairs.sum(0).reshape(14, 14), atol=1e-6)
@@ -171,7 +171,7 @@ def test_hiding_the_hottest_patches_costs_more_than_hiding_others(tmp_path, rank
         hottest = found.query_map.ravel().argsort()[::-1]
         orders = hottest, rng.permutation(hottest), hottest.size - 1 - hottest
         moved = beit([hidden(shown[row], found.box, beit.grid, each[:40]) for each in orders]).double().numpy()
-        moved = (moved - prepared.shift) @ prepared.turn
+        moved = (moved - prepared.mean) @ prepared.whitening_matrix
         drops.append(found.cosine - moved @ prepared.vectors[match] / np.linalg.norm(moved, axis=1))
     hot, random, turned = np.transpose(drops)
     for other in (random, turned):
@@ -189,7 +189,7 @@ def test_what_cannot_be_compared_is_refused(folder_of, pictures):
     beit = load(folder_of("tuned"), "mean")
     stored = features(beit, pictures)
     prepared = matching.prepare(stored, "centred")
-    just_the_mean = replace(prepared, shift=beit(pictures[:1])[0].half().double().numpy())
+    just_the_mean = replace(prepared, mean=beit(pictures[:1])[0].half().double().numpy())
     other_pooling = load(folder_of("tuned"), "pooled")
     other_checkpoint = load(folder_of("masked"), "mean")
     for network, games in (

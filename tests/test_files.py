@@ -7,13 +7,16 @@ import os
 import stat
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from utils import files
-from utils.errors import StorageError
+from utils.errors import DamagedError, StorageError
 
 LOCKING = "import pathlib, sys\nfrom utils import files\nwith files.locked(pathlib.Path(sys.argv[1])): pass\n"
 
@@ -119,3 +122,34 @@ def test_a_power_cut_leaves_old_or_new(tmp_path, monkeypatch, part_name):
     files.write(tmp_path / "a.json", b"{}")
     part = tmp_path / part_name
     assert done == [str(part), f"{part} -> {tmp_path / 'a.json'}", str(tmp_path)]
+
+
+TABLE = pa.table({"appid": [620, 730], "name": ["Portal 2", "é"], "near": [[1.5], [2.5, 3.5]]})
+
+
+@pytest.fixture(scope="module")
+def table_file(tmp_path_factory):
+    file = tmp_path_factory.mktemp("table") / "table.parquet"
+    files.write_table(file, TABLE, {"made": "today"})
+    return file
+
+
+@given(st.data())
+def test_a_table_is_read_as_it_was_written_or_not_at_all(table_file, data):
+    content = bytearray(table_file.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    damaged = table_file.with_name("damaged.parquet")
+    damaged.write_bytes(content)
+    with suppress(DamagedError):
+        table, about = files.read_table(damaged, TABLE.schema)
+        assert (table.equals(TABLE), about["made"]) == (True, "today")
+
+
+@pytest.mark.parametrize("appids", [["620", "730"], [620.0, 730.0], [[620], [730]]])
+def test_a_table_of_other_types_is_refused_whatever_its_checksum(table_file, appids):
+    table, about = files.read_table(table_file, TABLE.schema)
+    assert (table.equals(TABLE), about) == (True, {"made": "today"})
+    other = table_file.with_name("other.parquet")
+    files.write_table(other, TABLE.set_column(0, "appid", pa.array(appids)), about)
+    with pytest.raises(DamagedError):
+        files.read_table(other, TABLE.schema)

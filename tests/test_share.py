@@ -19,6 +19,7 @@ from share import escape, folder
 from utils import files
 from utils.banners import Banner
 from utils.errors import PlainError, SettingsError, StorageError
+from utils.matching import DuplicateGroup
 from utils.names import visible
 
 FILES = {"index.html", "gallery.css", "gallery.js", "search.js", "filters.js", "map.js", "data", ".lock"}
@@ -39,7 +40,7 @@ def matches(games):
 def extras(matches):
     backwards = replace(matches, neighbours=matches.neighbours[:, ::-1].copy(), cosines=matches.cosines[:, ::-1].copy())
     places = np.random.default_rng(3).normal(size=(len(matches.appids), 2))
-    return share.Extras(backwards, [matches.appids[:3]], places)
+    return share.Extras(backwards, [DuplicateGroup(matches.appids[:3], matches.cosines[:3, 0])], places)
 
 
 @pytest.fixture(scope="module")

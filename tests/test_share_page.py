@@ -11,6 +11,7 @@ from share_games import HOSTILE, games_of_sample, jpeg, matches_of_series
 import share
 from utils import matching, settings
 from utils.banners import Banner
+from utils.matching import DuplicateGroup
 from utils.search import Index
 
 pytestmark = [
@@ -47,7 +48,7 @@ def extras(matches):
     """The mirrored matches are the others backwards; one group of near-duplicates; a map of one cloud."""
     backwards = replace(matches, neighbours=matches.neighbours[:, ::-1].copy(), cosines=matches.cosines[:, ::-1].copy())
     places = np.random.default_rng(3).normal(size=(len(matches.appids), 2))
-    return share.Extras(backwards, [matches.appids[:3]], places)
+    return share.Extras(backwards, [DuplicateGroup(matches.appids[:3], matches.cosines[:3, 0])], places)
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +184,7 @@ def test_filters_leave_out_what_does_not_pass_and_stand_in_the_link(page, galler
     appid = int(matches.appids[0])
     near = matches.of(appid)[0].tolist()
     tag = table.loc[near[0], "tags"][0]
-    others = [near[at] for at in matching.by_others(np.array(near), appid, games)]
+    others = [near[at] for at in matching.exclude_same_studio(np.array(near), appid, games)]
     opened(page, gallery, f"#{appid}")
     page.get_by_text("Filters (among its 8 stored matches)").click()
 
@@ -203,7 +204,7 @@ def test_filters_leave_out_what_does_not_pass_and_stand_in_the_link(page, galler
     page.locator("#others").check()
     shows(others)
     page.locator("#distinct").check()
-    shows([each for each in near if each not in extras.groups[0]])
+    shows([each for each in near if each not in set(extras.groups[0])])
     page.locator("#mirrored").check()
     shows(near[::-1])
     page.locator("#others").check()

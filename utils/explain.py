@@ -13,8 +13,8 @@ Of several views the feature is f = mean_v f_v / |f_v|, which is the mean of g_v
 the same sum, with more patches. What those of a crop add is shared out, by area, among the patches of the whole banner.
 
 CLS alone, CLIP's projection of it and SigLIP's attention head are no such sums: they are refused. Preparation is affine
-and keeps the sum: p = (f - shift) @ turn is the mean of p_i = (g_i - shift) @ turn, plus what c gives; the rounding of
-f to float16, as on disk, is shared out among the patches as the shift is. With q of the other banner, cos = <p, q> /
+and keeps the sum: p = (f - mean) @ W is the mean of p_i = (g_i - mean) @ W, plus what c gives; the rounding of
+f to float16, as on disk, is shared out among the patches as the mean is. With q of the other banner, cos = <p, q> /
 (|p| |q|) is the sum of <p_i, q_j> / (n^2 |p| |q|) over all pairs of patches, and of the pairs that c takes part in.
 Summed over j this is the heat map of one banner, summed over i that of the other (Stylianou, Souvenir, Pless 2019,
 https://arxiv.org/abs/1901.00536).
@@ -128,10 +128,10 @@ def _terms(encoder: Encoder, prepared: matching.Prepared, tokens: Tensor) -> lis
     patches = views[:, :, encoder.leading :].flatten(1, 2)  # (2, views * n, hidden)
     leading = views[:, :, :1, :first].mean(1)  # (2, 1, dims of CLS)
     exact = torch.cat([leading[:, 0], patches.mean(1)], dim=1)
-    mean = (torch.from_numpy(prepared.shift) + exact - on_disk)[:, None]  # (2, 1, dim)
+    mean = (torch.from_numpy(prepared.mean) + exact - on_disk)[:, None]  # (2, 1, dim)
     whitening = torch.eye(encoder.dims, dtype=torch.float64)
-    if prepared.turn is not None:
-        whitening = torch.from_numpy(prepared.turn)
+    if prepared.whitening_matrix is not None:
+        whitening = torch.from_numpy(prepared.whitening_matrix)
     cls = ((leading - mean[..., :first]) @ whitening[:first])[:, 0]
     placed = (patches - mean[..., first:]) @ whitening[first:] / patches.shape[1]
     terms = []

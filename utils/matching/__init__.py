@@ -4,22 +4,39 @@ Every cosine is computed in float64 from the unit vectors of `Prepared` and roun
 appid, so that runs, tile sizes and machines agree.
 """
 
-from utils.matching.duplicates import near_duplicates
-from utils.matching.kept import Matches
-from utils.matching.kept import load as load_matches
-from utils.matching.outside import StandOut, nearest_of_any, nearest_to_words, query_vector, stand_out
-from utils.matching.preparation import MatchError, Prepared, prepare, prepared
-from utils.matching.questions import all_matches, by_others, mirrored_matches, most_unique, nearest
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+
+from utils import files
+from utils.errors import MatchError, PlainError
+from utils.features import Features
+from utils.matching.duplicates import DuplicateGroup, duplicate_threshold, near_duplicates
+from utils.matching.preparation import Prepared, prepare, prepared, rows_of
+from utils.matching.search import device, top_k
+from utils.names import compare_key
 from utils.settings import PREPARATIONS
+
+if TYPE_CHECKING:
+    from utils.encoder import Encoder
 
 __all__ = [
     "PREPARATIONS",
-    "MatchError",
+    "DuplicateGroup",
     "Matches",
     "Prepared",
     "StandOut",
     "all_matches",
-    "by_others",
+    "duplicate_threshold",
+    "exclude_same_studio",
     "load_matches",
     "mirrored_matches",
     "most_unique",
@@ -32,3 +49,284 @@ __all__ = [
     "query_vector",
     "stand_out",
 ]
+
+FILE = "matches.parquet"  # the match cache
+SCHEMA = pa.schema(
+    [
+        ("appid", pa.int64()),
+        ("name", pa.string()),
+        ("neighbours", pa.list_(pa.int64())),  # appids, nearest first, as many for each game
+        ("cosines", pa.list_(pa.float32())),
+    ]
+)
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, repr=False)
+class Matches:
+    """The neighbours of all games, nearest first: what `all_matches` returns and keeps."""
+
+    appids: np.ndarray  # int64 (n,), ascending
+    names: np.ndarray  # str (n,)
+    neighbours: np.ndarray  # int64 (n, k), appids
+    cosines: np.ndarray  # float32 (n, k)
+    manifest: dict  # that of the prepared features
+
+    def of(self, appid: int, k: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return one game's first k (default: all) neighbours and cosines, both (k,).
+
+        Raises MatchError for a game that is not here.
+        """
+        row = rows_of(self.appids, [appid])[0]
+        return self.neighbours[row, :k], self.cosines[row, :k]
+
+    def __repr__(self) -> str:
+        return f"Matches({len(self.appids):,} games, {self.neighbours.shape[1]} neighbours each)"
+
+
+@dataclass(frozen=True)
+class StandOut:
+    """How a picture of your own stands among some games."""
+
+    appids: np.ndarray  # int64 (k,), the nearest games
+    cosines: np.ndarray  # float32 (k,)
+    games: int  # how many it was compared with
+    nearer: int  # how many of them have a nearest neighbour, among them, that is nearer than this picture's
+
+    @property
+    def percentile(self) -> float:
+        """The percent of the games with a nearer twin than this picture: 100 stands out most."""
+        return 100 * self.nearer / self.games
+
+    def __str__(self) -> str:
+        return f"Of {self.games:,} games, {self.nearer:,} have a nearer twin than this picture."
+
+
+# ------------------------------------------------------------------------------------------ the games themselves
+
+
+def nearest(features: Features, queries: Sequence[int] | np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k nearest games of each query: appids int64 (q, k) and cosines float32 (q, k), nearest first.
+
+    Queries are appids (q,), whose own game is left out, or vectors (q, dim) as an Encoder gives them, which are
+    rounded to float16 and prepared as the games' were. Features that are not `Prepared` are matched as they are;
+    prepare them once where there is more than one call. Where there are fewer than k games to choose from, all of them
+    are returned.
+
+    Raises MatchError for no queries, a game that is not here, vectors of another shape or without direction, and k
+    below 1.
+    """
+    games = prepared(features)
+    asked = np.asarray(queries)
+    if not len(asked):
+        raise MatchError("there are no queries; give at least one appid or vector")
+    if asked.ndim == 1 and np.issubdtype(asked.dtype, np.integer):
+        own = rows_of(games.appids, asked)
+        vectors, exclude = games.vectors[own], torch.from_numpy(own)
+    else:
+        vectors, exclude = _query_vectors(games, asked), None
+    k = _at_most(k, len(games) - (exclude is not None))
+    positions, cosines = top_k(torch.from_numpy(games.vectors), torch.from_numpy(vectors), k, exclude=exclude)
+    return games.appids[positions.numpy()], cosines.numpy()
+
+
+def all_matches(features: Features, k: int, folder: Path | None = None) -> Matches:
+    """Return the k nearest games of every game, itself left out; with a folder, keep them there and read them again.
+
+    What is kept is taken if it is whole and was made from the same features, prepared alike, with k or more neighbours.
+    It is computed on the accelerator where there is one; beyond the features it takes less than 1 GB. Raises MatchError
+    for k below 1, and StorageError.
+    """
+    games = prepared(features)
+    k = _at_most(k, len(games) - 1)
+    kept = None if folder is None else load_matches(folder)
+    if kept and kept.manifest["fingerprint"] == games.manifest["fingerprint"] and kept.neighbours.shape[1] >= k:
+        return replace(kept, names=games.names, neighbours=kept.neighbours[:, :k], cosines=kept.cosines[:, :k])
+    matches = _matches(games, None, k)
+    if folder is not None:
+        _save(matches, folder)
+    return matches
+
+
+def mirrored_matches(games: Prepared, mirrored: Features, k: int) -> Matches:
+    """Return the k nearest games of every game's mirror image, itself left out.
+
+    mirrored: what features.extract gives with `Encoder.mirrored()`. Raises MatchError for k below 1, and for a game
+    whose mirror image is not there.
+    """
+    order = np.argsort(mirrored.appids)
+    rows = order[rows_of(mirrored.appids[order], games.appids)]
+    units, _ = games.units(mirrored.vectors[rows])
+    return _matches(games, units, _at_most(k, len(games) - 1))
+
+
+def most_unique(games: Features | Matches, n: int | None = None) -> pd.DataFrame:
+    """Return the n games (all by default) whose nearest neighbour is furthest, the most unique first.
+
+    Columns: appid, name, nearest (its appid), cosine (to it), percentile: how many percent of the games have a nearer
+    nearest neighbour. Pass Matches where they are at hand: Features are matched first.
+    """
+    matches = games if isinstance(games, Matches) else all_matches(games, 1)
+    cosines = matches.cosines[:, 0]
+    nearer = len(cosines) - np.searchsorted(np.sort(cosines), cosines, side="right")
+    table = pd.DataFrame(
+        {
+            "appid": matches.appids,
+            "name": matches.names,
+            "nearest": matches.neighbours[:, 0],
+            "cosine": cosines,
+            "percentile": 100 * nearer / len(cosines),
+        }
+    )
+    return table.sort_values(["cosine", "appid"], ignore_index=True)[:n]
+
+
+def exclude_same_studio(ranked: np.ndarray, appid: int, catalogue: pd.DataFrame) -> np.ndarray:
+    """Return the positions, int64 (m,), in a ranked list of appids (k,) of games by other people than a game's.
+
+    Other people: no developer and no franchise in common, as the catalogue names them, whatever the case, the spaces
+    and the punctuation. A game that the catalogue does not have counts as somebody else's.
+    """
+    asked = catalogue[catalogue["appid"].isin([appid, *ranked])]
+    people = {}
+    for game, *names in zip(asked["appid"], asked["developers"], asked["franchises"], strict=True):
+        people[game] = set(map(compare_key, np.concatenate([[], *names])))
+    own = people.get(appid, set())
+    return np.flatnonzero([own.isdisjoint(people.get(game, ())) for game in ranked.tolist()])
+
+
+# -------------------------------------------------------------------------------------------- what comes from outside
+
+
+def query_vector(encoder: "Encoder", picture: np.ndarray, *, mirror: bool = False, flip: bool = False) -> np.ndarray:
+    """Return a picture, uint8 RGB (384, 256, 3) as `banners.own` gives it, as a query: float32 (1, dim).
+
+    `mirror` swaps left and right, `flip` top and bottom.
+    """
+    turned = picture[:: -1 if flip else 1, :: -1 if mirror else 1]
+    return encoder([np.ascontiguousarray(turned)]).numpy()
+
+
+def nearest_of_any(
+    features: Features, views: np.ndarray, k: int, *, exclude: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k games nearest to any of some views of one picture: appids int64 (k,), cosines float32 (k,).
+
+    views: vectors (v, dim), as `query_vector` gives them, of the picture, its mirror image, ...; a game's cosine is
+    that of the view it is nearest to. `exclude` is an appid to leave out, such as the picture's own. Raises what
+    `nearest` does.
+    """
+    found, cosines = nearest(features, views, k + (exclude is not None))
+    order = np.lexsort([found.ravel(), -cosines.ravel()])  # by cosine, then by appid
+    ranked = found.ravel()[order]
+    _, first = np.unique(ranked, return_index=True)
+    places = np.sort(first[ranked[first] != exclude])[:k]
+    return ranked[places], cosines.ravel()[order][places]
+
+
+def nearest_to_words(features: Features, words: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k games nearest to each text: appids int64 (t, k) and cosines float32 (t, k), nearest first.
+
+    words: vectors (t, dim) as `Encoder.words` gives them. Texts and pictures meet in the space they were trained in, so
+    features have to be as they are; raises MatchError for centred or whitened ones, and what `nearest` does.
+    """
+    games = prepared(features)
+    done = games.manifest["preparation"]
+    if done != "as they are":
+        raise MatchError(
+            f"these features are {done}; words need them as they are: matching.prepare(features, 'as they are')"
+        )
+    return nearest(games, words, k)
+
+
+def stand_out(
+    features: Features,
+    vector: np.ndarray,
+    matches: Matches | None = None,
+    k: int = 10,
+    *,
+    among: np.ndarray | None = None,
+) -> StandOut:
+    """Say how much a picture of your own, a vector (1, dim) of `query_vector`, stands out among all games, or some.
+
+    `matches` are those of the same features, and save matching all games first. `among` are the appids of games to
+    compare with instead of all, such as those of one tag: then the nearest twins are looked for among them alone.
+    Raises MatchError where the matches are those of other features, and where `among` leaves fewer than two games.
+    """
+    games = prepared(features)
+    if among is not None:
+        games = games.only(among)
+        if len(games) < 2:
+            raise MatchError(f"{len(games)} of the games to compare with are here; it takes at least two")
+        matches = None
+    matches = matches or all_matches(games, 1)
+    if matches.manifest["fingerprint"] != games.manifest["fingerprint"]:
+        raise MatchError(
+            f"these matches are not of {games!r}, or of another snapshot; "
+            "matching.all_matches(features, k, folder) makes the right ones"
+        )
+    appids, cosines = nearest(games, vector, k)
+    nearer = int((matches.cosines[:, 0] > cosines[0, 0]).sum())
+    return StandOut(appids[0], cosines[0], len(games), nearer)
+
+
+# ---------------------------------------------------------------------------------------------------- the match cache
+
+
+def load_matches(folder: Path) -> Matches | None:
+    """Return the matches kept in a folder, or None where there are none or the file is damaged."""
+    file = Path(folder) / FILE
+    if not file.is_file():
+        return None
+    try:
+        table, about = files.read_table(file, SCHEMA)
+    except PlainError as error:
+        _LOG.warning("%s; the matches are computed again", error)
+        return None
+    neighbours, cosines = (
+        table[column].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
+        for column in ("neighbours", "cosines")
+    )
+    return Matches(
+        table["appid"].to_numpy(), table["name"].to_numpy(), neighbours, cosines, json.loads(about["manifest"])
+    )
+
+
+def _save(matches: Matches, folder: Path) -> None:
+    """Write the match cache, whole or not at all; two processes that do so at once write the same."""
+    count, k = matches.neighbours.shape
+    ends = np.arange(0, count * k + 1, k, dtype=np.int32)
+    lists = [pa.ListArray.from_arrays(ends, each.ravel()) for each in (matches.neighbours, matches.cosines)]
+    table = pa.table([matches.appids, pa.array(matches.names, pa.string()), *lists], schema=SCHEMA)
+    files.write_table(Path(folder) / FILE, table, {"manifest": json.dumps(matches.manifest)})
+
+
+def _matches(games: Prepared, queries: np.ndarray | None, k: int) -> Matches:
+    """Return the k nearest games of each game, or of its query (n, dim), itself left out."""
+    vectors = torch.from_numpy(games.vectors).to(device())
+    asked = own = None
+    if queries is not None:
+        asked = torch.from_numpy(queries).to(device())
+        own = torch.arange(len(games), device=device())
+    positions, cosines = top_k(vectors, asked, k, exclude=own)
+    neighbours = games.appids[positions.cpu().numpy()]
+    return Matches(games.appids, games.names, neighbours, cosines.cpu().numpy(), games.manifest)
+
+
+def _query_vectors(games: Prepared, queries: np.ndarray) -> np.ndarray:
+    """Return an Encoder's vectors (q, dim) as unit vectors, prepared as the games' were; raises MatchError."""
+    dims = len(games.mean)
+    if queries.ndim != 2 or queries.shape[1] != dims:
+        allowed = f"appids (q,) or vectors (q, {dims})"
+        raise MatchError(f"queries are {queries.dtype} of shape {queries.shape}; allowed are {allowed}")
+    vectors, is_left = games.units(queries)
+    if not is_left.all():
+        raise MatchError(f"query {int(np.argmin(is_left))} is a zero vector, not finite, or just the mean of all games")
+    return vectors
+
+
+def _at_most(k: int, most: int) -> int:
+    if k < 1:
+        raise MatchError(f"k is {k}; allowed are 1 and more")
+    return min(k, most)

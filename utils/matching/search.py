@@ -1,44 +1,48 @@
 """The exact search: the k nearest of each query, or of every vector, with the cosines that float64 gives.
 
-A first pass in float32 finds k + SPARE candidates a query; their cosines are computed again in float64 and ranked. A
-query whose last candidate is, give or take rounding, as near as its k-th neighbour is asked again with more candidates,
-so that nothing is missed, however many copies there are.
+A first pass in float32, tile by tile, finds k + SPARE candidates a query; their cosines are computed again in float64
+and ranked. A query whose last candidate is, give or take rounding, as near as its k-th neighbour is asked again with
+more candidates, so that nothing is missed, however many copies there are.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-from utils.matching.tiles import exact_products, rounding_error, tiles
+from tqdm.auto import tqdm
 
 SPARE = 8  # candidates beyond k, so that few queries are asked again
 FOLD = 16  # columns folded into one while looking for the best of a row
+TILE = 4096  # rows and columns of a tile of cosines, 64 MiB in float32
+ROUNDOFF = 2.0**-24  # float32's unit roundoff
 
 _WIDER = 4  # times as many candidates where they were not enough
 _QUERIES = 64  # whose products with all vectors are held at a time
 _PAIRS = 2048  # of vectors whose cosines are computed in float64 at a time, in the processor's cache
+_QUICK = 2.0  # seconds: what is over by then needs no progress bar
 
 
-def top_k(vectors: Tensor, queries: Tensor | None, k: int, *, without: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def device() -> str:
+    """Return where large products go."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def top_k(vectors: Tensor, queries: Tensor | None, k: int, *, exclude: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return the positions int64 and cosines float32 (q, k) of the nearest vectors, nearest first, then by position.
 
-    Vectors (n, dim) and queries (q, dim) are float32 of length 1; `without` int64 (q,) is one position for each query
-    that it is not answered with. With queries None every vector is asked for its nearest others. `k` is at most the
+    Vectors (n, dim) and queries (q, dim) are float32 of length 1; `exclude` int64 (q,) is a position for each query
+    that is not among its answers. With queries None every vector is asked for its nearest others. `k` is at most the
     number of vectors that a query may be answered with.
     """
-    if queries is None:
-        return _among_themselves(vectors, k)
-    return _nearest(vectors, queries, without, k, k + SPARE)
-
-
-def _among_themselves(vectors: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return what `top_k` does for all pairs: each tile of cosines serves the vectors of its rows and its columns."""
+    if queries is not None:
+        return _nearest(vectors, queries, exclude, k, k + SPARE)
     width = min(k + SPARE, len(vectors))
     best = torch.full((len(vectors), width), -torch.inf, device=vectors.device)
     where = torch.zeros((len(vectors), width), dtype=torch.int64, device=vectors.device)
-    for top, left, cosines in tiles(vectors):
+    for top, left, cosines in tiles(vectors):  # each serves the vectors of its rows and those of its columns
         _keep_best(best, where, cosines, top, left)
         if top != left:
             _keep_best(best, where, cosines.T, left, top)
@@ -47,6 +51,51 @@ def _among_themselves(vectors: Tensor, k: int) -> tuple[Tensor, Tensor]:
         wider = _nearest(vectors, vectors[doubtful], doubtful, k, _WIDER * width)
         positions[doubtful], cosines[doubtful] = wider
     return positions, cosines
+
+
+def tiles(vectors: Tensor) -> Iterator[tuple[int, int, Tensor]]:
+    """Yield the cosines of unit vectors (n, dim) with each other: the tiles of the diagonal, then all above it.
+
+    A tile is its first row, its first column and float32 cosines (rows, columns), each vector's with itself minus
+    infinity; the next tile takes its place in memory.
+    """
+    starts = range(0, len(vectors), TILE)
+    corners = [(top, top + apart) for apart in starts for top in starts[: len(starts) - apart // TILE]]
+    buffer = vectors.new_empty(min(len(vectors), TILE) ** 2)
+    with exact_products(vectors):
+        for top, left in tqdm(corners, desc="All pairs", unit="tile", delay=_QUICK):
+            rows = vectors[top : top + TILE]
+            columns = vectors[left : left + TILE]
+            tile = torch.mm(rows, columns.T, out=buffer[: len(rows) * len(columns)].view(len(rows), len(columns)))
+            yield top, left, tile.fill_diagonal_(-torch.inf) if top == left else tile
+
+
+def rounding_error(vectors: Tensor) -> float:
+    """Return how far a float32 product of unit vectors (., dim) may be off: their own rounding and the product's.
+
+    The bound of Higham, Accuracy and Stability of Numerical Algorithms, 3.1, for any order of summation.
+    """
+    return (vectors.shape[1] + 4) * ROUNDOFF
+
+
+@contextmanager
+def exact_products(vectors: Tensor) -> Iterator[None]:
+    """Use torch's "medium" float32 products where a sample shows that they are as exact as the full ones.
+
+    On CPUs without hardware for it, "medium" is another library at full precision, 1.3 to 3 times as fast; on
+    others it is bfloat16, on GPUs TF32, and then refused. The process's own choice is restored.
+    """
+    sample = vectors[:256]
+    others = vectors[:TILE]
+    exact = sample.double() @ others.double().T
+    before = torch.get_float32_matmul_precision()
+    try:
+        torch.set_float32_matmul_precision("medium")
+        if (sample @ others.T - exact).abs().max() > rounding_error(vectors) / 8:
+            torch.set_float32_matmul_precision("highest")
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _keep_best(best: Tensor, where: Tensor, cosines: Tensor, top: int, left: int) -> None:
@@ -76,28 +125,24 @@ def _above(cosines: Tensor, floor: Tensor) -> tuple[Tensor, Tensor]:
     columns = first[:, None] + torch.arange(0, cosines.shape[1], maxima.shape[1], device=cosines.device)
     inside = cosines[row[:, None], columns]
     hit, at = (inside > floor[row, None]).nonzero().unbind(1)
-    return _padded(row[hit], inside[hit, at], columns[hit, at], len(cosines))
-
-
-def _padded(row: Tensor, values: Tensor, columns: Tensor, rows: int) -> tuple[Tensor, Tensor]:
-    """Return values and columns, listed by ascending row, as matrices (rows, most), filled up with minus infinity."""
-    counts = row.bincount(minlength=rows)
+    row = row[hit]  # ascending: the hits of a row come one after the other
+    counts = row.bincount(minlength=len(cosines))
     place = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
-    matrix = values.new_full((rows, int(counts.max())), -torch.inf)
-    matrix[row, place] = values
-    theirs = columns.new_zeros(matrix.shape)
-    theirs[row, place] = columns
-    return matrix, theirs
+    values = cosines.new_full((len(cosines), int(counts.max())), -torch.inf)
+    values[row, place] = inside[hit, at]
+    theirs = columns.new_zeros(values.shape)
+    theirs[row, place] = columns[hit, at]
+    return values, theirs
 
 
-def _nearest(vectors: Tensor, queries: Tensor, without: Tensor | None, k: int, width: int) -> tuple[Tensor, Tensor]:
+def _nearest(vectors: Tensor, queries: Tensor, exclude: Tensor | None, k: int, width: int) -> tuple[Tensor, Tensor]:
     """Return what `top_k` does for some queries; `width` is how many candidates are looked at first."""
     positions, cosines = _blank(queries, k)
     for rows in torch.arange(len(queries), device=queries.device).split(_QUERIES):
         scores = _product(queries[rows], vectors)
         most = width
-        if without is not None:
-            scores.scatter_(1, without[rows, None], -torch.inf)
+        if exclude is not None:
+            scores.scatter_(1, exclude[rows, None], -torch.inf)
         while len(rows):
             near = scores.topk(min(most, len(vectors)))
             positions[rows], cosines[rows], doubtful = _settled(vectors, queries[rows], *near, k)

@@ -147,15 +147,15 @@ class Matcher:
             words = encoder.words([query.words]).numpy()
             return lambda k: _first(matching.nearest_to_words(searched, words, k))
         views = np.concatenate([matching.query_vector(encoder, view) for view in self.views(query, options)])
-        without = query.own if query.here else None
-        return lambda k: matching.nearest_of_any(searched, views, k, without=without)
+        exclude = query.own if query.here else None
+        return lambda k: matching.nearest_of_any(searched, views, k, exclude=exclude)
 
     def _chosen(
         self, searched: "Prepared", query: Query, options: QueryOptions, appids: np.ndarray, cosines: np.ndarray
     ) -> list[tuple[int, float]]:
         """Return those of ranked games that are by others and distinct, as far as that is wanted."""
         if options.exclude_same_studio and query.appid is not None and self.games is not None:
-            kept = matching.by_others(appids, query.appid, self.games)
+            kept = matching.exclude_same_studio(appids, query.appid, self.games)
             appids, cosines = appids[kept], cosines[kept]
         if options.distinct:
             vectors = searched.vectors[np.searchsorted(searched.appids, appids)]

@@ -6,7 +6,7 @@ that are drawn are read from it.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -149,7 +149,7 @@ def unique(album: Album, table: pd.DataFrame, title: str | None = None, *, colum
 
 
 def duplicates(
-    album: Album, groups: Sequence[Sequence[int]], title: str | None = None, *, most: int = 4, columns: int = 5
+    album: Album, groups: Sequence[Collection[int]], title: str | None = None, *, most: int = 4, columns: int = 5
 ) -> Figure:
     """Return groups of near-duplicates, each under a line; of a large group the first `most`, and how many more."""
     most = min(most, columns)
@@ -168,7 +168,7 @@ def duplicates(
     for group, (row, column) in zip(groups, cells, strict=True):
         x = MARGIN + column * (width + GAP)
         y = drawn.top + row * step
-        shown = group[:most]
+        shown = list(group)[:most]
         right = x + len(shown) * (width + GAP) - GAP
         drawn.axes.plot([x, right], [y, y], color=page.ACCENT, linewidth=2)
         for at, appid in enumerate(shown):
