@@ -1,6 +1,5 @@
 """The catalogue, asked of the loopback store over real HTTP: on good days, in trouble, and while its list changes."""
 
-import dataclasses
 import json
 
 import faults
@@ -79,13 +78,15 @@ def test_what_is_not_an_appid_is_named(store, appids):
     assert repr(appids[-1]) in str(error.value)
 
 
-def test_the_most_played_and_the_popular(sample_store):
+def test_the_most_played_and_the_popular(sample_store, monkeypatch):
     chart = catalogue.fetch_most_played(api_url=sample_store.api_url)
     assert chart["rank"].tolist() == list(range(1, 27))
     games = fetch(sample_store)
     assert catalogue.popular(games, 5, api_url=sample_store.api_url) == chart["appid"].tolist()[:5]
     most = games.loc[games["review_count"].idxmax(), "appid"]
     assert catalogue.popular(games, 1, api_url="") == [most]  # no store to ask
+    monkeypatch.setenv("STEAM_API_URL", sample_store.api_url)
+    assert catalogue.popular(games, 5) == chart["appid"].tolist()[:5]
 
 
 def test_more_like_this(sample_store):
@@ -96,12 +97,6 @@ def test_more_like_this(sample_store):
     assert game.appid not in alike["appid"].tolist()
     assert shared == sorted(shared, reverse=True)
     assert min(shared) > 0
-
-
-def test_addresses_come_from_the_environment(store, monkeypatch):
-    monkeypatch.setenv("STEAM_API_URL", store.api_url)
-    monkeypatch.setenv("STEAM_ASSETS_URL", store.assets_url)
-    assert catalogue.fetch_catalogue(limit=2)["banner_url"].str.startswith(store.assets_url).all()
 
 
 # A list that changes while it is read
@@ -126,16 +121,6 @@ def test_games_taken_off_the_list_while_paging_hide_no_other(games, gone):
         assert set(found["appid"]) >= {game.appid for game in store.games}
     assert found["appid"].is_unique
     assert found.attrs["short"] == 0
-
-
-def test_games_added_while_paging_are_not_doubled(store):
-    def add(store):
-        store.games = [dataclasses.replace(store.games[0], appid=5), *store.games]
-
-    store.trouble(LATER, add, times=1)
-    games = fetch(store)
-    assert games["appid"].is_unique
-    assert set(games["appid"]) >= {game.appid for game in store.games} - {5}
 
 
 def test_a_list_whose_pages_overlap_is_read_again(store):
@@ -214,7 +199,6 @@ def test_passing_trouble_passes(store, trouble):
         ("truncated", "'sample'"),
         ("drop", "'sample'"),
         ("bomb", "limit"),
-        ("endless", "limit"),
     ],
 )
 def test_each_kind_of_lasting_trouble_is_one_line(store, trouble, said):
@@ -223,15 +207,6 @@ def test_each_kind_of_lasting_trouble_is_one_line(store, trouble, said):
         fetch(store, 1)
     assert "127.0.0.1" in str(caught.value)
     assert said in str(caught.value)
-    assert one_line(caught.value)
-
-
-@pytest.mark.parametrize("trouble", ["drip", "drip headers"])
-def test_a_store_that_drips_is_given_up(store, trouble, monkeypatch):
-    monkeypatch.setattr(services, "_DEADLINE", 0.2)
-    store.trouble(QUERY, trouble, seconds=0.05)
-    with pytest.raises(StoreError) as caught:
-        fetch(store)
     assert one_line(caught.value)
 
 
