@@ -144,17 +144,20 @@ def test_pages_that_do_not_add_up(store, trouble, short):
     assert store.count(QUERY) < 20
 
 
-@pytest.mark.parametrize("times", [2, 7])
-def test_empty_pages_in_the_middle_do_not_end_the_list(store, times):
-    store.trouble(LATER, "empty", times=times)
+def test_empty_pages_in_the_middle_are_asked_again_and_never_the_end(store):
+    store.trouble(LATER, "empty", times=3)
     games = fetch(store)
     assert (len(games), games.attrs["short"]) == (1_300, 0)
-
-
-def test_a_list_that_ends_early_says_by_how_much(store):
     store.trouble(LATER, "empty")
+    with pytest.raises(StoreError):
+        fetch(store)
+
+
+def test_a_list_that_announces_more_than_it_gives_says_by_how_much(store):
+    store.trouble(QUERY, faults.Edit(lambda page: page["metadata"].update(total_matching_records=2_100)))
+    store.trouble(QUERY, "no total")
     games = fetch(store)
-    assert (len(games), games.attrs["short"]) == (500, 800)
+    assert (len(games), games.attrs["short"]) == (1_300, 800)
     assert "800" in catalogue.summary(games)
 
 

@@ -19,7 +19,7 @@ numbers short. `share/web/search.js` is the same in JavaScript.
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from rapidfuzz import process
@@ -33,6 +33,8 @@ _SPELLED = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "sev
 _NUMBERS = _ROMAN | _SPELLED
 _WITHIN = _ROMAN | {"i": "1"}  # numerals at the end of a longer word: "i" alone is a word
 _ARABIC = {number: numeral for numeral, number in _WITHIN.items()}
+_WITH_NUMBER = re.compile(r"^([^\W\d_]{2,})([0-9]{1,2})$")
+_WITH_NUMERAL = re.compile(r"^([^\W\d_]{2,}?)([ivx]+)$")
 _THOUSANDS = re.compile(r"\b([0-9]{1,3}) ?000\b")
 _OPTIONAL = {"a", "and", "of", "the"}
 _DIGITS = re.compile(r"\d+")
@@ -145,16 +147,11 @@ def _numbered(key: str) -> str:
     return _THOUSANDS.sub(r"\1k", " ".join(_NUMBERS.get(word, word) for word in key.split()))
 
 
-def _other_spellings(word: str) -> Iterator[str]:
-    """Yield a word with its number, or the one at its end, written in the other way: "vi", "ww2", "wwii", "40000"."""
-    if word in _NUMBERS:
-        yield _NUMBERS[word]
-    if parts := re.fullmatch(r"([^\W\d_]{2,})([0-9]{1,2})", word):
-        yield parts[1] + _ARABIC.get(parts[2], parts[2])
-    if parts := re.fullmatch(r"([^\W\d_]{2,}?)([ivx]+)", word):
-        yield parts[1] + _WITHIN.get(parts[2], parts[2])
-    if parts := _THOUSANDS.fullmatch(word):
-        yield f"{parts[1]}k"
+def _other_spellings(word: str) -> list[str]:
+    """Return a word with its number, or the one at its end, written in the other way: "vi", "ww2", "wwii", "40000"."""
+    arabic = _WITH_NUMBER.sub(lambda parts: parts[1] + _ARABIC.get(parts[2], parts[2]), word)
+    roman = _WITH_NUMERAL.sub(lambda parts: parts[1] + _WITHIN.get(parts[2], parts[2]), word)
+    return [other for other in (_numbered(word), arabic, roman) if other != word]
 
 
 def _forms(forms: Iterable[str]) -> str:

@@ -17,14 +17,11 @@ const initials = key => key.split(" ").map(word => /^\p{Nd}+$/u.test(word) || Ob
 const forms = each => ` ${[...new Set(each)].join(" ")} `;  // of a name, in one text
 const rowsWith = (part, texts) => texts.flatMap((text, row) => text.includes(part) ? [row] : []);
 
-function otherSpellings(word) {  // the number in a word, or at its end, written in the other way
-  const digits = /^([\p{L}\p{M}]{2,})([0-9]{1,2})$/u.exec(word), numeral = /^([\p{L}\p{M}]{2,}?)([ivx]+)$/u.exec(word);
-  const others = Object.hasOwn(NUMBERS, word) ? [NUMBERS[word]] : [];
-  if (digits) others.push(digits[1] + inTable(ARABIC, digits[2]));
-  if (numeral) others.push(numeral[1] + inTable(WITHIN, numeral[2]));
-  if (/^[0-9]{1,3}000$/.test(word)) others.push(short(word));
-  return others;
-}
+const otherSpellings = word => [  // the number in a word, or at its end, written in the other way
+  inTable(NUMBERS, word), short(word),
+  word.replace(/^([\p{L}\p{M}]{2,})([0-9]{1,2})$/u, (_, letters, number) => letters + inTable(ARABIC, number)),
+  word.replace(/^([\p{L}\p{M}]{2,}?)([ivx]+)$/u, (_, letters, numeral) => letters + inTable(WITHIN, numeral)),
+].filter(other => other !== word);
 
 function searchKey(name) {  // what the spellings of a name share
   if (/^[a-z0-9 ]*$/i.test(name)) return name.toLowerCase().trim().replace(/  +/g, " ");
@@ -50,7 +47,7 @@ class Index {
       for (const word of new Set(keys.join(" ").split(" "))) this.rows.has(word) ? this.rows.get(word).push(row) : this.rows.set(word, [row]);
     });
     this.rows.delete("");
-    this.words = [...this.rows.keys()].sort((one, other) => one < other ? -1 : 1);
+    this.words = [...this.rows.keys()];
   }
 
   find(text, limit = 12) {  // rows, the best first
@@ -97,21 +94,10 @@ class Index {
     if (withErrors) this.forgive(word, fits);
     for (const row of held) fits[row] = 3;
     if (lengthOf(word) > 1) for (const row of rowsWith(word, this.initials)) fits[row] = 2;
-    for (let at = this.first(word); at < this.words.length && this.words[at].startsWith(word); at++) {
-      for (const row of this.rows.get(this.words[at])) fits[row] = 1;
-    }
+    for (const other of this.words) if (other.startsWith(word)) for (const row of this.rows.get(other)) fits[row] = 1;
     for (const row of held) if (this.compact[row].includes(` ${word} `)) fits[row] = 0;
     for (const row of this.rows.get(word) ?? []) fits[row] = 0;
     return fits;
-  }
-
-  first(word) {  // the place of the first word that is not before a word
-    let low = 0, high = this.words.length;
-    while (low < high) {
-      const middle = low + high >> 1;
-      if (this.words[middle] < word) low = middle + 1; else high = middle;
-    }
-    return low;
   }
 
   forgive(word, fits) {  // 3 and the typing errors between a word and one of the name's

@@ -38,7 +38,7 @@ DEFAULT_ORDER = "top sellers"
 
 _IDS = 100  # ids a request for named games; 250 pass, 300 do not
 _LONGEST_CHART = 1_000
-_LETTERS = 2_000  # bytes of a text in a file; what is fetched has at most 800
+_LETTERS = 20_000  # bytes of a text in a file: more than the longest path, percent-encoded
 _LEAST_AND_MOST = {
     "appid": (1, LAST_APPID),
     "updated": (0, LAST_DATE),

@@ -1,6 +1,6 @@
 """Somebody's own pictures as a catalogue: the files of a folder, named by a CSV file that lies there, if any.
 
-The address of a picture is its file's, `file:///...?t=<when it changed, unix s>`.
+The address of a picture is its file's, `file:///...?t=<when it changed, unix ns>`.
 """
 
 import csv
@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import pandas as pd
 
 from utils import files, images
-from utils.catalogue.row import LAST_APPID, Fields, table_of, text
+from utils.catalogue.row import LAST_APPID, LAST_DATE, Fields, table_of, text
 from utils.errors import SettingsError, StorageError
 
 _Row = dict[str, str]  # values by column; `appid` is there always, `line` is the row's line in the file
@@ -73,7 +73,7 @@ def read_file(address: str, *, root: str, limit: int) -> bytes:
 def _find_pictures(root: Path) -> tuple[dict[str, Path], list[str]]:
     """Return the picture files by their path within a folder, sorted, and notes on the others; nothing hidden."""
     pictures, others = {}, []
-    for top, folders, names in os.walk(root):
+    for top, folders, names in os.walk(root, onerror=lambda error: others.append(error.filename)):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             file = Path(top, name)
@@ -128,12 +128,12 @@ def _with_ids(named: Mapping[str, _Row], pictures: Iterable[str]) -> Iterator[tu
 
 def _game(appid: int, path: str, row: _Row, pictures: Mapping[str, Path]) -> Fields:
     file = pictures[path]
-    updated = max(0, int(file.stat().st_mtime))
+    changed = max(0, file.stat().st_mtime_ns)
     return {
         "appid": appid,
         "name": text(row.get("name")) or _printable(file.stem) or str(appid),
-        "banner_url": f"{file.as_uri()}?t={updated}",
-        "updated": updated,
+        "banner_url": f"{file.as_uri()}?t={changed}",
+        "updated": min(changed // 1_000_000_000, LAST_DATE),
         "release_date": 0,
         "franchises": _first(row, "franchise", "franchises", "title"),
         "developers": _first(row, "developer", "developers"),

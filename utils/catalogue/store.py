@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from utils import http, settings
-from utils.catalogue.row import Fields, number, numbers, objects, text
+from utils.catalogue.row import Fields, fields, number, numbers, objects, text
 from utils.errors import HttpError, StoreError
 
 PAGE = 500  # games a page, the most that is verified
@@ -78,35 +78,18 @@ class Store:
         Both are asked again. The key that may be set goes to Steam's own host alone; where it is refused, the question
         is asked without it.
         """
-        answer = self.ask_or_none(service, question, is_answer=is_answer, tries=tries)
-        if answer is None:
-            raise StoreError(f"{self.host} answered {service} with nothing that was asked for; try again later")
-        return answer
-
-    def ask_or_none(
-        self, service: str, question: Fields | None, *, is_answer: Callable[[Fields], object], tries: int = http.TRIES
-    ) -> Fields | None:
-        """As `ask`, but None where the store goes on to answer without trouble and without what was asked for."""
         if self.api_url == settings.API_URL:
             time.sleep(_PAUSE)
         params = {"input_json": json.dumps(question or {}, separators=(",", ":"))}
-        says_nothing = False
 
         def once() -> Fields:
-            nonlocal says_nothing
-            says_nothing = False
             response = self._response(service, self._get(service, params))
-            says_nothing = not is_answer(response)
-            if says_nothing:
-                raise StoreError("nothing that was asked for", retryable=True)
+            if not is_answer(response):
+                said = f"{self.host} answered {service} with nothing that was asked for; try again later"
+                raise StoreError(said, retryable=True)
             return response
 
-        try:
-            return http.retry(once, tries)
-        except StoreError:
-            if says_nothing:
-                return None
-            raise
+        return http.retry(once, tries)
 
     def _get(self, service: str, params: dict[str, str]) -> http.Answer:
         address = f"{self.api_url.rstrip('/')}/{service}/v1/"
@@ -182,7 +165,7 @@ class Page:
     end: int
     listed: list[int]  # appids
     items: list[Fields]
-    total: int  # games in the whole list; 0 where the store does not say
+    total: int | None  # games in the whole list; None where the store does not say
 
     @classmethod
     def read(cls, answer: Fields, start: int) -> "Page":
@@ -190,14 +173,21 @@ class Page:
         items = objects(answer.get("store_items"))[:PAGE]
         entries = objects(answer.get("ids"))[:PAGE] or items
         listed = numbers([entry.get("appid") for entry in entries])
-        return cls(start, start + len(entries), listed, items, number(_total(answer), GAMES_LIMIT))
+        said = fields(answer.get("metadata")).get("total_matching_records")
+        total = number(said, GAMES_LIMIT)
+        return cls(start, start + len(entries), listed, items, total if total or said in (0, "0") else None)
+
+    @property
+    def is_plausible(self) -> bool:
+        """Whether it has games, or rightly none."""
+        return bool(self.listed) or (self.total is not None and self.start >= self.total)
 
 
 class Crawl:
     """A reading of the whole list, which changes meanwhile.
 
-    Each page begins with games that the page before ended with. Where none of them comes back, or a page stays empty,
-    games may have been missed: the list is read again, as it is where it gave less than it announced.
+    Each page begins with games that the page before ended with. Where none of them comes back, games may have been
+    missed: the list is read again, as it is where it gave less than it announced.
     """
 
     def __init__(self, store: Store, order: str) -> None:
@@ -240,26 +230,15 @@ class Crawl:
         return False
 
     def _page(self, start: int) -> Page:
-        """Return the page at a place, one without games where the store gives none after a few tries."""
         self._asked += 1
         query = {"start": start, "count": PAGE, "sort": self._sort, "filters": _FILTERS}
         question: Fields = {"query": query, "context": CONTEXT, "data_request": DATA}
-        ask = self._store.ask_or_none if start else self._store.ask
-        answer = ask("IStoreQueryService/Query", question, is_answer=functools.partial(_is_page, start))
-        page = Page.read(answer or {}, start)
+
+        def is_answer(answer: Fields) -> bool:
+            return Page.read(answer, start).is_plausible
+
+        page = Page.read(self._store.ask("IStoreQueryService/Query", question, is_answer=is_answer), start)
         self.announced = page.total or self.announced
-        if start == 0 and page.listed:
+        if start == 0:
             self._most = max(self._most, _PASSES * (page.total or GAMES_LIMIT) // _FEWEST + 20)
         return page
-
-
-def _is_page(start: int, answer: Fields) -> bool:
-    """Return whether an answer has games, or rightly none."""
-    page = Page.read(answer, start)
-    is_empty_store = start == 0 and _total(answer) in (0, "0")
-    return bool(page.listed) or start >= page.total > 0 or is_empty_store
-
-
-def _total(answer: Fields) -> object:
-    metadata = answer.get("metadata")
-    return metadata.get("total_matching_records") if isinstance(metadata, dict) else None
