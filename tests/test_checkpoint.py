@@ -52,12 +52,12 @@ def refusal(folder: str | Path, use=encoder.load) -> str:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda weights: weights.pop("beit.pooler.layernorm.weight"), "missing beit.pooler.layernorm.weight"),
-        (lambda weights: weights.pop("classifier.weight"), "missing classifier.weight"),
-        (lambda weights: weights.update(extra=torch.ones(1)), "unexpected extra"),
+        (lambda weights: weights.pop("beit.pooler.layernorm.weight"), "missing are beit.pooler.layernorm.weight"),
+        (lambda weights: weights.pop("classifier.weight"), "missing are classifier.weight"),
+        (lambda weights: weights.update(extra=torch.ones(1)), "unexpected are extra"),
         (lambda weights: weights.update({f"e.{n}": torch.ones(1) for n in range(100)}), "and 95 more"),
-        (lambda weights: weights.update({"classifier.bias": torch.ones(9)}), "mismatched classifier.bias"),
-        (lambda weights: weights["beit.embeddings.cls_token"].fill_(torch.nan), "beit.embeddings.cls_token"),
+        (lambda weights: weights.update({"classifier.bias": torch.ones(9)}), "shape are classifier.bias"),
+        (lambda weights: weights["beit.embeddings.cls_token"].fill_(torch.nan), "finite are beit.embeddings.cls_token"),
     ],
 )
 def test_weights_that_are_not_whole_are_refused(folder, change, named):
@@ -118,7 +118,7 @@ def write_compressed(file: Path) -> None:
         (lambda file: file.write_text(POINTER), "git lfs pull"),
         (lambda file: torch.save([torch.ones(2)], file), "no table of weights"),
         (lambda file: torch.save({"a": torch.ones(1).expand(10**7, 10**6)}, file), "40,000,000,000,000"),
-        (write_compressed, "compressed"),
+        (write_compressed, "is refused"),
     ],
 )
 def test_a_foreign_file_of_weights_is_refused(tmp_path, write, named):

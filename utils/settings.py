@@ -188,14 +188,6 @@ def features_name(checkpoint: str, pooling: str, image: str) -> str:
     return f"{Path(checkpoint).name or 'default'}--{image}--{pooling}"
 
 
-def split_pooling(pooling: str) -> tuple[str, int | None]:
-    """Return one of POOLINGS and the number of a block, if any: "mean@8" is ("mean", 8), "cls" is ("cls", None)."""
-    style, at, block = pooling.partition("@")
-    if style not in POOLINGS or (at and (style == "pooled" or not re.fullmatch("[0-9]{1,3}", block))):
-        raise SettingsError(f"POOLING is {_shown(pooling)}; allowed: {', '.join(map(repr, POOLINGS))}")
-    return style, int(block) if at else None
-
-
 def store_urls() -> tuple[str, str]:
     """Return the addresses of the store's services and of its pictures: Steam's own, or the environment's.
 
