@@ -77,7 +77,11 @@ def test_what_gets_finished_is_copied_while_the_work_goes_on(finished_dir, chose
 
 
 def test_a_new_session_starts_from_drive(finished_dir, chosen, there):
+    left = there / "snapshots" / ".1-0.part"  # by a session that was killed
+    left.touch()
+    os.utime(left, (0, 0))
     assert drive.open_drive(chosen).startswith(f"{len(finished(finished_dir))} files came from {there}")
+    assert not left.exists()
     assert tree(chosen.data_dir) == finished(finished_dir)
     assert pictures(chosen.data_dir) == pictures(finished_dir)
     assert data_dirs.times(chosen.data_dir) == data_dirs.times(finished_dir)

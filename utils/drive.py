@@ -28,6 +28,7 @@ FileSet = tuple[str, ...]  # files that count together, below a data_dir, with s
 
 _PLANS = ("plan.parquet",)  # of a snapshot: another plan in its place is another snapshot
 _CHUNK = 1 << 18  # bytes
+_ABANDONED = 3_600  # seconds that nothing was written to a part
 
 
 def open_drive(chosen: Settings) -> str:
@@ -199,6 +200,9 @@ def _restore(there: Path, data_dir: Path) -> tuple[int, int]:
     """Copy what lies on Drive in order and is absent here; return how many files came, and how many are damaged."""
     with files.storage_errors(there):
         _require_place(there)
+        for left in there.rglob(".*.part"):  # by a copy that was killed
+            if time.time() - left.stat().st_mtime > _ABANDONED:
+                left.unlink()
         listed = finished(there)
         if all(_is_here(each, data_dir) for each in listed):
             return 0, 0
