@@ -1,5 +1,4 @@
 import hashlib
-import importlib.util
 import io
 import itertools
 import json
@@ -310,23 +309,6 @@ def test_an_update_adds_files_and_its_banners_win(tmp_path, pictures, tiny):
     assert np.abs(found.vectors - expected).max() < 4e-3
 
 
-def test_a_shard_that_comes_late_changes_no_number(tmp_path, pictures, tiny):
-    folder, late = write_snapshot(tmp_path / "snapshots", pictures), tmp_path / "late.parquet"
-    record = folder / "0001/verified/00001.parquet"
-    shutil.move(record, late)
-    features.extract(folder, tiny, tmp_path / "out")
-    before = content(tmp_path / "out")
-    write_snapshot(folder, {20: jpeg(1)})
-    features.extract(folder, tiny, tmp_path / "out")
-    shutil.move(late, record)
-    found = features.extract(folder, tiny, tmp_path / "out")
-    after = content(tmp_path / "out")
-    assert {name for name in before if before[name] != after[name]} == {"manifest.json"}
-    at_once = features.extract(folder, tiny, tmp_path / "at-once")
-    assert np.array_equal(found.appids, at_once.appids)
-    assert np.array_equal(found.vectors, at_once.vectors)
-
-
 def test_a_shard_fetched_again_is_computed_again(tmp_path, pictures, tiny):
     folder, out = write_snapshot(tmp_path / "snapshots", pictures), tmp_path / "out"
     features.extract(folder, tiny, out)
@@ -397,14 +379,6 @@ def test_features_travel_without_their_banners(tmp_path, pictures, tiny, undistu
 # ------------------------------------------------------------------------------------------------------ damage
 
 
-def edit(file: Path, change) -> None:
-    file.write_bytes(change(file.read_bytes()))
-
-
-def flipped(place: int):
-    return lambda content: content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :]
-
-
 def swap(out: Path, *kinds: str) -> None:
     for kind in kinds:
         first, second = sorted(out.glob(kind))[1:3]
@@ -417,39 +391,72 @@ VECTORS = "img_emb/img_emb_00001.npy"
 ROWS = "metadata/metadata_00001.parquet"
 
 
-@pytest.mark.parametrize(
-    ("damage", "embedded", "sound"),
-    [
-        (lambda out: edit(out / VECTORS, flipped(700)), 20, 3),
-        (lambda out: edit(out / VECTORS, flipped(40)), 20, 3),
-        (lambda out: edit(out / VECTORS, lambda content: content[:700]), 20, 3),
-        (lambda out: edit(out / VECTORS, lambda _: b""), 20, 3),
-        (lambda out: (out / VECTORS).unlink(), 20, 3),
-        (lambda out: edit(out / ROWS, flipped(60)), 20, 3),
-        (lambda out: edit(out / ROWS, lambda content: content[:700]), 20, 3),
-        (lambda out: edit(out / ROWS, lambda _: b""), 20, 3),
-        (lambda out: (out / ROWS).unlink(), 20, 3),
-        (lambda out: swap(out, "img_emb/*"), 40, 2),
-        (lambda out: swap(out, "metadata/*"), 40, 2),
-        (lambda out: swap(out, "img_emb/*", "metadata/*"), 0, 2),
-        (lambda out: edit(out / "manifest.json", flipped(30)), 0, 0),
-        (lambda out: edit(out / "manifest.json", lambda _: b""), 0, 0),
-        (lambda out: edit(out / "manifest.json", lambda _: b"[]"), 0, 0),
-    ],
-)
-def test_what_is_not_as_it_was_written_is_named_and_made_again(
-    snapshots, tiny, tmp_path, undisturbed, damage, embedded, sound
-):
-    out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
-    damage(out)
-    with pytest.raises(PlainError, match=r"00001|00002|manifest.json|lacks 1 of 4.*features\.extract"):
+def assert_made_again(snapshots, tiny, out, undisturbed, embedded, sound):
+    """What is damaged is named, is not among what is finished, and is made again of the pictures that it takes."""
+    with pytest.raises(PlainError, match=r"00001|00002|manifest.json|lacks 1 of 4"):
         features.load(out)
-    left = features.finished_files(tmp_path, check=True)
+    left = features.finished_files(out.parent, check=True)
     assert len([pair for pair in left if len(pair) == 2]) == sound
     shapes = counted(tiny)
     features.extract(snapshots, tiny, out, batch_size=20)
     assert len(shapes) == embedded // 20
     assert content(out) == content(undisturbed)
+
+
+@pytest.mark.parametrize(("name", "embedded", "sound"), [(VECTORS, 20, 3), (ROWS, 20, 3), ("manifest.json", 0, 0)])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: whole[:600] + bytes([whole[600] ^ 4]) + whole[601:],
+        lambda whole: whole[:600],
+        lambda whole: b"[" * len(whole),
+        lambda whole: whole[:0],
+    ],
+    ids=["flip", "cut", "nested", "empty"],
+)
+def test_a_damaged_file_is_named_and_made_again(snapshots, tiny, tmp_path, undisturbed, damage, name, embedded, sound):
+    out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
+    (out / name).write_bytes(damage((out / name).read_bytes()))
+    assert_made_again(snapshots, tiny, out, undisturbed, embedded, sound)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "embedded"), [(["img_emb/*"], 40), (["metadata/*"], 40), (["img_emb/*", "metadata/*"], 0)]
+)
+def test_files_that_change_places_are_not_believed(snapshots, tiny, tmp_path, undisturbed, kinds, embedded):
+    out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
+    swap(out, *kinds)
+    assert_made_again(snapshots, tiny, out, undisturbed, embedded, 2)
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [("appid", [str(row) for row in range(20)]), ("appid", [7] * 20), ("norm", np.full(20, np.inf, np.float32))],
+)
+def test_rows_that_say_something_else_are_made_again(snapshots, tiny, tmp_path, undisturbed, column, values):
+    """Whatever their checksum."""
+    out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
+    table, about = files.read_table(out / ROWS, parts.SCHEMA)
+    place = table.column_names.index(column)
+    files.write_table(out / ROWS, table.set_column(place, column, pa.array(values)), about)
+    assert_made_again(snapshots, tiny, out, undisturbed, 20, 3)
+
+
+def test_an_encoder_may_have_no_key_that_the_features_lack_or_the_other_way(snapshots, tiny, tmp_path, undisturbed):
+    out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
+    tiny.identity = tiny.identity | {"told": "apart"}
+    with pytest.raises(SettingsError):
+        features.extract(snapshots, tiny, out)
+    features.extract(snapshots, tiny, tmp_path / "other")
+    tiny.identity.pop("told")
+    with pytest.raises(SettingsError):
+        features.extract(snapshots, tiny, tmp_path / "other")
+
+
+def test_a_folder_that_another_process_computes_into_is_left_alone(snapshots, tiny, tmp_path):
+    with files.locked(tmp_path), pytest.raises(StorageError):
+        features.extract(snapshots, tiny, tmp_path)
+    assert content(tmp_path) == {}
 
 
 def test_finished_files_count_together(tmp_path, undisturbed):
@@ -475,19 +482,23 @@ def test_what_is_not_there_is_said(tmp_path, tiny, snapshots):
 # ------------------------------------------------------------------------------------------------------- with Ray
 
 
-RAY = importlib.util.find_spec("ray") is not None
+@pytest.fixture
+def patient_ray(monkeypatch):
+    """Ray, which waits as long as it takes a busy machine to start it."""
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")
 
 
-@pytest.mark.skipif(not RAY, reason="ray is not installed; it is only needed beyond one GPU")
+@pytest.mark.usefixtures("patient_ray")
 def test_two_actors_of_ray_compute_the_same(snapshots, tiny, tmp_path, undisturbed, capsys):
     features.extract(snapshots, tiny, tmp_path / "out", engine="ray", actors=2)
     assert content(tmp_path / "out") == content(undisturbed)
     assert "69/69" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not RAY, reason="ray is not installed; it is only needed beyond one GPU")
-def test_a_cluster_that_is_there_is_used_and_left(snapshots, tiny, tmp_path, undisturbed):
-    ray = pytest.importorskip("ray")
+@pytest.mark.usefixtures("patient_ray")
+def test_a_cluster_of_ray_that_is_there_is_used_and_left(snapshots, tiny, tmp_path, undisturbed):
+    import ray
+
     damaged = Path(shutil.copytree(snapshots, tmp_path / "damaged"))
     (damaged / "0001/shards/00001.tar").write_bytes(b"")
     ray.init("local", include_dashboard=False, num_cpus=2)
@@ -499,9 +510,3 @@ def test_a_cluster_that_is_there_is_used_and_left(snapshots, tiny, tmp_path, und
         assert ray.is_initialized()
     finally:
         ray.shutdown()
-
-
-@pytest.mark.skipif(RAY, reason="ray is installed")
-def test_ray_is_asked_for_where_it_is_missing(snapshots, tiny, tmp_path):
-    with pytest.raises(SettingsError):
-        features.extract(snapshots, tiny, tmp_path, engine="ray")

@@ -125,16 +125,6 @@ def test_nearest_by_appid_agrees_with_all_matches(how):
     np.testing.assert_array_equal(cosines, matches.cosines[::-1])
 
 
-@pytest.mark.usefixtures("small_tiles")
-def test_no_game_is_its_own_neighbour_however_many_are_asked_for():
-    games = matching.prepare(clustered(20))
-    asked = games.appids[:3]
-    found, cosines = matching.nearest(games, asked, 99)
-    assert found.shape == cosines.shape == (3, 19)
-    assert not (found == asked[:, None]).any()
-    assert np.isfinite(cosines).all()
-
-
 def test_among_many_copies_the_lowest_appids_come_first():
     vectors = np.ones((200, 8))
     vectors[::2] = np.arange(8)
@@ -144,13 +134,6 @@ def test_among_many_copies_the_lowest_appids_come_first():
     for game in evens:
         assert found.of(game)[0].tolist() == [other for other in evens[:4] if other != game][:3]
     assert (found.cosines == 1).all()
-
-
-def test_one_query_among_many_copies_finds_the_lowest_appids_too():
-    games = features(np.ones((3000, 8)), np.arange(3000)[::-1] + 1)
-    appids, cosines = matching.nearest(games, [2, 2999], 10)
-    assert appids.tolist() == [[1, *range(3, 12)], [*range(1, 11)]]
-    assert (cosines == 1).all()
 
 
 @pytest.mark.parametrize("before", ["highest", "high", "medium"])
@@ -197,12 +180,6 @@ def test_whitening_divides_each_axis_by_a_power_of_its_eigenvalue_down_to_a_floo
     turned = centred @ whitened.whitening_matrix
     np.testing.assert_allclose(turned.T @ turned / 200, np.diag(eigenvalues / raised**exponent), atol=1e-9)
     assert whitened.manifest["preparation"] == f"whitened (exponent {exponent:g}, floor 0.01)"
-
-
-def test_whitening_with_fewer_games_than_dimensions_stays_finite():
-    whitened = matching.prepare(clustered(10, dims=24), "whitened", exponent=1)
-    assert np.isfinite(whitened.vectors).all()
-    np.testing.assert_allclose(np.linalg.norm(whitened.vectors, axis=1), 1, atol=1e-6)
 
 
 @pytest.mark.parametrize("how", ["as they are", "centred", "whitened"])
@@ -337,14 +314,6 @@ def test_a_picture_of_your_own_can_be_ranked_among_some_games():
         matching.stand_out(games, at(40), matches, among=np.array([10]))
 
 
-def test_some_games_are_matched_among_themselves():
-    games = matching.prepare(clustered(60), "centred")
-    some = games.only(games.appids[::3])
-    np.testing.assert_array_equal(some.vectors, games.vectors[::3])
-    assert set(matching.all_matches(some, 5).neighbours.ravel()) <= set(some.appids)
-    assert some.manifest["fingerprint"] != games.manifest["fingerprint"] != games.only([]).manifest["fingerprint"]
-
-
 def test_a_query_is_turned_before_it_is_encoded():
     picture = np.arange(384 * 256 * 3, dtype=np.uint32).astype(np.uint8).reshape(384, 256, 3)
     seen = []
@@ -396,12 +365,6 @@ def test_matches_are_kept_and_read_again(tmp_path, monkeypatch):
     assert (read.names == made.names).all()
     assert read.manifest == made.manifest
     assert [file.name for file in (tmp_path / "matches").iterdir()] == ["matches.parquet"]
-
-
-def test_more_neighbours_than_were_kept_are_computed(tmp_path):
-    games = matching.prepare(clustered(50))
-    matching.all_matches(games, 2, tmp_path)
-    assert matching.all_matches(games, 5, tmp_path).neighbours.shape == (50, 5)
 
 
 @pytest.mark.parametrize(("seed", "how"), [(1, "whitened"), (0, "centred")])
