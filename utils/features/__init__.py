@@ -83,12 +83,11 @@ def extract(
                 _begin(plan, identity, out)
                 known = _vectors_by_jpeg(plan)
                 size = batch_size or encoder.batch_size
-                workers = workers_for(encoder.device, _count(plan.todo)) if workers is None else workers
+                workers = workers_for(encoder.device, _banners_in(plan.todo)) if workers is None else workers
                 task = Task(plan.todo, frozenset(known), size, workers)
                 with closing(ENGINES[engine](task, encoder, actors)) as stream:
-                    for number, computed in _with_bar(stream, plan, encoder):
+                    for number, computed in _as_they_finish(stream, plan, encoder):
                         shard = plan.todo[number]
-                        _warn_of_refused(computed, shard)
                         parts.write_part(out, number, _part(computed, shard, known, plan.manifest.identity))
             return load(out)
     return _joined(plan.manifest, plan.stored)
@@ -141,7 +140,7 @@ class _Plan(NamedTuple):
 
 def _plan(shards: list[Shard], identity: dict, out: Path) -> _Plan:
     """Return what is to be done; raises SettingsError where `out` holds features of another encoder."""
-    manifest = _manifest(identity, out)
+    manifest = _manifest_of(identity, out)
     parts.check_identity(identity, manifest.identity, out, besides="dtype")
     by_key = {parts.key_of(shard): shard for shard in shards}
     manifest = manifest.of(by_key)
@@ -157,7 +156,7 @@ def _plan(shards: list[Shard], identity: dict, out: Path) -> _Plan:
     return _Plan(manifest, is_written, stored, numbered, todo)
 
 
-def _manifest(identity: dict, out: Path) -> Manifest:
+def _manifest_of(identity: dict, out: Path) -> Manifest:
     """Return the manifest on disk, or what it was as the files beside it tell, or a new one."""
     try:
         return parts.read_manifest(out)
@@ -188,13 +187,13 @@ def _vectors_by_jpeg(plan: _Plan) -> dict[str, np.ndarray]:
     return known
 
 
-def _with_bar(stream: Stream, plan: _Plan, encoder: "Encoder") -> Iterator[tuple[int, Computed]]:
+def _as_they_finish(stream: Stream, plan: _Plan, encoder: "Encoder") -> Iterator[tuple[int, Computed]]:
     """Yield each shard's number and features when they are whole, under a bar that counts banners."""
     device = encoder.device.type.upper()
     if encoder.device.type == "cuda":
         device = torch.cuda.get_device_name(encoder.device)
-    total = _count(plan.shards)
-    done = total - _count(plan.todo)
+    total = _banners_in(plan.shards)
+    done = total - _banners_in(plan.todo)
     with tqdm(desc=f"Features on {device}", unit=" banners", total=total, initial=done) as bar:
         for embedded, finished in stream:
             bar.update(embedded)
@@ -204,7 +203,10 @@ def _with_bar(stream: Stream, plan: _Plan, encoder: "Encoder") -> Iterator[tuple
 
 
 def _part(computed: Computed, shard: Shard, known: dict[str, np.ndarray], identity: dict) -> Part:
-    """Return a shard's features: the vectors computed now, and those known before."""
+    """Return a shard's features: the vectors computed now, and those known before; warn of banners left out."""
+    if computed.refused:
+        some = f"{len(computed.refused)} banners of {shard.path}"
+        warnings.warn(f"{some} were left out: {computed.refused[:3]}", stacklevel=3)
     vectors = np.empty((len(computed.rows), identity["dims"]), np.float16)
     fresh = np.array(computed.fresh, bool)
     if fresh.any():
@@ -227,12 +229,6 @@ def _part(computed: Computed, shard: Shard, known: dict[str, np.ndarray], identi
     )
 
 
-def _warn_of_refused(computed: Computed, shard: Shard) -> None:
-    if computed.refused:
-        some = f"{len(computed.refused)} banners of {shard.path}"
-        warnings.warn(f"{some} were left out: {computed.refused[:3]}", stacklevel=3)
-
-
 def _joined(manifest: Manifest, stored: dict[int, Part]) -> Features:
     """Return the features of all shards that are there, of each game the newest."""
     some = [stored[number] for number in manifest.order]
@@ -246,5 +242,5 @@ def _joined(manifest: Manifest, stored: dict[int, Part]) -> Features:
     return Features(appids[newest], names, vectors, about)
 
 
-def _count(shards: dict[int, Shard]) -> int:
+def _banners_in(shards: dict[int, Shard]) -> int:
     return sum(len(shard.appids) for shard in shards.values())

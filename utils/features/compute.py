@@ -193,7 +193,7 @@ def _embedded(
     """Yield the features of batches, float16; a batch is waited for only when the next has been begun."""
     begun = None
     for owners, pictures in batches:
-        features, size = _embed(encoder, pictures, size)
+        features, size = _embed_in_parts(encoder, pictures, size)
         vectors = features.half().to("cpu", non_blocking=pictures.is_cuda)
         event = torch.cuda.current_stream(pictures.device).record_event() if pictures.is_cuda else None
         if begun:
@@ -209,7 +209,7 @@ def _waited_for(owners: list[int], vectors: Tensor, event: torch.cuda.Event | No
     return owners, vectors.numpy()
 
 
-def _embed(encoder: "Encoder", batch: Tensor, size: int) -> tuple[Tensor, int]:
+def _embed_in_parts(encoder: "Encoder", batch: Tensor, size: int) -> tuple[Tensor, int]:
     """Return a batch's features, embedded in parts of a size that the device's memory allows, and that size."""
     while True:
         try:

@@ -75,7 +75,7 @@ class Manifest:
         for number, key in enumerate(self.keys):
             shards.append(key._asdict() | ({} if number in self.here else {"gone": True}))
         content = self.identity | {"preparation": "as they are", "shards": shards}
-        return json.dumps(content | {"checksum": _checksum(content)}, indent=1).encode()
+        return json.dumps(content | {"checksum": _manifest_checksum(content)}, indent=1).encode()
 
 
 def read_manifest(out: Path) -> Manifest:
@@ -85,7 +85,7 @@ def read_manifest(out: Path) -> Manifest:
         raise StorageError(f"{out} holds no features; features.extract computes them")
     try:
         content = json.loads(file.read_bytes())
-        sound = content.pop("checksum") == _checksum(content)
+        sound = content.pop("checksum") == _manifest_checksum(content)
         shards = content.pop("shards")
         keys = [Key(str(each["snapshot"]), str(each["shard"]), str(each["plan"])) for each in shards]
         here = frozenset(number for number, each in enumerate(shards) if not each.get("gone"))
@@ -169,7 +169,7 @@ def read_part(out: Path, number: int, manifest: Manifest) -> Part:
 
     Raises DamagedError, naming the file, for what is not as it was written, or of another shard or encoder.
     """
-    part = _read(out, number, manifest.identity["dims"])
+    part = _read_pair(out, number, manifest.identity["dims"])
     if part.identity != manifest.identity or [part.key] != manifest.keys[number : number + 1]:
         file = pair(out, number)[1]
         raise DamagedError(f"{file} is of another shard, {part.key.snapshot}/{part.key.shard}, or encoder; {_REMEDY}")
@@ -181,7 +181,7 @@ def read_parts(out: Path, identity: dict) -> dict[int, Part]:
     parts = {}
     for number in numbers_in(out):
         try:
-            part = _read(out, number, identity["dims"])
+            part = _read_pair(out, number, identity["dims"])
         except DamagedError:
             continue
         if part.identity == identity:
@@ -198,7 +198,7 @@ def is_sound(out: Path, number: int | None = None) -> bool:
         return False
 
 
-def _read(out: Path, number: int, dims: int) -> Part:
+def _read_pair(out: Path, number: int, dims: int) -> Part:
     try:
         return _parsed(*pair(out, number), dims)
     except Exception:  # noqa: BLE001 - whatever a file meets that is not what we wrote
@@ -237,5 +237,5 @@ def _parsed(vectors_file: Path, rows_file: Path, dims: int) -> Part:
     )
 
 
-def _checksum(content: dict) -> str:
+def _manifest_checksum(content: dict) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

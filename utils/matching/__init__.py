@@ -126,7 +126,7 @@ def nearest(features: Features, queries: Sequence[int] | np.ndarray, k: int) -> 
         vectors, exclude = games.vectors[own], torch.from_numpy(own)
     else:
         vectors, exclude = _query_vectors(games, asked), None
-    k = _at_most(k, len(games) - (exclude is not None))
+    k = _allowed(k, len(games) - (exclude is not None))
     positions, cosines = top_k(torch.from_numpy(games.vectors), torch.from_numpy(vectors), k, exclude=exclude)
     return games.appids[positions.numpy()], cosines.numpy()
 
@@ -139,13 +139,13 @@ def all_matches(features: Features, k: int, folder: Path | None = None) -> Match
     for k below 1, and StorageError.
     """
     games = prepared(features)
-    k = _at_most(k, len(games) - 1)
+    k = _allowed(k, len(games) - 1)
     kept = None if folder is None else load_matches(folder)
     if kept and kept.manifest["fingerprint"] == games.manifest["fingerprint"] and kept.neighbours.shape[1] >= k:
         return replace(kept, names=games.names, neighbours=kept.neighbours[:, :k], cosines=kept.cosines[:, :k])
     matches = _matches(games, None, k)
     if folder is not None:
-        _save(matches, folder)
+        _write_cache(matches, folder)
     return matches
 
 
@@ -158,7 +158,7 @@ def mirrored_matches(games: Prepared, mirrored: Features, k: int) -> Matches:
     order = np.argsort(mirrored.appids)
     rows = order[rows_of(mirrored.appids[order], games.appids)]
     units, _ = games.units(mirrored.vectors[rows])
-    return _matches(games, units, _at_most(k, len(games) - 1))
+    return _matches(games, units, _allowed(k, len(games) - 1))
 
 
 def most_unique(games: Features | Matches, n: int | None = None) -> pd.DataFrame:
@@ -293,7 +293,7 @@ def load_matches(folder: Path) -> Matches | None:
     )
 
 
-def _save(matches: Matches, folder: Path) -> None:
+def _write_cache(matches: Matches, folder: Path) -> None:
     """Write the match cache, whole or not at all; two processes that do so at once write the same."""
     count, k = matches.neighbours.shape
     ends = np.arange(0, count * k + 1, k, dtype=np.int32)
@@ -326,7 +326,7 @@ def _query_vectors(games: Prepared, queries: np.ndarray) -> np.ndarray:
     return vectors
 
 
-def _at_most(k: int, most: int) -> int:
+def _allowed(k: int, most: int) -> int:
     if k < 1:
         raise MatchError(f"k is {k}; allowed are 1 and more")
     return min(k, most)

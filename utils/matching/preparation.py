@@ -64,14 +64,16 @@ def prepare(features: Features, how: str = "whitened", *, exponent: float = 0.5)
         )
     if not 0 <= exponent <= 2:
         raise MatchError(f"exponent is {exponent}; allowed are 0 to 2")
-    mean, matrix = _fit(features.vectors[_usable(features.vectors)], how, exponent)
+    mean, matrix = _learned(features.vectors[_usable(features.vectors)], how, exponent)
     vectors, is_left = _unit_vectors(features.vectors, mean, matrix)
     order = np.argsort(features.appids, kind="stable")
     kept = order[is_left[order]]
     _require_two(features, kept)
     left_out = order[~is_left[order]]
     if len(left_out):
-        _warn(features, left_out)
+        named = ", ".join(f"{features.names[row]} ({features.appids[row]})" for row in left_out[:10])
+        more = f" and {len(left_out) - 10:,} more" if len(left_out) > 10 else ""
+        warnings.warn(f"left out, their vectors are zero, not finite, or just the mean: {named}{more}", stacklevel=2)
     done = f"whitened (exponent {exponent:g}, floor {_FLOOR:g})" if how == "whitened" else how
     digest = hashlib.sha256(done.encode())
     for part in (features.appids, features.vectors):
@@ -117,7 +119,7 @@ def _usable(vectors: np.ndarray) -> np.ndarray:
     return np.logical_and(np.isfinite(vectors).all(axis=1), vectors.any(axis=1))
 
 
-def _fit(vectors: np.ndarray, how: str, exponent: float) -> tuple[np.ndarray, np.ndarray | None]:
+def _learned(vectors: np.ndarray, how: str, exponent: float) -> tuple[np.ndarray, np.ndarray | None]:
     """Return what to subtract (dim,) and what to multiply by (dim, dim) or None, float64, learned from (n, dim)."""
     count, dims = vectors.shape
     if how == "as they are" or not count:
@@ -145,10 +147,3 @@ def _require_two(features: Features, kept: np.ndarray) -> None:
             "give games with other pictures, or matching.prepare(features, 'as they are')"
         )
     raise MatchError(f"matching needs at least two games; {len(kept)} of {len(features)} have a vector to match")
-
-
-def _warn(features: Features, left_out: np.ndarray) -> None:
-    """Warn of games without a vector to match, the first of them by name."""
-    named = ", ".join(f"{features.names[row]} ({features.appids[row]})" for row in left_out[:10])
-    more = f" and {len(left_out) - 10:,} more" if len(left_out) > 10 else ""
-    warnings.warn(f"left out, their vectors are zero, not finite, or just the mean: {named}{more}", stacklevel=3)
