@@ -1,6 +1,8 @@
 """What the tests of downloads share: a catalogue of a store, an update from it, pictures to put into it."""
 
 import io
+import shutil
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -27,6 +29,10 @@ def asked(store):
     """Return the appids whose pictures a store was asked for, sorted, each as often as it was."""
     targets = [request.target for request in store.requests if "store_item_assets" in request.target]
     return sorted(int(target.split("/")[4]) for target in targets)
+
+
+def copy_of(folder, to):
+    return Path(shutil.copytree(folder, to))
 
 
 def png(size, colour, mode="RGB"):

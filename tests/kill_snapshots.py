@@ -13,8 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import sample
@@ -30,52 +28,35 @@ snapshot.update(games, sys.argv[2], shard_size={SHARD}, processes={PROCESSES}, a
 """
 
 
-@dataclass
-class Trial:
-    """A store, its catalogue in a file, and a folder for what is downloaded."""
-
-    store: sample.Store
-    games: Path
-    folder: Path
-
-    def run(self, seconds: float | None) -> bool:
-        """Update, for so many seconds at most; return whether it came to its end before it was killed."""
-        command = [sys.executable, "-c", UPDATE, str(self.games), str(self.folder), self.store.assets_url]
-        child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        try:
-            child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-            time.sleep(0.5)  # the helpers of a killed run need a moment to notice
-            return False
-        if child.returncode:
-            raise SystemExit(f"an update ended with code {child.returncode}")
-        return True
-
-    def pictures(self) -> list[tuple[int, bytes]]:
-        """Return what is on disk, sorted; a doubled game would be there twice."""
-        return sorted((banner.appid, banner.jpeg) for banner in banners.read(self.folder))
+def gets_through(store: sample.Store, folder: Path, seconds: float | None) -> bool:
+    """Update, for so many seconds at most; return whether it came to its end before it was killed."""
+    command = [sys.executable, "-c", UPDATE, str(folder.parent / "games.parquet"), str(folder), store.assets_url]
+    child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+        time.sleep(0.5)  # the helpers of a killed run need a moment to notice
+        return False
+    if child.returncode:
+        raise SystemExit(f"an update ended with code {child.returncode}")
+    return True
 
 
-def killed_runs(trial: Trial, kills: int, moments: Iterator[float]) -> int:
-    """Kill and resume until a run gets through or the kills are spent, then finish; return how often it was killed."""
-    killed = 0
-    while killed < kills and not trial.run(next(moments)):
-        killed += 1
-    trial.run(None)
-    return killed
+def pictures(folder: Path) -> list[tuple[int, bytes]]:
+    """Return what is on disk, sorted; a doubled game would be there twice."""
+    return sorted((banner.appid, banner.jpeg) for banner in banners.read(folder))
 
 
-def check(trial: Trial, expected: list[tuple[int, bytes]], killed: int) -> int:
-    """Return how many pictures were asked for again; ends the program where anything is not as it must be."""
-    again = trial.store.count("store_item_assets") - len(expected)
-    if trial.pictures() != expected or len(snapshot.verified(trial.folder)) != -(-len(expected) // SHARD):
-        raise SystemExit(f"{trial.folder.name} after {killed} kills is not as the undisturbed one")
+def check(store: sample.Store, folder: Path, expected: list[tuple[int, bytes]], killed: int) -> None:
+    """End the program where anything is not as it must be after so many kills."""
+    again = store.count("store_item_assets") - len(expected)
+    if pictures(folder) != expected or len(snapshot.verified(folder)) != -(-len(expected) // SHARD):
+        raise SystemExit(f"{folder.name} after {killed} kills is not as the undisturbed one")
     if again > killed * SHARD * PROCESSES:
-        raise SystemExit(f"{trial.folder.name} asked for {again} pictures again after {killed} kills")
-    print(f"{trial.folder.name}: {killed} kills, {again} pictures asked again, all {len(expected)} as undisturbed")
-    return again
+        raise SystemExit(f"{folder.name} asked for {again} pictures again after {killed} kills")
+    print(f"{folder.name}: {killed} kills, {again} pictures asked again, all {len(expected)} as undisturbed")
 
 
 def main() -> None:
@@ -86,22 +67,21 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=0)
     asked = options.parse_args()
     seeded = random.Random(asked.seed)  # noqa: S311 - moments, not secrets
-    moments = iter(lambda: seeded.uniform(0, asked.seconds), None)
     with tempfile.TemporaryDirectory() as place, sample.Store(sample.many(asked.games)) as store:
-        games = Path(place, "games.parquet")
-        catalogue.fetch_catalogue(api_url=store.api_url, assets_url=store.assets_url).to_parquet(games)
-        undisturbed = Trial(store, games, Path(place, "undisturbed"))
-        undisturbed.run(None)
-        expected = undisturbed.pictures()
-        kills = runs = again = 0
+        games = catalogue.fetch_catalogue(api_url=store.api_url, assets_url=store.assets_url)
+        games.to_parquet(Path(place, "games.parquet"))
+        gets_through(store, Path(place, "undisturbed"), None)
+        expected = pictures(Path(place, "undisturbed"))
+        kills = 0
         while kills < asked.kills:
             store.requests.clear()
-            runs += 1
-            trial = Trial(store, games, Path(place, f"run-{runs}"))
-            killed = killed_runs(trial, asked.kills - kills, moments)
-            again += check(trial, expected, killed)
-            kills += killed
-    print(f"{kills} kills in {runs} runs of {asked.games} games: nothing lost, nothing doubled, {again} asked again")
+            folder = Path(place, f"from-kill-{kills}")
+            before = kills
+            while kills < asked.kills and not gets_through(store, folder, seeded.uniform(0, asked.seconds)):
+                kills += 1
+            gets_through(store, folder, None)
+            check(store, folder, expected, kills - before)
+    print(f"{kills} kills of downloads of {asked.games} games: nothing lost, nothing doubled")
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def write_shard(place: Path, number: int, rows: pd.DataFrame, pictures: dict[int
             member = tarfile.TarInfo(f"{key}.json")
             member.size = len(said)
             tar.addfile(member, io.BytesIO(said))
-    rows.assign(url="http://store/a", status="success", error_message=None, exif=None).to_parquet(
+    rows.assign(url=rows["banner_url"], status="success", error_message=None, exif=None).to_parquet(
         place / f"{number:05}.parquet"
     )
     (place / f"{number:05}_stats.json").write_text(json.dumps({"count": len(rows)}))

@@ -1,36 +1,36 @@
 """Snapshots: real img2dataset against the loopback store, and what is on disk afterwards."""
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import webdataset
-from downloads import asked, fetch, file, jpeg, noise, pictures, png, update
+from downloads import asked, copy_of, fetch, file, jpeg, noise, pictures, png, update
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 import sample
 from utils import banners, files, snapshot
 from utils.errors import SettingsError, StorageError
-from utils.snapshot.plan import picture_identity
+from utils.snapshot.plan import SCHEMA, lie_under, picture_addresses, picture_identity
+from utils.snapshot.shards import of_error
 
 
-def test_shards_are_webdatasets_with_the_appid_in_each_sample(downloaded):
+def test_shards_are_webdatasets_that_are_read_in_the_plans_order(downloaded):
     stock, folder = downloaded
-    had = pictures(folder)
     paths = [str(shard.path) for shard in snapshot.verified(folder)]
     dataset = webdataset.WebDataset(paths, shardshuffle=False, empty_check=False).decode("rgb8").to_tuple("jpg", "json")
     samples = {meta["appid"]: (picture, meta["name"]) for picture, meta in dataset}
     assert {appid: name for appid, (_, name) in samples.items()} == {game.appid: game.name for game in stock.games}
-    assert all(picture.shape == (384, 256, 3) for picture, _ in samples.values())
-    assert all(np.array_equal(banners.decode(had[appid]), picture) for appid, (picture, _) in samples.items())
-
-
-def test_banners_are_read_in_the_plans_order_and_told_apart_by_checksum(downloaded):
-    stock, folder = downloaded
     read = list(banners.read(folder))
     assert [banner.appid for banner in read] == [game.appid for game in stock.games]
     assert len({banner.sha256 for banner in read}) == 240
+    assert all(np.array_equal(banner.rgb, samples[banner.appid][0]) for banner in read)
     album = banners.Album(folder)
     assert [album[banner.appid] for banner in read[::40]] == read[::40]
 
@@ -38,17 +38,22 @@ def test_banners_are_read_in_the_plans_order_and_told_apart_by_checksum(download
 def test_nothing_new_is_nothing_done(downloaded):
     stock, folder = downloaded
     with sample.Store(stock) as store:
-        report = update(store, folder)
+        assert update(store, folder).downloaded == 240
         assert asked(store) == []
-    assert report.downloaded == 240
     assert not (folder / "0002").exists()
+
+
+def test_a_second_run_is_told_to_wait(downloaded):
+    stock, folder = downloaded
+    with sample.Store(stock) as store, files.locked(folder), pytest.raises(StorageError):
+        update(store, folder)
 
 
 @pytest.fixture(scope="module")
 def kinds(tmp_path_factory):
-    """A store with a picture of each kind, and the report of its download: appids, table by appid, folder."""
+    """A picture of each kind downloaded: appids, report, folder, and the appids that a second update asks for."""
     folder = tmp_path_factory.mktemp("kinds")
-    stock = sample.many(20)
+    stock = sample.many(21)
     appids = [game.appid for game in stock.games]
     turned = Image.Exif()
     turned[0x0112] = 6  # a quarter turn clockwise makes it upright
@@ -72,47 +77,50 @@ def kinds(tmp_path_factory):
             appids[13]: file(noise((600, 900)), "WEBP"),
             appids[14]: jpeg(noise((100, 3_000))),
             appids[16]: file(noise((600, 900)), "GIF"),
+            appids[17]: jpeg(noise((600, 900)).resize((3_600, 5_400))),  # too large for OpenCV, decoded reduced
+            appids[18]: file(noise((600, 900)), "TIFF"),
         }
         store.games = [*store.games[:-1], dataclasses.replace(store.games[-1], banner=None)]
         store.trouble(f"apps/{appids[10]}/", 503)
         store.trouble(f"apps/{appids[15]}/", 410)
         report = update(store, folder)
-    return appids, report, folder
+        store.requests.clear()
+        update(store, folder)
+        return appids, report, folder, asked(store)
 
 
 def test_each_kind_of_picture_and_each_reason(kinds):
-    appids, report, _ = kinds
+    appids, report, _, again = kinds
     found = report.table.set_index("appid")
-    statuses = found["status"].tolist()
-    assert statuses[:9] == [
-        "downloaded",
-        "downloaded",
-        "refused",
-        "refused",
-        "missing",
-        *["failed"] * 2,
-        *["downloaded"] * 2,
-    ]
-    assert statuses[9:15] == ["downloaded", "failed", "downloaded", "refused", "downloaded", "refused"]
-    assert statuses[15:] == ["missing", "downloaded", "downloaded", "downloaded", "missing"]
-    reasons = found["reason"].to_dict()
-    assert "smaller than 64 pixels" in reasons[appids[2]]
-    assert reasons[appids[3]] == reasons[appids[12]] == "the picture is blank"
-    assert "404" in reasons[appids[4]]
-    assert "410" in reasons[appids[15]]
-    assert "not a picture" in reasons[appids[5]]
-    assert "503" in reasons[appids[10]]
-    assert "10 times as long as wide" in reasons[appids[14]]
-    assert "no vertical banner" in reasons[appids[19]]
-    assert str(report) == "20 games asked: 10 downloaded, 3 missing, 4 refused, 3 failed"
+    refused, missing, failed = [2, 3, 12, 14], [4, 15, 20], [5, 6, 10, 18]
+    expected = {
+        **dict.fromkeys(refused, "refused"),
+        **dict.fromkeys(missing, "missing"),
+        **dict.fromkeys(failed, "failed"),
+    }
+    assert found["status"].tolist() == [expected.get(place, "downloaded") for place in range(21)]
+    said = {
+        2: "64",
+        3: "blank",
+        4: "404",
+        5: "not a picture",
+        10: "503",
+        12: "blank",
+        14: "10 times",
+        15: "410",
+        20: "no",
+    }
+    assert all(text in found["reason"][appids[place]] for place, text in said.items())
+    assert str(report) == "21 games asked: 10 downloaded, 3 missing, 4 refused, 4 failed"
+    assert {appids[place] for place in failed} == set(again)  # what is missing or refused is never asked again
 
 
 def test_each_kind_of_picture_shows_what_its_original_showed(kinds):
-    appids, _, folder = kinds
+    appids, _, folder, _ = kinds
     album = banners.Album(folder)
     assert {banner.rgb.shape for banner in album.values()} == {(384, 256, 3)}
     expected = np.asarray(noise((600, 900)).resize((256, 384), Image.Resampling.BOX), "int16")
-    for place in (1, 9, 11, 13):  # turned, CMYK, AVIF, WebP
+    for place in (1, 9, 11, 13, 17):  # turned, CMYK, AVIF, WebP, large
         assert np.abs(album[appids[place]].rgb - expected).mean() < 5
     assert np.abs(album[appids[1]].rgb - expected[::-1, ::-1]).mean() > 40
     grey = album[appids[0]].rgb
@@ -121,81 +129,118 @@ def test_each_kind_of_picture_shows_what_its_original_showed(kinds):
     assert np.abs(sixteen_bits - np.linspace(0, 255, 256)).max() < 4
 
 
-@pytest.mark.slow
-def test_snapshots_grow_by_what_is_new(tmp_path):
-    stock = sample.many(60)
-    first = stock.games[0].appid
-    second = stock.games[1].appid
-    with sample.Store(stock) as store:
-        store.trouble(f"apps/{first}/", 500, times=2)
-        store.trouble("apps/100000590/", 404)
-        assert update(store, tmp_path).failed == 1
-        old = pictures(tmp_path)
-        store.pictures[second] = jpeg(noise((600, 900)))
-        changed = dataclasses.replace(store.games[1], updated=store.games[1].updated + 5)
-        added = dataclasses.replace(store.games[2], appid=100_000_900, name="A new one")
-        store.games = [store.games[0], changed, *store.games[3:], added]
-        store.requests.clear()
-        games = fetch(store)
-        report = update(store, tmp_path, games)
-        assert asked(store) == [first, second, 100_000_900]
-    assert report.downloaded == 59
-    new = pictures(tmp_path)
-    assert new.keys() - old.keys() == {first, 100_000_900}
-    assert new[second] != old[second]
-    assert banners.Album(tmp_path)[second].jpeg == new[second]
-    assert {appid for appid in new if new[appid] != old.get(appid)} == {first, second, 100_000_900}
-    removed = stock.games[2].appid
-    assert removed in new
-    assert removed not in {banner.appid for banner in banners.read(tmp_path, games)}
-
-
-@pytest.mark.slow
-def test_a_picture_behind_a_content_hash_is_asked_once_though_its_t_moves(tmp_path):
-    stock = sample.many(8)
-    hashed = [dataclasses.replace(game, banner=f"{game.appid:040x}/library_capsule.jpg") for game in stock.games[:4]]
-    with sample.Store(sample.Stock([*hashed, *stock.games[4:]], stock.picture)) as store:
-        update(store, tmp_path)
-        before = {banner.appid: banner.sha256 for banner in banners.read(tmp_path)}
-        store.games = [dataclasses.replace(game, updated=game.updated + 86_400) for game in store.games]
-        store.requests.clear()
-        report = update(store, tmp_path)
-        assert asked(store) == [game.appid for game in stock.games[4:]]
-    assert report.downloaded == 8
-    after = {banner.appid: banner.sha256 for banner in banners.read(tmp_path)}
-    assert after == before  # the same bytes: their features are kept
-
-
 def test_a_picture_is_known_by_its_path_and_where_that_holds_no_hash_by_its_t():
-    old = "/store_item_assets/steam/apps/620/23c8f5a00000000000000000000000000000051a/library_600x900.jpg?t=1781089207"
-    assert (
-        picture_identity(old)
-        == picture_identity("https://elsewhere" + old.replace("1781089207", "1"))
-        == old.partition("?")[0]
-    )
+    path = "/store_item_assets/steam/apps/620/23c8f5a00000000000000000000000000000051a/library_600x900.jpg"
+    assert picture_identity(f"https://a{path}?t=1781089207") == picture_identity(f"https://b{path}?t=1") == path
     assert picture_identity("https://a/b.jpg?t=1") == "/b.jpg?t=1"
-    assert picture_identity(None) == picture_identity("http://[::1/") == ""
+    assert picture_identity(f"file://{path}?t=1") == f"{path}?t=1"
+
+
+@pytest.mark.hypothesis
+@given(st.one_of(st.none(), st.text(), st.integers(), st.just("http://[::1/"), st.just("file:///etc/passwd")))
+def test_any_address_has_an_identity_and_only_the_stores_are_allowed(address):
+    assert isinstance(picture_identity(address), str)
+    assert not lie_under(pd.Series([address], dtype=object), picture_addresses("https://store.example/items/")).any()
+
+
+@pytest.mark.hypothesis
+@given(st.text(alphabet="abc/.", min_size=1).map(lambda path: "https://store.example/items/" + path))
+def test_no_address_climbs(address):
+    allowed = picture_addresses("https://store.example/items/")
+    assert lie_under(pd.Series([address]), allowed).item() == (".." not in address.split("/"))
+
+
+@pytest.mark.hypothesis
+@given(st.integers(100, 599), st.text())
+def test_a_status_is_judged_by_its_number_and_any_other_message_may_pass(status, rest):
+    assert (of_error(f"status {status}").status == "missing") == (status in (404, 410))
+    assert of_error(f"port {status}04{rest}").status in snapshot.STATUSES
+    assert of_error(f"127.0.0.1:4{status} broke off, 404 bytes read").retryable
 
 
 def test_wrong_input_is_named(tmp_path):
     games = pd.DataFrame({"appid": [1, 1], "name": ["a", "b"], "banner_url": [None, None]})
-    with pytest.raises(SettingsError, match=r"appids twice, such as \[1\]"):
-        snapshot.update(games, tmp_path)
-    with pytest.raises(SettingsError, match="no column banner_url"):
-        snapshot.update(games[["appid", "name"]], tmp_path)
-    with pytest.raises(SettingsError, match="unknown distributor 'dask'; allowed are multiprocessing, ray"):
-        snapshot.update(games.iloc[:1], tmp_path, distributor="dask")
+    for wrong, options, named in (
+        (games, {}, "[1]"),
+        (games[["appid", "name"]], {}, "banner_url"),
+        (games.iloc[:1], {"distributor": "dask"}, "'dask'"),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            snapshot.update(wrong, tmp_path, **options)
+        assert named in str(caught.value)
     assert snapshot.update(games.iloc[:1], tmp_path).missing == 1
 
 
-def test_a_second_run_is_told_to_wait(downloaded):
-    stock, folder = downloaded
-    with (
-        sample.Store(stock) as store,
-        files.locked(folder),
-        pytest.raises(StorageError, match="another process"),
-    ):
-        update(store, folder)
+def test_steams_mirrors_belong_to_steam():
+    mirrors = picture_addresses("https://shared.akamai.steamstatic.com/store_item_assets/")
+    assert "https://shared.fastly.steamstatic.com/store_item_assets/" in mirrors
+    assert picture_addresses("http://127.0.0.1:5/store_item_assets") == ("http://127.0.0.1:5/store_item_assets/",)
+
+
+@pytest.mark.slow
+def test_files_below_a_folder_are_banners_too_and_no_others(tmp_path):
+    place = tmp_path / "my pictures"
+    place.mkdir()
+    names = ["a #1.tif", "b.jpg", "out.jpg", "gone.png"]
+    (place / names[0]).write_bytes(file(noise((600, 900)), "TIFF"))
+    (place / names[1]).write_bytes(b"no picture")
+    (tmp_path / "out.jpg").write_bytes(jpeg(noise((600, 900))))
+    (place / names[2]).symlink_to(tmp_path / "out.jpg")
+    urls = [f"{(place / name).as_uri()}?t=1" for name in names] + [(tmp_path / "out.jpg").as_uri()]
+    games = pd.DataFrame({"appid": range(1, 6), "name": "A game", "banner_url": urls})
+    report = snapshot.update(games, tmp_path / "snapshots", assets_url=f"{place.as_uri()}/")
+    assert report.table["status"].tolist() == ["downloaded", "failed", "failed", "failed", "refused"]
+    expected = np.asarray(noise((600, 900)).resize((256, 384), Image.Resampling.BOX), "int16")
+    assert np.abs(banners.Album(tmp_path / "snapshots")[1].rgb - expected).mean() < 5
+
+
+@pytest.mark.slow
+def test_only_the_stores_own_addresses_are_asked(tmp_path):
+    secret = tmp_path / "secret.jpg"
+    secret.write_bytes(jpeg(noise((600, 900))))
+    with sample.Store(sample.many(6)) as other, sample.Store(sample.many(6)) as store:
+        games = fetch(store)
+        games.loc[0, "banner_url"] = secret.as_uri()
+        games.loc[1, "banner_url"] = games["banner_url"][1].replace(store.api_url, other.api_url)
+        games.loc[2, "banner_url"] = store.assets_url + "../secrets/library_600x900.jpg"
+        games.loc[3, "banner_url"] = "ftp://127.0.0.1/library_600x900.jpg"
+        store.trouble(f"apps/{games['appid'][4]}/", "redirect", to=other.assets_url + "steam/apps/100000040/x.jpg")
+        report = update(store, tmp_path / "snapshots", games)
+        assert other.count() == 0
+    assert report.table["status"].tolist() == ["refused"] * 4 + ["failed", "downloaded"]
+
+
+@pytest.mark.slow
+def test_a_strangers_plan_does_not_lead_elsewhere_either(downloaded, tmp_path):
+    """A shard is missing of a snapshot whose plan, with its checksum, has other addresses than the store's."""
+    folder = copy_of(downloaded[1], tmp_path / "snapshots")
+    (folder / "0001/verified/00000.parquet").unlink()
+    (folder / "0001/shards/00000_stats.json").unlink()
+    with sample.Store(sample.many(40)) as other, sample.Store(sample.many(240)) as store:
+        plan, about = files.read_table(folder / "0001/plan.parquet", SCHEMA)
+        elsewhere = [f"{other.assets_url}steam/apps/{appid}/x.jpg" for appid in plan["appid"].to_pylist()]
+        files.write_table(folder / "0001/plan.parquet", plan.set_column(3, "banner_url", pa.array(elsewhere)), about)
+        update(store, folder, fetch(store).iloc[100:])
+        assert other.count() == 0
+
+
+@pytest.mark.slow
+def test_x_robots_tag_is_honoured(tmp_path, raw_host):
+    body = jpeg(noise((300, 450)))
+    address = raw_host(f"HTTP/1.1 200 OK\r\nX-Robots-Tag: noai\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    games = pd.DataFrame({"appid": [7], "name": ["A game"], "banner_url": [address + "a.jpg"]})
+    report = snapshot.update(games, tmp_path, assets_url=address)
+    assert "X-Robots-Tag" in report.table["reason"].item()
+
+
+@pytest.mark.slow
+def test_the_downloading_process_leaves_out_what_a_download_does_not_use():
+    """Start-up is imports: without torch, ray and wandb it takes a third."""
+    start = "import sys; from utils.snapshot import img2dataset_process; img2dataset_process.patch({})"
+    listed = f"{start}; print(*[name for name, module in sys.modules.items() if module])"
+    said = subprocess.run([sys.executable, "-c", listed], capture_output=True, text=True, check=True).stdout.split()
+    assert "img2dataset" in said
+    assert not {"torch", "ray", "wandb.sdk", "IPython", "matplotlib"} & set(said)
 
 
 @pytest.mark.slow

@@ -16,22 +16,6 @@ from utils import files, images, snapshot
 from utils.errors import DamagedError, PictureError
 from utils.images import HEIGHT, WIDTH, content, open_picture
 
-__all__ = [
-    "Album",
-    "Banner",
-    "Refused",
-    "ShardDamaged",
-    "content",
-    "decode",
-    "open_picture",
-    "own",
-    "read",
-    "read_shard",
-]
-
-Refused = PictureError  # the names until every caller says the new ones
-ShardDamaged = DamagedError
-
 
 @dataclass(frozen=True)
 class Banner:
@@ -118,9 +102,8 @@ def _jpegs(tar: bytes) -> dict[int, bytes]:
 class Album(Mapping[int, Banner]):
     """The banners of a folder by appid, the newest version of each, read from the shards when asked for.
 
-    Holds an index of about 100 bytes a banner in memory. What it gives is not hashed: that is `read`'s work. The places
-    in the tars are those that were recorded when they were verified: webdataset's own random access, `wids`, copies
-    every shard into a cache in /tmp and finds it there by name, though the shard may have been fetched again since.
+    Holds an index of about 100 bytes a banner in memory. What it gives is not hashed: that is `read`'s work. (The random
+    access of webdataset, `wids`, copies every shard into /tmp and finds it there by name, though it was fetched again.)
     """
 
     def __init__(self, folder: Path) -> None:

@@ -214,8 +214,7 @@ def _part(computed: Computed, shard: Shard, known: dict[str, np.ndarray], identi
     for row in np.flatnonzero(~fresh):
         vectors[row] = known[computed.rows[row].jpeg_sha256]
     appids, names, digests = zip(*computed.rows, strict=True) if computed.rows else ((), (), ())
-    plan = pd.read_parquet(shard.path.parent.parent / "plan.parquet", columns=["appid", "banner_url"])
-    urls = plan.set_index("appid")["banner_url"].reindex(appids).fillna("").tolist()
+    urls = shard.rows.set_index("appid")["banner_url"].reindex(appids).tolist()
     return Part(
         key=parts.key_of(shard),
         shard_sha256=shard.sha256,

@@ -20,10 +20,9 @@ from utils import files
 from utils.errors import CellError, DownloadError, SettingsError
 from utils.snapshot import shards
 from utils.snapshot.img2dataset_process import Options, Run, img2dataset
-from utils.snapshot.outcome import STATUSES
 from utils.snapshot.plan import picture_addresses, picture_identity, write_plan
-from utils.snapshot.report import Report, report_on, wanted
-from utils.snapshot.shards import Shard, Snapshot
+from utils.snapshot.report import Report, report, report_on, wanted
+from utils.snapshot.shards import STATUSES, Shard, Snapshot, finished_files, records, verified
 
 __all__ = ["STATUSES", "Report", "Shard", "finished_files", "records", "report", "update", "verified"]
 
@@ -75,36 +74,6 @@ def update(
     return report_on(catalogue, snapshots, allowed)
 
 
-def report(catalogue: pd.DataFrame, folder: Path, *, assets_url: str | None = None) -> Report:
-    """Return what is known on disk of each game of a catalogue, without downloading anything.
-
-    assets_url: as in `update`.
-    """
-    return report_on(catalogue, shards.read(folder), picture_addresses(assets_url))
-
-
-def verified(folder: Path) -> list[Shard]:
-    """Return the verified shards of all snapshots in `folder`, oldest first."""
-    return shards.verified(shards.read(folder))
-
-
-def records(folder: Path) -> pd.DataFrame:
-    """Return what was found in all verified shards of `folder`, oldest first: a row a game and snapshot.
-
-    Columns: those of the files in `verified/`, and `path`, the shard's tar.
-    """
-    return shards.history(shards.read(folder))
-
-
-def finished_files(folder: Path, *, check: bool = False) -> list[tuple[Path, ...]]:
-    """Return the finished files in a folder of snapshots, those that count together in one tuple, oldest first.
-
-    The last of a tuple is written last and makes the others count. A plan stands before its shards. With `check`, each
-    tar is read: one that is not as it was when it was verified is left out.
-    """
-    return shards.finished_files(shards.read(folder), check=check)
-
-
 def _check(catalogue: pd.DataFrame) -> None:
     absent = {"appid", "name", "banner_url"} - set(catalogue.columns)
     if absent:
@@ -146,10 +115,10 @@ def _follow(snapshot: Snapshot, run: Run, lacking: set[int], bar: tqdm) -> None:
             bar.update(asked - bar.n)
             moved = time.monotonic()
         for number in sorted(lacking):
-            record = shards.verify(snapshot, number)
-            if record is not None:
+            shard = shards.verify(snapshot, number)
+            if shard:
                 lacking.discard(number)
-                counts.update(record.table["status"].to_pylist())
+                counts.update(shard.table["status"].to_pylist())
                 bar.set_postfix(counts)
         if over:
             return

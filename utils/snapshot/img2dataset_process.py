@@ -28,8 +28,9 @@ from typing import Any
 import pandas as pd
 
 from utils import http, images
+from utils.catalogue import folder
 from utils.errors import SettingsError, StorageError
-from utils.snapshot import outcome
+from utils.snapshot import shards
 from utils.snapshot.plan import Plan
 
 MOST_BYTES = 8_000_000  # of a picture as the store serves it; Steam's largest banners take a tenth
@@ -45,8 +46,8 @@ OPTIONS = {  # img2dataset's, in every run
     "image_size": images.WIDTH,
     "resize_mode": "keep_ratio",
     "encode_quality": 95,
-    "min_image_size": outcome.SMALLEST,
-    "max_aspect_ratio": outcome.LONGEST,
+    "min_image_size": shards.SMALLEST,
+    "max_aspect_ratio": shards.LONGEST,
     "incremental_mode": "incremental",  # safe because a plan never changes
     "extract_exif": False,  # pictures come upright
     "compute_hash": None,
@@ -91,18 +92,18 @@ class Run:
     @property
     def in_vain(self) -> bool:
         """Whether the store seems to be down, or to refuse us."""
-        return _refused_file(self.plan).exists()
+        return (_tmp(self.plan) / "refused").exists()
 
     def asked(self) -> int:
         """Return how many pictures have been asked for since it began."""
         with suppress(OSError):
-            return sum(file.stat().st_size for file in _counted(self.plan).iterdir())
+            return sum(file.stat().st_size for file in (_tmp(self.plan) / "asked").iterdir())
         return 0
 
     def exit_message(self) -> str:
         """Return how it ended, and the last answer or the last line that it wrote."""
         if self.in_vain:
-            answer = _refused_file(self.plan).read_text(errors="replace")
+            answer = (_tmp(self.plan) / "refused").read_text(errors="replace")
             return f"{MOST_IN_VAIN} pictures in a row gave none, the last because {answer}: the store seems to be down"
         log = _log(self.plan)
         lines = log.read_text(errors="replace").strip().splitlines() or ["nothing"]
@@ -111,15 +112,16 @@ class Run:
 
 
 @contextmanager
-def img2dataset(plan: Plan, addresses: pd.DataFrame, shards: Sequence[int], options: Options) -> Iterator[Run]:
-    """Run img2dataset over a plan's unfinished shards, until it ends or the block does.
+def img2dataset(plan: Plan, addresses: pd.DataFrame, numbers: Sequence[int], options: Options) -> Iterator[Run]:
+    """Run img2dataset over a plan's shards of these numbers, until it ends or the block does.
 
     addresses: appid, name, picture and url of each planned game, in the plan's order.
     """
     addresses.to_parquet(plan.folder / "addresses.parquet", index=False)
-    shutil.rmtree(_counted(plan), ignore_errors=True)
-    _refused_file(plan).unlink(missing_ok=True)
-    _counted(plan).mkdir(parents=True)
+    shutil.rmtree(_tmp(plan), ignore_errors=True)
+    (_tmp(plan) / "asked").mkdir(parents=True)
+    ours = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
+    bounds = {"OPENCV_IO_MAX_IMAGE_PIXELS": str(images.MOST_PIXELS), "NO_ALBUMENTATIONS_UPDATE": "1"}
     with _log(plan).open("ab") as log:
         reading, writing = os.pipe()
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and words
@@ -128,12 +130,12 @@ def img2dataset(plan: Plan, addresses: pd.DataFrame, shards: Sequence[int], opti
             stdout=log,
             stderr=log,
             start_new_session=True,
-            env=_environment(),
+            env=os.environ | bounds | {"PYTHONPATH": ours},
         )
         os.close(reading)
     try:
         with suppress(BrokenPipeError):  # it has ended already: its last words say why
-            os.write(writing, json.dumps(_child_options(plan, shards, options)).encode() + b"\n")
+            os.write(writing, json.dumps(_child_options(plan, numbers, options)).encode() + b"\n")
         yield Run(plan, process)
     finally:
         with suppress(ProcessLookupError):
@@ -142,41 +144,30 @@ def img2dataset(plan: Plan, addresses: pd.DataFrame, shards: Sequence[int], opti
         os.close(writing)
 
 
-def _child_options(plan: Plan, shards: Sequence[int], options: Options) -> dict:
+def _child_options(plan: Plan, numbers: Sequence[int], options: Options) -> dict:
     """Return the options that the process reads from its standard input: img2dataset's and our bounds."""
     bounds = {
-        "shards": list(shards),  # the numbers of those to download
+        "shards": list(numbers),  # the numbers of those to download
         "allowed": options.allowed,  # what addresses must begin with
         "deadline": PATIENCE,  # seconds for a picture
         "most_in_vain": MOST_IN_VAIN,
-        "counted": str(_counted(plan).absolute()),  # a folder where each process counts the pictures it asked for
-        "refused": str(_refused_file(plan).absolute()),  # a file that says that too many failed in a row, and why
+        # A folder where each process counts in `asked`, and `refused` says that too many failed, and why.
+        "tmp": str(_tmp(plan).absolute()),
     }
     return OPTIONS | {
         "url_list": str(plan.folder.absolute() / "addresses.parquet"),
         "output_folder": str(plan.folder.absolute() / "shards"),
         "number_sample_per_shard": plan.shard_size,
-        "processes_count": min(options.processes, len(shards)),
+        "processes_count": min(options.processes, len(numbers)),
         "thread_count": options.threads,
         "distributor": options.distributor,
         "bounds": bounds,
     }
 
 
-def _environment() -> dict[str, str]:
-    """Return the process's environment: it finds this package, and decodes no picture larger than is allowed."""
-    package = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    bounds = {"OPENCV_IO_MAX_IMAGE_PIXELS": str(images.MOST_PIXELS)}
-    return os.environ | bounds | {"PYTHONPATH": path, "NO_ALBUMENTATIONS_UPDATE": "1"}
-
-
-def _counted(plan: Plan) -> Path:
-    return plan.folder / "shards" / "_tmp" / "asked"
-
-
-def _refused_file(plan: Plan) -> Path:
-    return plan.folder / "shards" / "_tmp" / "refused"
+def _tmp(plan: Plan) -> Path:
+    """Return img2dataset's own folder, which it removes at its end."""
+    return plan.folder / "shards" / "_tmp"
 
 
 def _log(plan: Plan) -> Path:
@@ -218,7 +209,7 @@ def patch(bounds: Mapping[str, Any]) -> types.ModuleType:
     vars(downloader).update(download_image_with_retry=functools.partial(fetch, bounds=bounds))
     vars(start).update(
         Downloader=functools.partial(ShardDownloader, bounds),
-        LoggerProcess=_NoLogger,
+        LoggerProcess=_no_logger,
         multiprocessing_distributor=_distribute,
     )
     return start
@@ -267,7 +258,8 @@ def fetch(
     content = error = None
     try:
         if address.startswith("file:"):
-            content = for_opencv(_from_file(address, bounds), images.OWN_FORMATS)
+            own = folder.read_file(address, root=bounds["allowed"][0], limit=images.MOST_BYTES)
+            content = for_opencv(own, images.OWN_FORMATS)
         else:
             content = for_opencv(_from_store(address, bounds, disallowed_header_directives), images.FORMATS)
     except (http.HttpError, StorageError) as failed:
@@ -302,36 +294,21 @@ def _from_store(address: str, bounds: Mapping[str, Any], disallowed: set[str] | 
     return answer.body
 
 
-def _from_file(address: str, bounds: Mapping[str, Any]) -> bytes:
-    from utils.catalogue import folder  # only where the pictures are the user's own
-
-    return folder.read_file(address, root=bounds["allowed"][0], limit=images.MOST_BYTES)
-
-
 def _count(bounds: Mapping[str, Any], error: str | None) -> None:
     """Add a byte to this process's file, for the progress bar, and say when too many pictures in a row failed."""
-    became = None if error is None else outcome.of_error(error)
+    became = None if error is None else shards.of_error(error)
     with _COUNTING, suppress(OSError):
-        with Path(bounds["counted"], str(os.getpid())).open("ab") as counted:
+        with Path(bounds["tmp"], "asked", str(os.getpid())).open("ab") as counted:
             counted.write(b".")
         _in_vain[0] = _in_vain[0] + 1 if became and became.retryable else 0
         if became and _in_vain[0] >= bounds["most_in_vain"]:
-            Path(bounds["refused"]).write_text(became.reason)
+            Path(bounds["tmp"], "refused").write_text(became.reason)
 
 
-class _NoLogger:
-    """Stands for img2dataset's process of speed lines: the update has its own progress bar."""
+def _no_logger(*_: object) -> types.SimpleNamespace:
+    """Stand for img2dataset's process of speed lines: the update has its own progress bar."""
+    return types.SimpleNamespace(start=_do_nothing, join=_do_nothing, terminate=_do_nothing)
 
-    done_shards: frozenset[int] = frozenset()
 
-    def __init__(self, *_: object) -> None:
-        pass
-
-    def start(self) -> None:
-        pass
-
-    def join(self) -> None:
-        pass
-
-    def terminate(self) -> None:
-        pass
+def _do_nothing() -> None:
+    pass

@@ -72,7 +72,7 @@ def picture_addresses(assets_url: str | None = None) -> tuple[str, ...]:
 
 def lie_under(urls: pd.Series, allowed: Sequence[str]) -> pd.Series:
     """Return for each address (or None) whether it begins with one of those allowed and does not climb out of it."""
-    known = urls.fillna("").astype(str)
+    known = urls.map(lambda url: url if isinstance(url, str) else "").astype(str)
     return known.str.startswith(tuple(allowed)) & ~known.str.contains(r"(?:^|/)\.\.(?:/|$)")
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from utils.snapshot.outcome import STATUSES
-from utils.snapshot.plan import lie_under, picture_identity
-from utils.snapshot.shards import Snapshot, history
+from utils.snapshot.plan import lie_under, picture_addresses, picture_identity
+from utils.snapshot.shards import STATUSES, Snapshot, history, read
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,14 @@ class Report:
     def __str__(self) -> str:
         shares = ", ".join(f"{self._count(status)} {status}" for status in STATUSES)
         return "\n".join([f"{self.asked} games asked: {shares}", *self.notes])
+
+
+def report(catalogue: pd.DataFrame, folder: Path, *, assets_url: str | None = None) -> Report:
+    """Return what is known on disk of each game of a catalogue, without downloading anything.
+
+    assets_url: as in `update`.
+    """
+    return report_on(catalogue, read(folder), picture_addresses(assets_url))
 
 
 def report_on(catalogue: pd.DataFrame, snapshots: list[Snapshot], allowed: Sequence[str]) -> Report:

@@ -1,53 +1,82 @@
-"""Shards that are verified before they count: img2dataset's files, and what was found in them.
+"""Shards that are verified before they count: img2dataset's files, and what became of each game in them.
 
 0001/shards/00000.tar          img2dataset's webdataset, KEY.jpg and KEY.json a banner, beside its parquet and stats
 0001/verified/00000.parquet    a row a game with its outcome and place, and the tar's checksum; written last
 """
 
 import json
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from http import HTTPStatus
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from utils import files
-from utils.errors import DamagedError
-from utils.snapshot import outcome
+from utils import files, images
+from utils.errors import DamagedError, PictureError
 from utils.snapshot.plan import Plan, read_plan
 
+STATUSES = ("downloaded", "missing", "refused", "failed")
+SMALLEST = 64  # pixels; an original with a shorter side is no banner (Steam's are 300 and more wide)
+LONGEST = 10  # times its short side; an original that is longer is no banner
 RECORD = pa.schema(
     [
         ("appid", pa.int64()),
         ("name", pa.string()),
         ("picture", pa.string()),  # path and version of the picture at the store, whatever the host
-        ("status", pa.string()),  # one of outcome.STATUSES
+        ("banner_url", pa.string()),  # the address that it was asked from
+        ("status", pa.string()),  # one of STATUSES
         ("reason", pa.string()),  # why it is not downloaded
         ("retryable", pa.bool_()),  # whether the reason may pass, so that another try is worth it
         ("offset", pa.int64()),  # where the JPEG begins in the tar, bytes; -1 without one
         ("size", pa.int64()),  # bytes of the JPEG
     ]
 )
-
-NOTED = {"sha256", "bytes", "mtime_ns", "plan", "shard"}  # beside a record
+NOTED = {"sha256", "bytes", "mtime_ns", "plan", "shard"}  # beside a record: of the tar, and whose it is
 
 _BANNER_BYTES = 2_500_000  # more than a stored banner of the longest shape takes, with its JSON
+_BLANK_BYTES = 8_000  # a 256x384 JPEG larger than this is not blank, so only smaller ones are decoded and looked at
+_BLANK_RANGE = 8  # levels of 255; what a blank picture's channels span after JPEG
+_STATUS = re.compile(r"status (\d{3})\b")
+_GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+_REFUSED = {  # what img2dataset says -> what we say
+    "image too small": f"the picture is smaller than {SMALLEST} pixels",
+    "aspect ratio too large": f"the picture is more than {LONGEST} times as long as wide",
+    "disallowed": "the store asks not to use the picture (X-Robots-Tag)",
+}
+
+
+class DownloadOutcome(NamedTuple):
+    """What a game's row and picture say."""
+
+    status: str  # one of STATUSES
+    reason: str  # why it is not downloaded
+    retryable: bool  # whether the reason may pass, so that another try is worth it
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A verified tar of banners."""
+    """A verified tar of banners, and what was found of each planned game."""
 
     path: Path
     snapshot: str  # the name of its snapshot, "0001"
     plan: str  # the plan's checksum
     sha256: str  # of the tar, taken when it was verified
-    rows: pd.DataFrame = field(repr=False, compare=False)  # RECORD's columns of the banners in it, in the plan's order
+    noted: dict[str, str] = field(repr=False, compare=False)  # NOTED
+    table: pa.Table = field(repr=False, compare=False)  # RECORD's columns, a row a planned game
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """What was found of the banners in it, in the plan's order: RECORD's columns."""
+        return self.table.filter(pc.field("status") == "downloaded").to_pandas()
 
     @cached_property
     def appids(self) -> tuple[int, ...]:
@@ -56,20 +85,12 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class Record:
-    """What was found in a verified shard."""
-
-    table: pa.Table  # RECORD's columns, a row a planned game
-    noted: dict[str, str]  # NOTED: of the tar, and whose it is
-
-
-@dataclass(frozen=True)
 class Snapshot:
     """One snapshot as it stands on disk: its plan, if that is whole, and what was found in its verified shards."""
 
     folder: Path
     plan: Plan | None
-    records: dict[int, Record]  # by the shard's number; those that are verified later are added
+    shards: dict[int, Shard]  # the verified ones by their numbers, in order; those that are verified later are added
 
     def part(self, number: int, ending: str) -> Path:
         """Return the place of one of img2dataset's files of a shard."""
@@ -83,13 +104,14 @@ class Snapshot:
 def read(folder: Path) -> list[Snapshot]:
     """Return the snapshots in a folder, oldest first. What is damaged counts as not there.
 
-    A record counts only beside its plan; where the plan is damaged, for itself.
+    A record counts only beside its plan; where the plan is damaged, for itself. Raises StorageError.
     """
     found = []
-    for place in sorted(Path(folder).glob("[0-9][0-9][0-9][0-9]")):
-        if (place / "verified").is_dir() or (place / "plan.parquet").exists():
-            plan = read_plan(place)
-            found.append(Snapshot(place, plan, dict(_records(place, plan))))
+    with files.storage_errors(Path(folder)):
+        for place in sorted(Path(folder).glob("[0-9][0-9][0-9][0-9]")):
+            if (place / "verified").is_dir() or (place / "plan.parquet").exists():
+                plan = read_plan(place)
+                found.append(Snapshot(place, plan, dict(_verified(place, plan))))
     return found
 
 
@@ -100,20 +122,20 @@ def history(snapshots: list[Snapshot]) -> pd.DataFrame:
     """
     tables = [RECORD.empty_table().to_pandas().assign(path="")]
     for each in snapshots:
-        for number, record in sorted(each.records.items()):
-            tables.append(record.table.to_pandas().assign(path=str(each.part(number, ".tar"))))
+        for number in sorted(each.shards):
+            shard = each.shards[number]
+            tables.append(shard.table.to_pandas().assign(path=str(shard.path)))
     return pd.concat(tables[1:] or tables, ignore_index=True)
 
 
-def verified(snapshots: list[Snapshot]) -> list[Shard]:
-    """Return the verified shards of snapshots, in their order."""
-    shards = []
-    for each in snapshots:
-        for number, record in sorted(each.records.items()):
-            rows = record.table.filter(pc.field("status") == "downloaded").to_pandas()
-            tar = each.part(number, ".tar")
-            shards.append(Shard(tar, each.folder.name, record.noted["plan"], record.noted["sha256"], rows))
-    return shards
+def records(folder: Path) -> pd.DataFrame:
+    """Return what was found in all verified shards of `folder`, oldest first, as `history` does."""
+    return history(read(folder))
+
+
+def verified(folder: Path) -> list[Shard]:
+    """Return the verified shards of all snapshots in `folder`, oldest first."""
+    return [shard for each in read(folder) for shard in each.shards.values()]
 
 
 def lacking(snapshot: Snapshot, *, check: bool) -> set[int]:
@@ -122,16 +144,16 @@ def lacking(snapshot: Snapshot, *, check: bool) -> set[int]:
     One that was finished but not recorded is verified now. Of one that changed, the record goes: it must not be
     verified as it is now.
     """
-    for number, record in list(snapshot.records.items()):
-        if not _is_intact(snapshot.part(number, ".tar"), record, check=check):
+    for number, shard in list(snapshot.shards.items()):
+        if not _is_intact(shard, check=check):
             snapshot.record_file(number).unlink()
             snapshot.part(number, "_stats.json").unlink(missing_ok=True)
-            del snapshot.records[number]
+            del snapshot.shards[number]
     planned = snapshot.plan.shards if snapshot.plan else ()
-    return {number for number in planned if number not in snapshot.records and not verify(snapshot, number)}
+    return {number for number in planned if number not in snapshot.shards and not verify(snapshot, number)}
 
 
-def verify(snapshot: Snapshot, number: int) -> Record | None:
+def verify(snapshot: Snapshot, number: int) -> Shard | None:
     """Record what a finished shard holds, and return it; None where it is not finished, or not what was planned.
 
     img2dataset writes the stats last. A shard is good when its parquet has the planned games, each with its picture,
@@ -155,29 +177,51 @@ def verify(snapshot: Snapshot, number: int) -> Record | None:
     noted = {"sha256": files.sha256(tar), "bytes": str(stat.st_size), "mtime_ns": str(stat.st_mtime_ns)}
     noted |= {"plan": plan.sha256, "shard": str(number)}
     files.write_table(snapshot.record_file(number), found, noted)
-    snapshot.records[number] = Record(found, noted)
-    return snapshot.records[number]
+    snapshot.shards[number] = _shard(tar, noted, found)
+    return snapshot.shards[number]
 
 
-def finished_files(snapshots: list[Snapshot], *, check: bool = False) -> list[tuple[Path, ...]]:
-    """Return the finished files of snapshots, those that count together in one tuple, oldest first.
+def finished_files(folder: Path, *, check: bool = False) -> list[tuple[Path, ...]]:
+    """Return the finished files in a folder of snapshots, those that count together in one tuple, oldest first.
 
     The last of a tuple is written last and makes the others count. A plan stands before its shards. With `check`,
     each tar is read: one that is not as it was when it was verified is left out.
     """
     found: list[tuple[Path, ...]] = []
-    for each in snapshots:
+    for each in read(folder):
         if each.plan:
             found.append((each.folder / "plan.parquet",))
-        for number, record in sorted(each.records.items()):
-            if not check or _is_intact(each.part(number, ".tar"), record, check=True):
+        for number, shard in each.shards.items():
+            if not check or _is_intact(shard, check=True):
                 endings = (".tar", ".parquet", "_stats.json")
                 found.append((*(each.part(number, ending) for ending in endings), each.record_file(number)))
     return found
 
 
-def _records(place: Path, plan: Plan | None) -> Iterator[tuple[int, Record]]:
-    """Yield the records in a snapshot's folder that belong to its plan; all of them where that is damaged."""
+def of_picture(jpeg: bytes) -> DownloadOutcome:
+    """Judge a stored picture."""
+    if len(jpeg) < _BLANK_BYTES and _is_blank(jpeg):
+        return DownloadOutcome("refused", "the picture is blank", retryable=False)
+    return DownloadOutcome("downloaded", "", retryable=False)
+
+
+def of_error(error: str) -> DownloadOutcome:
+    """Judge a download that gave no picture, by the message that the downloader left."""
+    status = _STATUS.match(error)
+    if status and int(status[1]) in _GONE:
+        return DownloadOutcome("missing", f"the store has no picture there (status {status[1]})", retryable=False)
+    if status:
+        return DownloadOutcome("failed", f"the store answered with status {status[1]}", retryable=True)
+    if error.startswith(images.TOO_LARGE):
+        return DownloadOutcome("refused", error, retryable=False)
+    if error.startswith("damaged: ") or "decod" in error.lower():
+        return DownloadOutcome("failed", "what came is not a picture, or not a whole one", retryable=True)
+    refused = next((reason for said, reason in _REFUSED.items() if said in error), None)
+    return DownloadOutcome("refused" if refused else "failed", refused or error, retryable=not refused)
+
+
+def _verified(place: Path, plan: Plan | None) -> Iterator[tuple[int, Shard]]:
+    """Yield the shards whose records belong to a snapshot's plan; all that have records where that is damaged."""
     for file in sorted((place / "verified").glob("[0-9][0-9][0-9][0-9][0-9].parquet")):
         try:
             table, noted = files.read_table(file, RECORD)
@@ -185,20 +229,24 @@ def _records(place: Path, plan: Plan | None) -> Iterator[tuple[int, Record]]:
             continue
         belongs = noted.keys() >= NOTED and (plan is None or plan.sha256 == noted["plan"])
         if belongs and noted["shard"].zfill(5) == file.stem:
-            yield int(file.stem), Record(table, noted)
+            yield int(file.stem), _shard(place / "shards" / f"{file.stem}.tar", noted, table)
 
 
-def _is_intact(tar: Path, record: Record, *, check: bool) -> bool:
+def _shard(tar: Path, noted: dict[str, str], table: pa.Table) -> Shard:
+    return Shard(tar, tar.parent.parent.name, noted["plan"], noted["sha256"], noted, table)
+
+
+def _is_intact(shard: Shard, *, check: bool) -> bool:
     """Return whether a tar is as it was when it was verified.
 
     Compares its size and time of change, and its checksum where the time differs, or with `check`.
     """
     try:
-        stat = tar.stat()
-        if str(stat.st_size) != record.noted["bytes"]:
+        stat = shard.path.stat()
+        if str(stat.st_size) != shard.noted["bytes"]:
             return False
-        unchanged = not check and str(stat.st_mtime_ns) == record.noted["mtime_ns"]
-        return unchanged or files.sha256(tar) == record.noted["sha256"]
+        unchanged = not check and str(stat.st_mtime_ns) == shard.noted["mtime_ns"]
+        return unchanged or files.sha256(shard.path) == shard.sha256
     except OSError:
         return False
 
@@ -233,6 +281,14 @@ def _found(table: pa.Table, tar: Path, places: dict[str, tuple[int, int]]) -> It
             content.seek(max(offset, 0))
             jpeg = content.read(size)
             said = row["error_message"] or "no reason given"
-            became = outcome.of_picture(jpeg) if jpeg else outcome.of_error(said)
+            became = of_picture(jpeg) if jpeg else of_error(said)
             asked = {name: row[name] for name in ("appid", "name", "picture")}
-            yield {**asked, **became._asdict(), "offset": offset, "size": size}
+            yield {**asked, **became._asdict(), "banner_url": row["url"], "offset": offset, "size": size}
+
+
+def _is_blank(jpeg: bytes) -> bool:
+    try:
+        pixels = np.asarray(images.upright_rgb(images.open_picture(jpeg)))
+    except PictureError:
+        return True
+    return bool(np.ptp(pixels, axis=(0, 1)).max() < _BLANK_RANGE)
