@@ -22,7 +22,6 @@ from tqdm.auto import tqdm
 
 from share import folder as folders
 from share import lists, page, tables
-from share.escape import utf8
 from share.projection import projection_2d
 from share.site import Extras, Site, copied_pictures, site, store_pictures
 from share.tables import atlas
@@ -73,24 +72,21 @@ def gallery(
             for game in tqdm([game for game in shown.games if game.picture], desc="Pictures", unit=" banners"):
                 out.write(game.picture, album[game.appid].jpeg)
         page.write(shown, out)
-        _write_lists(shown, out)
-        out.write("manifest.json", utf8(json.dumps(_manifest(shown, pictures), ensure_ascii=False, indent=1)))
+        out.write("popular.md", lists.popular_markdown(shown))
+        out.write("unique.md", lists.unique_markdown(shown))
+        if shown.extras.groups:
+            out.write("duplicates.md", lists.duplicates_markdown(shown))
+        out.write("matches.csv", tables.csv(shown))
+        out.write("manifest.json", _manifest(shown, pictures))
     return out.path / "index.html"
 
 
-def _write_lists(shown: Site, out: folders.Folder) -> None:
-    out.write("popular.md", utf8(lists.popular_markdown(shown)))
-    out.write("unique.md", utf8(lists.unique_markdown(shown)))
-    if shown.extras.groups:
-        out.write("duplicates.md", utf8(lists.duplicates_markdown(shown)))
-    out.write("matches.csv", tables.csv(shown))
-
-
-def _manifest(shown: Site, pictures: str) -> dict[str, object]:
-    return {
+def _manifest(shown: Site, pictures: str) -> str:
+    manifest = {
         "format": FORMAT,
         "games": len(shown.games),
         "matches": shown.matches.neighbours.shape[1],
         "pictures": pictures,
         "features": shown.matches.manifest,
     }
+    return json.dumps(manifest, ensure_ascii=False, indent=1)

@@ -15,8 +15,7 @@ from typing import Annotated, Literal
 
 import fastapi_offline
 import uvicorn
-from fastapi import FastAPI, HTTPException, Query, Request
-from fastapi.middleware.cors import CORSMiddleware
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Request
 from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -26,6 +25,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from share.served import Near, Served, load
+from share.site import Game
 from utils import settings
 from utils.errors import PlainError
 from utils.filters import Filter
@@ -39,18 +39,6 @@ DEADLINE = 30.0  # seconds until all of a picture's bytes are there
 
 _PALE = ".version, .url, .opblock-summary-method, .json-schema-2020-12-expand-deep-button, .parameter__in"
 _READABLE = f"<style>.swagger-ui :is({_PALE}, .parameter__extension) {{ color: #000 !important; }}</style>"
-
-
-class Game(BaseModel):
-    """A game."""
-
-    appid: int
-    name: str
-    picture: str | None = Field(description="The banner's address, at the store or on this server")
-    year: int = Field(description="Of its release; 0 where unknown")
-    score: int = Field(description="Percent of positive reviews; -1 without reviews")
-    tags: list[str]
-    store_page: str | None
 
 
 class Match(BaseModel):
@@ -72,16 +60,6 @@ class Matches(BaseModel):
 
     query: Game | None = Field(description="Null for a picture or words of your own")
     matches: list[Match]
-
-
-class About(BaseModel):
-    """What made the matches."""
-
-    games: int
-    matches_a_game: int
-    reads_words: bool
-    sees_pictures: bool
-    features: dict[str, object]
 
 
 class NoParameters(BaseModel, extra="forbid"):
@@ -121,132 +99,90 @@ class Words(Filters):
 Nothing = Annotated[NoParameters, Query()]
 
 
-def create(served: Served, *, origins: tuple[str, ...] = (), hosts: tuple[str, ...] = ()) -> FastAPI:
-    """Return the app over finished matches.
-
-    `origins`: other pages that may ask (CORS), none by default. `hosts`: the names by which it may be asked, any by
-    default; a page whose own name was pointed at this machine (DNS rebinding) asks by another.
-    """
-    app = FastAPI(title="Games that look alike", version="1", docs_url=None, redoc_url=None)
-    if origins:
-        app.add_middleware(CORSMiddleware, allow_origins=list(origins), allow_methods=["GET", "POST"])
-    if hosts:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
-    app.add_middleware(_Alike)
-
-    @app.exception_handler(PlainError)
-    async def refused(_: Request, error: PlainError) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, 422)
-
-    _add_docs(app)
-    _add_games(app, served)
-    _add_matches(app, served)
-    if served.matcher.encoder:
-        _add_own_queries(app, served)
-    if served.gallery:
-        app.mount("/", StaticFiles(directory=served.gallery, html=True), name="gallery")
-    return app
+Nothing = Annotated[NoParameters, Query()]
+router = APIRouter(prefix="/api")
 
 
-def _add_docs(app: FastAPI) -> None:
-    """Have FastAPI's own page at /docs, its files from this machine, in colours that everybody can read."""
-    app.mount("/docs/assets", StaticFiles(directory=Path(fastapi_offline.__file__).with_name("static")))
-    page = get_swagger_ui_html(
-        openapi_url="/openapi.json",
-        title=app.title,
-        swagger_js_url="/docs/assets/swagger-ui-bundle.js",
-        swagger_css_url="/docs/assets/swagger-ui.css",
-        swagger_favicon_url="/docs/assets/favicon.png",
-        swagger_ui_parameters={"deepLinking": False},  # its links would be controls within controls
-    )
-    text = bytes(page.body).decode().replace("<html>", '<html lang="en">').replace("</head>", f"{_READABLE}</head>")
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        return HTMLResponse(text)
+def _served(request: Request) -> Served:
+    return request.app.state.served
 
 
-def _add_games(app: FastAPI, served: Served) -> None:
-    @app.get("/api/about")
-    async def about(_: Nothing) -> About:
-        """What made the matches."""
-        matches = served.site.matches
-        return About(
-            games=len(matches.appids),
-            matches_a_game=matches.neighbours.shape[1],
-            sees_pictures=served.matcher.encoder is not None,
-            reads_words=served.matcher.supports_text,
-            features=matches.manifest,
-        )
-
-    @app.get("/api/games")
-    def find(asked: Annotated[ByName, Query()]) -> Games:
-        """Games by part of a name, an abbreviation, a mistyped name or an appid, the best first."""
-        end = asked.offset + asked.limit
-        found = served.index.find(asked.name, limit=end + 1)
-        page = [_game(served, appid) for appid in found[asked.offset : end]]
-        return Games(games=page, next_offset=end if len(found) > end else None)
-
-    @app.get("/api/random")
-    async def any_game(_: Nothing) -> Game:
-        """A game at random."""
-        return _game(served, random.choice(served.site.games).appid)  # noqa: S311 - for play
-
-    @app.get("/api/games/{appid}")
-    async def game(appid: int, _: Nothing) -> Game:
-        """One game; 404 where it is not here."""
-        return _game(served, appid)
+HasServed = Annotated[Served, Depends(_served)]
 
 
-def _add_matches(app: FastAPI, served: Served) -> None:
-    @app.get("/api/games/{appid}/matches")
-    def matches(appid: int, asked: Annotated[Turned, Query()]) -> Matches:
-        """The matches of one game's banner, as it is or turned; 404 where the game is not here."""
-        query = _game(served, appid)
-        return _answer(served, query, served.of_game(appid, _options(served, asked, asked.view)))
+@router.get("/about")
+async def about(served: HasServed, _: Nothing) -> dict[str, object]:
+    """What made the matches, and what can be asked."""
+    matches = served.site.matches
+    return {
+        "games": len(matches.appids),
+        "matches_a_game": matches.neighbours.shape[1],
+        "reads_words": served.matcher.supports_text,
+        "sees_pictures": served.matcher.encoder is not None,
+        "features": matches.manifest,
+    }
 
 
-def _add_own_queries(app: FastAPI, served: Served) -> None:
-    one_at_a_time = asyncio.Semaphore(1)  # a decoded picture may take hundreds of MB, whatever its bytes
+@router.get("/games")
+def find(served: HasServed, asked: Annotated[ByName, Query()]) -> Games:
+    """Games by part of a name, an abbreviation, a mistyped name or an appid, the best first."""
+    end = asked.offset + asked.limit
+    found = served.index.find(asked.name, limit=end + 1)
+    page = [_game(served, appid) for appid in found[asked.offset : end]]
+    return Games(games=page, next_offset=end if len(found) > end else None)
 
-    @app.post("/api/matches")
-    async def of_a_picture(request: Request, asked: Annotated[Filters, Query()]) -> Matches:
-        """The matches of a picture (JPEG, PNG, WebP ...), posted as the body."""
-        options = _options(served, asked)
-        body = await _received(request)
-        async with one_at_a_time:
-            return _answer(served, None, await run_in_threadpool(served.of_picture, body, options))
 
-    @app.get("/api/matches")
-    def of_words(asked: Annotated[Words, Query()]) -> Matches:
-        """The banners that words describe; 422 where the checkpoint was trained on pictures alone."""
-        return _answer(served, None, served.of_words(asked.words, _options(served, asked)))
+@router.get("/random")
+async def any_game(served: HasServed, _: Nothing) -> Game:
+    """A game at random."""
+    return random.choice(served.site.games)  # noqa: S311 - for play
+
+
+@router.get("/games/{appid}")
+async def game(served: HasServed, appid: int, _: Nothing) -> Game:
+    """One game; 404 where it is not here."""
+    return _game(served, appid)
+
+
+@router.get("/games/{appid}/matches")
+def matches(served: HasServed, appid: int, asked: Annotated[Turned, Query()]) -> Matches:
+    """The matches of one game's banner, as it is or turned; 404 where the game is not here."""
+    query = _game(served, appid)
+    return _answer(served, query, served.of_game(appid, _options(served, asked)))
+
+
+@router.post("/matches")
+async def matches_of_picture(served: HasServed, request: Request, asked: Annotated[Turned, Query()]) -> Matches:
+    """The matches of a picture (JPEG, PNG, WebP ...), posted as the body."""
+    options = _options(served, asked)
+    body = await _received(request)
+    async with request.app.state.one_at_a_time:
+        return _answer(served, None, await run_in_threadpool(served.of_picture, body, options))
+
+
+@router.get("/matches")
+def matches_of_words(served: HasServed, asked: Annotated[Words, Query()]) -> Matches:
+    """The banners that words describe; 422 where the checkpoint was trained on pictures alone."""
+    return _answer(served, None, served.of_words(asked.words, _options(served, asked)))
 
 
 def _game(served: Served, appid: int) -> Game:
     row = served.site.row_of.get(appid)
     if row is None:
         raise HTTPException(404, f"no game here has the appid {appid}; /api/games?name= finds those that are")
-    game = served.site.games[row]
-    tags = [served.site.tags[number] for number in game.tags]
-    facts = {"name": game.name, "picture": game.picture, "year": game.year, "score": game.score}
-    return Game(appid=appid, **facts, tags=tags, store_page=served.site.link(appid))
+    return served.site.games[row]
 
 
-def _options(served: Served, asked: Filters, view: str = "as-it-is") -> QueryOptions:
+def _options(served: Served, asked: Filters) -> QueryOptions:
     """Return what is asked for in the picker's terms; raises 422 for a tag that no game has."""
     tags = {name.casefold(): name for name in served.site.tags}
     tag = tags.get((asked.tag or "").casefold(), "")
     if asked.tag and not tag:
         raise HTTPException(422, f"no game here has the tag {asked.tag!r}")
     wanted = Filter(tag=tag, since=asked.since or None, score=asked.score)
-    return QueryOptions(
-        k=asked.n,
-        mirrored=view == "mirrored",
-        upside_down=view == "upside-down",
-        exclude_same_studio=asked.others,
-        filter=wanted,
-    )
+    view = getattr(asked, "view", "")
+    turned = {"mirrored": view == "mirrored", "upside_down": view == "upside-down"}
+    return QueryOptions(k=asked.n, exclude_same_studio=asked.others, filter=wanted, **turned)
 
 
 def _answer(served: Served, query: Game | None, near: Near) -> Matches:
@@ -266,6 +202,48 @@ async def _received(request: Request) -> bytes:
     except TimeoutError:
         raise HTTPException(408, f"the picture was not here after {DEADLINE:.0f} seconds") from None
     return bytes(body)
+
+
+def create(served: Served, *, hosts: tuple[str, ...] = ()) -> FastAPI:
+    """Return the app over finished matches.
+
+    `hosts`: the names by which it may be asked, any by default; a page whose own name was pointed at this machine (DNS
+    rebinding) asks by another.
+    """
+    app = FastAPI(title="Games that look alike", version="1", docs_url=None, redoc_url=None)
+    app.state.served = served
+    app.state.one_at_a_time = asyncio.Semaphore(1)  # a decoded picture may take hundreds of MB, whatever its bytes
+    if hosts:
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    app.add_middleware(_Alike)
+    app.add_exception_handler(PlainError, _refuse)
+    app.include_router(router)
+    _add_docs(app)
+    if served.gallery:
+        app.mount("/", StaticFiles(directory=served.gallery, html=True), name="gallery")
+    return app
+
+
+async def _refuse(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, 422)
+
+
+def _add_docs(app: FastAPI) -> None:
+    """Have FastAPI's own page at /docs, its files from this machine, in colours that everybody can read."""
+    app.mount("/docs/assets", StaticFiles(directory=Path(fastapi_offline.__file__).with_name("static")))
+    page = get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title=app.title,
+        swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+        swagger_css_url="/docs/assets/swagger-ui.css",
+        swagger_favicon_url="/docs/assets/favicon.png",
+        swagger_ui_parameters={"deepLinking": False},  # its links would be controls within controls
+    )
+    text = bytes(page.body).decode().replace("<html>", '<html lang="en">').replace("</head>", f"{_READABLE}</head>")
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return HTMLResponse(text)
 
 
 class _Alike:
@@ -292,7 +270,6 @@ def main(choose: Callable[[], Settings] = settings.read) -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--host", default=LOOPBACK, help="0.0.0.0 lets other machines in: for a container only")
     parser.add_argument("--only-matches", action="store_true", help="do not load the checkpoint: no pictures, no words")
-    parser.add_argument("--origin", action="append", default=[], help="a page that may ask from elsewhere (CORS)")
     asked = parser.parse_args()
     try:
         served = load(choose(), with_encoder=not asked.only_matches)
@@ -303,7 +280,7 @@ def main(choose: Callable[[], Settings] = settings.read) -> None:
     gallery = f"the gallery is {here}/, " if served.gallery else ""
     print(f"Serving {len(served.site.games):,} games: {gallery}the API {here}/docs", flush=True)  # noqa: T201
     hosts = (LOOPBACK, "localhost") if asked.host == LOOPBACK else ()
-    app = create(served, origins=tuple(asked.origin), hosts=hosts)
+    app = create(served, hosts=hosts)
     uvicorn.run(
         app,
         host=asked.host,

@@ -24,8 +24,3 @@ def in_csv(name: str) -> str:
 def in_script(value: object) -> str:
     """Return a value as JSON without spaces that may stand in a script."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_IN_SCRIPT)
-
-
-def utf8(text: str) -> bytes:
-    """Return text as UTF-8; halves of characters, which have none, become question marks."""
-    return text.encode(errors="replace")

@@ -22,10 +22,11 @@ class Folder:
         self._ours = set(_listed(path))
         self._written: dict[str, None] = {LIST: None}
 
-    def write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: str | bytes) -> None:
         """Write a file whole; raises StorageError where a file of that name is there that we did not write.
 
-        Its name is listed first, so that an export that was interrupted is known as ours.
+        Its name is listed first, so that an export that was interrupted is known as ours. Halves of characters, which
+        have no UTF-8, become question marks.
         """
         place = self._place(name)
         if name not in self._ours:
@@ -37,7 +38,7 @@ class Folder:
         self._written[name] = None
         place.parent.mkdir(parents=True, exist_ok=True)
         part = place.with_name(f"{place.name}.part")
-        part.write_bytes(content)
+        part.write_bytes(content.encode(errors="replace") if isinstance(content, str) else content)
         part.replace(place)
 
     def _place(self, name: str) -> Path:

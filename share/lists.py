@@ -1,7 +1,5 @@
 """Lists to post, in Markdown: popular games with their matches, the most unique games, near-duplicates."""
 
-import pandas as pd
-
 from share.escape import in_markdown
 from share.site import Site
 from utils.matching import most_unique
@@ -23,15 +21,10 @@ def provenance(manifest: dict) -> str:
     )
 
 
-def unique(site: Site) -> pd.DataFrame:
-    """Return the most unique games, as matching.most_unique does."""
-    return most_unique(site.matches, UNIQUE)
-
-
 def popular_markdown(site: Site) -> str:
     """Return a table with a row for each popular game: the game, then its matches with their cosines."""
     across = min(MATCHES, site.matches.neighbours.shape[1])
-    title = "Popular games" if site.reviewed else "Games from A to Z"
+    title = "Popular games" if site.reviews.any() else "Games from A to Z"
     rows = []
     for row in site.popular:
         near = zip(site.rows(site.matches.neighbours[row, :across]), site.matches.cosines[row], strict=False)
@@ -43,7 +36,7 @@ def popular_markdown(site: Site) -> str:
 
 def unique_markdown(site: Site) -> str:
     """Return a table of the most unique games, each with its nearest."""
-    table = unique(site)
+    table = most_unique(site.matches, UNIQUE)
     games, nearest = site.rows(table["appid"].to_numpy()), site.rows(table["nearest"].to_numpy())
     rows = []
     for place, cosine in enumerate(table["cosine"]):
@@ -76,5 +69,4 @@ def _cell(site: Site, row: int) -> str:
     game = site.games[row]
     text = in_markdown(game.name) or str(game.appid)
     banner = f'<img alt="{text}" src="{game.picture}" width="{_WIDTH}"><br>' if game.picture else ""
-    link = site.link(game.appid)
-    return f"[{banner}{text}]({link})" if link else banner + text
+    return f"[{banner}{text}]({game.store_page})" if game.store_page else banner + text

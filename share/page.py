@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from share import lists
-from share.escape import in_script, utf8
+from share.escape import in_script
 from share.folder import Folder
 from share.site import Game, Site
-from utils.matching import Matches
+from utils.matching import Matches, most_unique
 
 _CHUNK = 64  # games a file of data/, about 100 kB with 20 matches each
 _GRID = 10_000  # steps of the map's coordinates
@@ -53,11 +53,11 @@ def _start(site: Site, chunks: int) -> dict[str, object]:
         "shown": _details(site, site.popular),
         "pictures": site.base,
         "store_page": site.store_page,
-        "reviewed": site.reviewed,
+        "reviewed": bool(site.reviews.any()),
         "mirrored": site.extras.mirrored is not None,
         "map": site.extras.coordinates is not None,
         "groups": len(site.extras.groups),
-        "tags": site.tags,
+        "tags": list(site.tags),
         "trained": manifest.get("trained", True),
         "made": lists.provenance(manifest),
     }
@@ -71,7 +71,7 @@ def _map(site: Site, coordinates: np.ndarray) -> dict[str, list[int]]:
 
 
 def _lists(site: Site) -> dict[str, object]:
-    unique = lists.unique(site)
+    unique = most_unique(site.matches, lists.UNIQUE)
     groups = [list(group) for group in site.extras.groups]
     appids = np.unique([*unique["appid"], *unique["nearest"], *chain.from_iterable(groups)]).astype(np.int64)
     return {
@@ -103,12 +103,12 @@ def _rounded(cosines: np.ndarray) -> list:
 
 def _details(site: Site, rows: np.ndarray) -> dict[int, list]:
     """Return appid -> what a card and the filters need: name, picture, year, score, tags, makers, group."""
-    return {game.appid: _detail(site, game) for game in (site.games[row] for row in rows)}
+    return {site.games[row].appid: _detail(site, site.games[row], *site.numbers[row]) for row in rows}
 
 
-def _detail(site: Site, game: Game) -> list:
+def _detail(site: Site, game: Game, tags: list[int], makers: list[int]) -> list:
     group = site.group_of.get(game.appid, -1)
-    return [game.name, _tail(site, game), game.year, game.score, game.tags, game.makers, group]
+    return [game.name, _tail(site, game), game.year, game.score, tags, makers, group]
 
 
 def _tail(site: Site, game: Game) -> str | None:
@@ -116,12 +116,12 @@ def _tail(site: Site, game: Game) -> str | None:
 
 
 def _write_data(folder: Folder, name: str, data: object) -> None:
-    folder.write(f"data/{name}.js", utf8(f'gallery("{name}",{in_script(data)});'))
+    folder.write(f"data/{name}.js", f'gallery("{name}",{in_script(data)});')
 
 
-def _index(site: Site) -> bytes:
+def _index(site: Site) -> str:
     """Return the page, allowed to run its own scripts and nothing else; pictures come from where they are."""
     images = " ".join(sorted(site.hosts)) or "'self' file:"
     first = next((site.games[row].picture for row in site.popular if site.games[row].picture), "")
     page = (_WEB / "index.html").read_text(encoding="utf-8")
-    return page.replace("$images", images).replace("$preview", escape(first)).encode()
+    return page.replace("$images", images).replace("$preview", escape(first))

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from os.path import commonprefix
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from utils.banners import Banner
 from utils.filters import release_years
@@ -25,16 +27,15 @@ _LISTS = ("tags", "developers", "franchises")
 
 @dataclass(frozen=True)
 class Game:
-    """A game as it is shown."""
+    """A game as it is shown, here and in the API's answers."""
 
     appid: int
     name: str
-    picture: str | None  # its address; None where there is none
-    year: int = 0  # of its release; 0 where unknown
-    score: int = -1  # percent of positive reviews; -1 without reviews
-    tags: tuple[int, ...] = ()  # numbers in Site.tags
-    makers: tuple[int, ...] = ()  # numbers that two games by the same people share
-    reviews: int = 0
+    picture: Annotated[str | None, Field(description="The banner's address, at the store or on this server")]
+    year: Annotated[int, Field(description="Of its release; 0 where unknown")]
+    score: Annotated[int, Field(description="Percent of positive reviews; -1 without reviews")]
+    tags: tuple[str, ...]
+    store_page: str | None
 
 
 @dataclass(frozen=True)
@@ -52,25 +53,32 @@ class Site:
 
     matches: Matches
     games: list[Game]  # (n,)
-    tags: list[str]  # names, the commonest first
-    popular: np.ndarray  # int64 (m,), rows
-    by_reviews: np.ndarray  # int64 (n,), rows, the most reviewed first
-    reviewed: bool  # whether anything is known of what is popular
-    store_page: str | None = STORE_PAGE
-    extras: Extras = field(default_factory=Extras)
+    reviews: np.ndarray  # int64 (n,), how many a game has
+    makers: list[tuple[str, ...]]  # (n,), a key for each developer and franchise, whatever its spelling
+    store_page: str | None  # where a game leads, with {appid}
+    extras: Extras
+    first: Sequence[int] | None  # appids of the games that are shown first, as far as they are here
 
     def rows(self, appids: np.ndarray) -> np.ndarray:
         """Return the rows of games that are all here."""
         return np.searchsorted(self.matches.appids, appids)
 
-    def link(self, appid: int) -> str | None:
-        """Return the address of a game's store page, if it has one."""
-        return self.store_page and self.store_page.format(appid=appid)
-
     @cached_property
     def row_of(self) -> dict[int, int]:
         """Return appid -> row."""
         return {game.appid: row for row, game in enumerate(self.games)}
+
+    @cached_property
+    def tags(self) -> dict[str, int]:
+        """Return a number for each tag, the commonest being 0."""
+        return _numbered(game.tags for game in self.games)
+
+    @cached_property
+    def numbers(self) -> list[tuple[list[int], list[int]]]:
+        """Return the numbers of each game's tags, and of its makers: two games by the same people share one."""
+        people = _numbered(self.makers)
+        both = zip(self.games, self.makers, strict=True)
+        return [([self.tags[tag] for tag in game.tags], [people[maker] for maker in makers]) for game, makers in both]
 
     @cached_property
     def group_of(self) -> dict[int, int]:
@@ -89,6 +97,20 @@ class Site:
         parts = (urlsplit(game.picture) for game in self.games if game.picture)
         return {f"{each.scheme}://{each.netloc}" for each in parts if each.netloc}
 
+    @cached_property
+    def by_reviews(self) -> np.ndarray:
+        """Return the rows, int64 (n,), the most reviewed first; from A to Z where nothing is reviewed."""
+        if self.reviews.any():
+            return np.argsort(-self.reviews, kind="stable")
+        return np.argsort([game.name.casefold() for game in self.games], kind="stable")
+
+    @cached_property
+    def popular(self) -> np.ndarray:
+        """Return the rows of the games that are shown first."""
+        if self.first is None:
+            return self.by_reviews[:POPULAR]
+        return np.array([self.row_of[appid] for appid in self.first if appid in self.row_of], dtype=np.int64)
+
 
 def site(
     matches: Matches,
@@ -101,20 +123,18 @@ def site(
 ) -> Site:
     """Return what is shown of the matches' games; `pictures` are their addresses, (n,)."""
     known = _filled(catalogue, matches.appids)
-    reviews = known["review_count"].to_numpy()
-    by_reviews = np.argsort(-reviews, kind="stable") if reviews.any() else _by_name(matches.names)
-    rows = by_reviews[:POPULAR] if popular is None else pd.Index(matches.appids).get_indexer(list(popular))
-    tags = _vocabulary(known["tags"])
-    return Site(
-        matches=matches,
-        games=_games(matches, known, pictures, tags),
-        tags=list(tags),
-        popular=rows[rows >= 0],
-        by_reviews=by_reviews,
-        reviewed=bool(reviews.any()),
-        store_page=store_page,
-        extras=extras or Extras(),
+    columns = zip(
+        matches.appids.tolist(),
+        map(str, matches.names),
+        pictures,
+        release_years(known).tolist(),
+        known["review_score"].tolist(),
+        known["tags"],
+        strict=True,
     )
+    games = [Game(*each, store_page=store_page and store_page.format(appid=each[0])) for each in columns]
+    makers = [tuple(map(compare_key, names)) for names in known["developers"] + known["franchises"]]
+    return Site(matches, games, known["review_count"].to_numpy(), makers, store_page, extras or Extras(), popular)
 
 
 def store_pictures(matches: Matches, catalogue: pd.DataFrame) -> list[str | None]:
@@ -135,38 +155,11 @@ def _filled(catalogue: pd.DataFrame, appids: np.ndarray) -> pd.DataFrame:
         known[column] = known[column].fillna(unknown).astype(np.int64) if column in known else unknown
     for column in _LISTS:
         values = known[column] if column in known else [None] * len(known)
-        known[column] = [list(each) if isinstance(each, (list, tuple, np.ndarray)) else [] for each in values]
+        known[column] = [tuple(each) if isinstance(each, (list, tuple, np.ndarray)) else () for each in values]
     return known
 
 
-def _games(
-    matches: Matches, known: pd.DataFrame, pictures: Sequence[str | None], tags: Mapping[str, int]
-) -> list[Game]:
-    makers = [[compare_key(name) for name in names] for names in known["developers"] + known["franchises"]]
-    people = _vocabulary(makers)
-    columns = zip(
-        matches.appids.tolist(),
-        map(str, matches.names),
-        pictures,
-        release_years(known).tolist(),
-        known["review_score"].tolist(),
-        _numbers(known["tags"], tags),
-        _numbers(makers, people),
-        known["review_count"].tolist(),
-        strict=True,
-    )
-    return [Game(*each) for each in columns]
-
-
-def _vocabulary(lists: Iterable[Sequence[str]]) -> dict[str, int]:
+def _numbered(lists: Iterable[Sequence[str]]) -> dict[str, int]:
     """Return a number for each word, the commonest being 0."""
     words = pd.Series([word for each in lists for word in each], dtype=object)
     return {word: number for number, word in enumerate(words.value_counts().index)}
-
-
-def _numbers(lists: Iterable[Sequence[str]], vocabulary: Mapping[str, int]) -> list[tuple[int, ...]]:
-    return [tuple(map(vocabulary.__getitem__, words)) for words in lists]
-
-
-def _by_name(names: np.ndarray) -> np.ndarray:
-    return np.argsort([str(name).casefold() for name in names], kind="stable")

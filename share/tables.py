@@ -8,14 +8,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from share.escape import in_csv, utf8
+from share.escape import in_csv
 from share.site import Site, site
 from utils import files
 from utils.banners import Banner
 from utils.matching import Matches
 
 
-def csv(site: Site) -> bytes:
+def csv(site: Site) -> str:
     """Return a row a match: appid, name, rank (from 1), match (its appid), match_name, cosine (four digits)."""
     count, k = site.matches.neighbours.shape
     names = np.array([in_csv(game.name) for game in site.games], dtype=object)
@@ -30,7 +30,7 @@ def csv(site: Site) -> bytes:
             "cosine": site.matches.cosines.ravel().astype(np.float64).round(4),
         }
     )
-    return utf8(table.to_csv(index=False, lineterminator="\n"))
+    return table.to_csv(index=False, lineterminator="\n")
 
 
 def atlas(
@@ -53,8 +53,8 @@ def atlas(
             "y": coordinates[:, 1].astype(np.float32),
             "neighbors": pa.array([{"ids": ids, "distances": distances} for ids, distances in near]),
             "image": pa.array([banner and {"bytes": banner.jpeg} for banner in banners], _IMAGE),
-            "tags": pa.array([", ".join(shown.tags[tag] for tag in game.tags) for game in shown.games], pa.string()),
-            "review_count": [game.reviews for game in shown.games],
+            "tags": pa.array([", ".join(game.tags) for game in shown.games], pa.string()),
+            "review_count": shown.reviews,
             "year": pa.array([game.year or None for game in shown.games], pa.int64()),
         }
     )

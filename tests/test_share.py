@@ -1,6 +1,5 @@
 """What is shared, file by file: the gallery's data, lists, tables, coordinates, and the folder they lie in."""
 
-import importlib.util
 import json
 import re
 from dataclasses import replace
@@ -62,7 +61,7 @@ def read(gallery, file):
     return (gallery.parent / file).read_text(encoding="utf-8")
 
 
-def test_the_table_for_a_spreadsheet_is_the_matches(gallery, matches):
+def test_the_table_for_a_spreadsheet_is_the_matches_and_the_manifest_says_whose(gallery, matches):
     assert {file.name for file in gallery.parent.iterdir()} == FILES | {"duplicates.md"}
     table = pd.read_csv(gallery.parent / "matches.csv", encoding="utf-8")
     k = matches.neighbours.shape[1]
@@ -71,6 +70,10 @@ def test_the_table_for_a_spreadsheet_is_the_matches(gallery, matches):
     np.testing.assert_allclose(table["cosine"].to_numpy().reshape(-1, k), matches.cosines, atol=5.1e-5)
     assert table["rank"].tolist() == list(range(1, k + 1)) * len(matches.appids)
     assert table["match_name"].notna().all()
+    manifest = json.loads(read(gallery, "manifest.json"))
+    assert manifest["features"] == matches.manifest
+    assert (manifest["games"], manifest["matches"], manifest["pictures"]) == (len(matches.appids), k, "store")
+    assert all(str(MANIFEST[name])[:12] in data(gallery, "start")["made"] for name in MANIFEST)
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+SUM(A1)", "-2", "@x", "\t=1"])
@@ -117,13 +120,6 @@ def test_embedding_atlas_gets_one_parquet(games, matches, extras, tmp_path, unkn
     np.testing.assert_allclose(table[5]["neighbors"]["distances"], 1 - matches.cosines[5], atol=1e-6)
 
 
-def test_the_manifest_says_what_made_them(gallery, matches):
-    manifest = json.loads(read(gallery, "manifest.json"))
-    assert manifest["features"] == matches.manifest
-    assert (manifest["games"], manifest["matches"], manifest["pictures"]) == (len(matches.appids), 8, "store")
-    assert all(str(MANIFEST[name])[:12] in data(gallery, "start")["made"] for name in MANIFEST)
-
-
 def test_each_chunk_has_all_that_its_games_matches_need(gallery, games, matches):
     start = data(gallery, "start")
     urls = games.set_index("appid")["banner_url"]
@@ -164,24 +160,16 @@ def test_pictures_can_be_copied_into_the_folder(games, matches, tmp_path):
     assert f'<meta property="og:image" content="pictures/{others[0]}.jpg">' in read(page, "index.html")
 
 
-def test_what_is_no_plain_address_is_no_picture(games, matches, tmp_path):
-    odd = ["javascript:alert(1)", 'https://a.test/"><script>', "https://a.test/b; script-src *", "//a.test/b", "", None]
-    appids = matches.appids[: len(odd)].tolist()
-    changed = games.set_index("appid")["banner_url"].to_dict() | dict(zip(appids, odd, strict=True))
-    games = games.assign(banner_url=games["appid"].map(changed))
-    page = share.gallery(matches, games, {}, tmp_path / "gallery", popular=appids)
-    assert pictures_shown(data(page, "start")) == [None] * len(odd)
-    assert "a.test" not in read(page, "index.html")
-
-
-def test_pictures_may_lie_with_several_hosts(games, matches, tmp_path):
-    first, second = matches.appids[:2].tolist()
-    urls = games["appid"].map({first: "https://a.test/1/x.jpg", second: "http://b.test:81/2/y.jpg?t=1"})
-    page = share.gallery(matches, games.assign(banner_url=urls), {}, tmp_path / "gallery", popular=[first, second])
+def test_pictures_lie_with_several_hosts_and_what_is_no_plain_address_is_none(games, matches, tmp_path):
+    good = ["https://a.test/1/x.jpg", "http://b.test:81/2/y.jpg?t=1"]
+    odd = ["javascript:alert(1)", 'https://c.test/"><script>', "https://c.test/b; script-src *", "//c.test/b", "", None]
+    addresses = dict(zip(matches.appids.tolist(), good + odd, strict=False))
+    games = games.assign(banner_url=games["appid"].map(addresses).astype(object))
+    page = share.gallery(matches, games, {}, tmp_path / "gallery", popular=list(addresses))
     start = data(page, "start")
-    shown = [start["pictures"] + picture for picture in pictures_shown(start)]
-    assert shown == ["https://a.test/1/x.jpg", "http://b.test:81/2/y.jpg?t=1"]
+    assert [picture and start["pictures"] + picture for picture in pictures_shown(start)] == good + [None] * len(odd)
     assert "img-src http://b.test:81 https://a.test data:;" in read(page, "index.html")
+    assert "c.test" not in read(page, "index.html")
 
 
 # ------------------------------------------------------------ the folder
@@ -332,13 +320,3 @@ def test_coordinates_are_kept_for_the_same_features_alone(tmp_path):
     file = tmp_path / "plane.parquet"
     file.write_bytes(file.read_bytes()[:100])
     np.testing.assert_array_equal(share.projection_2d(prepared(vectors), tmp_path), first)
-
-
-@pytest.mark.skipif(not importlib.util.find_spec("umap"), reason="umap-learn is not installed")
-@pytest.mark.parametrize("games", [4, 80])
-def test_umap_keeps_groups_apart(tmp_path, games):
-    half = games // 2
-    vectors = np.random.default_rng(0).normal(size=(2 * half, 8)) + np.repeat([[0], [20]], half, 0) * np.eye(8)[0] + 1
-    places = share.projection_2d(prepared(vectors.astype(np.float32)), tmp_path)
-    middles = places[:half].mean(0), places[half:].mean(0)
-    assert np.linalg.norm(middles[0] - middles[1]) > 2 * places[:half].std(0).max()
