@@ -23,7 +23,7 @@ from tqdm.auto import tqdm
 from share import folder as folders
 from share import lists, page, tables
 from share.projection import projection_2d
-from share.site import Extras, Site, copied_pictures, site, store_pictures
+from share.site import Extras, copied_pictures, site, store_pictures
 from share.tables import atlas
 from utils.banners import Banner
 from utils.errors import SettingsError
@@ -77,16 +77,12 @@ def gallery(
         if shown.extras.groups:
             out.write("duplicates.md", lists.duplicates_markdown(shown))
         out.write("matches.csv", tables.csv(shown))
-        out.write("manifest.json", _manifest(shown, pictures))
+        manifest = {
+            "format": FORMAT,
+            "games": len(shown.games),
+            "matches": matches.neighbours.shape[1],
+            "pictures": pictures,
+            "features": matches.manifest,
+        }
+        out.write("manifest.json", json.dumps(manifest, ensure_ascii=False, indent=1))
     return out.path / "index.html"
-
-
-def _manifest(shown: Site, pictures: str) -> str:
-    manifest = {
-        "format": FORMAT,
-        "games": len(shown.games),
-        "matches": shown.matches.neighbours.shape[1],
-        "pictures": pictures,
-        "features": shown.matches.manifest,
-    }
-    return json.dumps(manifest, ensure_ascii=False, indent=1)

@@ -128,12 +128,12 @@ def find(served: HasServed, asked: Annotated[ByName, Query()]) -> Games:
     """Games by part of a name, an abbreviation, a mistyped name or an appid, the best first."""
     end = asked.offset + asked.limit
     found = served.index.find(asked.name, limit=end + 1)
-    page = [_game(served, appid) for appid in found[asked.offset : end]]
+    page = [_game_of(served, appid) for appid in found[asked.offset : end]]
     return Games(games=page, next_offset=end if len(found) > end else None)
 
 
 @router.get("/random")
-async def any_game(served: HasServed, _: Nothing) -> Game:
+async def any_game_of(served: HasServed, _: Nothing) -> Game:
     """A game at random."""
     return random.choice(served.site.games)  # noqa: S311 - for play
 
@@ -141,13 +141,13 @@ async def any_game(served: HasServed, _: Nothing) -> Game:
 @router.get("/games/{appid}")
 async def game(served: HasServed, appid: int, _: Nothing) -> Game:
     """One game; 404 where it is not here."""
-    return _game(served, appid)
+    return _game_of(served, appid)
 
 
 @router.get("/games/{appid}/matches")
 def matches(served: HasServed, appid: int, asked: Annotated[Turned, Query()]) -> Matches:
     """The matches of one game's banner, as it is or turned; 404 where the game is not here."""
-    query = _game(served, appid)
+    query = _game_of(served, appid)
     return _answer(served, query, served.of_game(appid, _options(served, asked)))
 
 
@@ -166,7 +166,7 @@ def matches_of_words(served: HasServed, asked: Annotated[Words, Query()]) -> Mat
     return _answer(served, None, served.of_words(asked.words, _options(served, asked)))
 
 
-def _game(served: Served, appid: int) -> Game:
+def _game_of(served: Served, appid: int) -> Game:
     row = served.site.row_of.get(appid)
     if row is None:
         raise HTTPException(404, f"no game here has the appid {appid}; /api/games?name= finds those that are")
@@ -186,7 +186,7 @@ def _options(served: Served, asked: Filters) -> QueryOptions:
 
 
 def _answer(served: Served, query: Game | None, near: Near) -> Matches:
-    found = [Match(cosine=round(cosine, 4), game=_game(served, appid)) for appid, cosine in near]
+    found = [Match(cosine=round(cosine, 4), game=_game_of(served, appid)) for appid, cosine in near]
     return Matches(query=query, matches=found)
 
 

@@ -19,7 +19,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._ours = set(_listed(path))
+        self._ours = set(_names_listed(path))
         self._written: dict[str, None] = {LIST: None}
 
     def write(self, name: str, content: str | bytes) -> None:
@@ -74,7 +74,7 @@ def writing(path: Path) -> Iterator[Folder]:
         folder.finish()
 
 
-def _listed(path: Path) -> list[str]:
+def _names_listed(path: Path) -> list[str]:
     """Return the names that an earlier export listed; a list that somebody made up leads nowhere else."""
     file = path / LIST
     if not file.is_file():

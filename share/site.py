@@ -71,12 +71,12 @@ class Site:
     @cached_property
     def tags(self) -> dict[str, int]:
         """Return a number for each tag, the commonest being 0."""
-        return _numbered(game.tags for game in self.games)
+        return _vocabulary(game.tags for game in self.games)
 
     @cached_property
     def numbers(self) -> list[tuple[list[int], list[int]]]:
         """Return the numbers of each game's tags, and of its makers: two games by the same people share one."""
-        people = _numbered(self.makers)
+        people = _vocabulary(self.makers)
         both = zip(self.games, self.makers, strict=True)
         return [([self.tags[tag] for tag in game.tags], [people[maker] for maker in makers]) for game, makers in both]
 
@@ -159,7 +159,7 @@ def _filled(catalogue: pd.DataFrame, appids: np.ndarray) -> pd.DataFrame:
     return known
 
 
-def _numbered(lists: Iterable[Sequence[str]]) -> dict[str, int]:
+def _vocabulary(lists: Iterable[Sequence[str]]) -> dict[str, int]:
     """Return a number for each word, the commonest being 0."""
     words = pd.Series([word for each in lists for word in each], dtype=object)
     return {word: number for number, word in enumerate(words.value_counts().index)}

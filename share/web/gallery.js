@@ -123,12 +123,7 @@ function describeQuery({ appid, details }) {
   if (details[2]) link.append(` · ${details[2]}`);
   if (details[3] >= 0) link.append(` · ${details[3]} % positive`);
   if (linked(appid)) link.append(" · ", make("a", { href: linked(appid), target: "_blank", rel: "noopener", textContent: "Store page" }));
-  const copy = make("button", { type: "button", textContent: "Copy link" });
-  copy.onclick = async () => {
-    try { await navigator.clipboard.writeText(location.href); copy.textContent = "Copied"; }
-    catch { copy.textContent = "Copy the address above"; }
-  };
-  query.replaceChildren(banner(details[0], details[1], control("mirrored").checked && start.mirrored), make("h2", {}, make("bdi", { textContent: details[0] })), link, copy);
+  query.replaceChildren(banner(details[0], details[1], control("mirrored").checked && start.mirrored), make("h2", {}, make("bdi", { textContent: details[0] })), link);
 }
 
 function showGame({ appid, chunk }) {
