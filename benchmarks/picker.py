@@ -159,8 +159,8 @@ def in_the_kernel(games: int, clicks: int) -> None:
     appids = np.random.default_rng(1).choice(games, (2, clicks)).tolist()
     row("click to HTML", timed(shown.show, appids[0]), None, timed(figure_of(games), appids[0][:5]))
     sent = len(shown.view.card.value) + sum(len(tile.label.value) for tile in shown.view.grid.children)
-    shown.view.same_studio.value = True
-    shown.view.distinct.value = True
+    shown.view.options["exclude_same_studio"].value = True
+    shown.view.options["distinct"].value = True
     row("click to HTML, both filters", timed(shown.show, appids[1]), None)
     print(f"\n{sent:,} bytes sent a click")
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-import pytest
 import requests
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -48,12 +47,12 @@ def opened(folder: Path, width: int = 1400, height: int = 1100) -> Iterator:
         chromium.close()
 
 
-def serious(page: "playwright.sync_api.Page") -> list[str]:  # noqa: F821 - imported late
-    """What axe-core calls serious or critical on a page, a line each."""
+def serious(page: "playwright.sync_api.Page", within: str = "html") -> list[str]:  # noqa: F821 - imported late
+    """What axe-core calls serious or critical on a page, or within an element of it, a line each."""
     import axe_playwright_python
 
     page.evaluate(Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8") + ";0")
-    found = page.evaluate("axe.run({ preload: false })")["violations"]
+    found = page.evaluate("within => axe.run(within, { preload: false })", within)["violations"]
     return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found if each["impact"] in ("serious", "critical")]
 
 
@@ -66,21 +65,6 @@ def jupyterlab(root: Path, folder: Path) -> contextlib.AbstractContextManager[st
     """JupyterLab over a folder of notebooks, keeping its files in `folder`: yields the address."""
     quiet = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
     return _serving(folder, [*_LAB, quiet, f"--ServerApp.root_dir={root}"])
-
-
-def serious_violations(page: "playwright.sync_api.Page", selector: str) -> list[str]:  # noqa: F821
-    """What axe-core calls serious or critical in a part of a page; skips where it is not installed.
-
-    It is an npm package: `npm install --prefix out/axe axe-core`, or its folder in AXE_CORE.
-    """
-    script = Path(os.environ.get("AXE_CORE") or _REPOSITORY / "out/axe/node_modules/axe-core", "axe.min.js")
-    if not script.is_file():
-        pytest.skip("axe-core is not installed: npm install --prefix out/axe axe-core")
-    page.add_script_tag(path=script)
-    found = page.evaluate("selector => axe.run(selector)", selector)
-    assert found["passes"], f"nothing in {selector} was checked"
-    bad = [each for each in found["violations"] if each["impact"] in ("serious", "critical")]
-    return [f"{each['id']}: {each['help']}: {each['nodes'][0]['html'][:200]}" for each in bad]
 
 
 IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"

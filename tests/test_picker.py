@@ -15,14 +15,12 @@ from front_end import displayed, everything_in, model_of, press_enter, upload
 from PIL import Image
 from small_games import HOSTILE, NAMES, album_of, catalogue_of, features_of, jpeg
 from torch.nn.functional import cosine_similarity
-from tornado.queues import Queue
 
 import sample
 from utils import encoder, explain, matching, picker
 from utils.banners import Banner
 from utils.errors import MatchError
 from utils.features import Features
-from utils.picker import live
 from utils.settings import Settings
 
 SILENT = SimpleNamespace(supports_text=False, text_unsupported_reason="This network was trained on pictures alone")
@@ -115,7 +113,7 @@ def test_random(control):
 
 
 def test_pictures_are_whole_and_small(control):
-    control.view.k.value = 40
+    control.view.options["k"].value = 40
     assert len(shown(control)) == len(control.matches) == 11
     sent = sum(len(label) for _, label in shown(control)) + len(control.view.card.value)
     for appid, label in shown(control):
@@ -135,7 +133,7 @@ def test_store_links_lead_to_steam_alone(control):
 
 
 def test_names_are_escaped(control, monkeypatch):
-    control.view.k.value = 11
+    control.view.options["k"].value = 11
     control.show(100)
     values = [control.view.about.value, control.view.card.value, displayed(control, monkeypatch)["text/html"]]
     for value in (*values, *(label for _, label in shown(control))):
@@ -148,8 +146,8 @@ def test_names_are_escaped(control, monkeypatch):
 
 
 def test_only_other_peoples_games(control):
-    control.view.k.value = 11
-    control.view.same_studio.value = True
+    control.view.options["k"].value = 11
+    control.view.options["exclude_same_studio"].value = True
     assert set(appids_of(control)) == set(NAMES) - {620, 10, 30}
     control.show(90)
     assert 100 not in appids_of(control)  # of the same franchise
@@ -158,9 +156,9 @@ def test_only_other_peoples_games(control):
 
 
 def test_hide_near_duplicates(control):
-    control.view.k.value = 11
+    control.view.options["k"].value = 11
     assert control.matches[0][0] == 10
-    control.view.distinct.value = True
+    control.view.options["distinct"].value = True
     assert 10 not in appids_of(control)  # a copy of the query
     control.show(70)
     assert len(control.matches) == 10
@@ -178,18 +176,18 @@ def test_hide_near_duplicates(control):
 )
 def test_filters(control, values, left):
     """Of the query 620, a puzzle of 2011 itself, only other games that pass are found."""
-    control.view.k.value = 11
+    control.view.options["k"].value = 11
     for name, value in values.items():
-        getattr(control.view, name).value = value
+        control.view.options[name].value = value
     assert set(appids_of(control)) == left
     assert [cosine for _, cosine in control.matches] == sorted((each for _, each in control.matches), reverse=True)
     assert ("Nothing is left" in control.view.status.value) == (not left)
 
 
 def test_the_smallest_cosine(control):
-    control.view.k.value = 11
+    control.view.options["k"].value = 11
     cosines = [cosine for _, cosine in control.matches]
-    control.view.least.value = 0.1
+    control.view.options["least"].value = 0.1
     assert [cosine for _, cosine in control.matches] == [cosine for cosine in cosines if cosine >= 0.1]
     assert 1 <= len(control.matches) < 11
 
@@ -201,7 +199,7 @@ def test_more_are_asked_for_until_enough_pass():
     games["developers"] = [["Other"] if appid % 50 == 0 else ["Same"] for appid in appids]
     album = dict.fromkeys(appids.tolist(), Banner(0, "", jpeg((200, 0, 0))))
     control = picker.pick(features_of(appids), None, album, games)
-    control.view.same_studio.value = True
+    control.view.options["exclude_same_studio"].value = True
     assert sorted(appids_of(control)) == list(range(50, 501, 50))
 
 
@@ -215,7 +213,7 @@ def test_how_they_were_found_stands_behind_an_i(control):
 
 def test_without_an_encoder_or_words_their_boxes_are_not_there(control):
     assert control.view.draft.layout.display == control.view.why.layout.display == "none"
-    assert control.view.mirrored not in set(everything_in(control))
+    assert "mirrored" not in control.view.options
     silent = picker.pick(FEATURES, SILENT, ALBUM)
     assert silent.view.words not in set(everything_in(silent))
     said = [getattr(each, "value", "") for each in silent.view.draft_panel.children[:3]]
@@ -229,7 +227,7 @@ def test_what_is_missing_is_said(control):
     press_enter(control.view.search)  # nothing to take
     some = {appid: banner for appid, banner in ALBUM.items() if appid != 30} | {40: Banner(40, "", b"broken")}
     control = picker.pick(FEATURES, None, some)
-    control.view.k.value = 11
+    control.view.options["k"].value = 11
     assert {appid for appid, label in shown(control) if "url(" not in label} == {30, 40} - {control.appid}
     typed(control, "counter")
     before = control.appid
@@ -301,7 +299,7 @@ def seeing(small):
 def test_a_turned_query_finds_its_twin_and_says_why(seeing, turns, first, style):
     assert "scale" not in seeing.view.card.value
     for turn in turns:
-        getattr(seeing.view, turn).value = True
+        seeing.view.options[turn].value = True
     assert seeing.matches[0][0] == first
     assert seeing.matches[0][1] > 0.99
     assert 1 not in appids_of(seeing)
@@ -310,7 +308,7 @@ def test_a_turned_query_finds_its_twin_and_says_why(seeing, turns, first, style)
 
 def test_mirrored_copies_come_up_beside_the_others(seeing):
     before = dict(seeing.matches)
-    seeing.view.mirrored_copies.value = True
+    seeing.view.options["mirrored_copies"].value = True
     after = dict(seeing.matches)
     assert seeing.matches[0][0] == 2
     assert after[2] > 0.99
@@ -323,7 +321,7 @@ def test_why_explains_the_match_and_goes_with_the_query(seeing, turns, monkeypat
     original = explain.reason
     monkeypatch.setattr(explain, "reason", lambda *given: said.append(original(*given)) or said[-1])
     for turn in turns:
-        getattr(seeing.view, turn).value = True
+        seeing.view.options[turn].value = True
     seeing.view.why.value = True
     match, cosine = seeing.matches[0]
     assert f"and Game {match}." in seeing.view.reasons.value
@@ -418,7 +416,7 @@ def test_a_network_that_reads_finds_banners_by_words(small, tmp_path):
     manifest = clip.identity | {"preparation": "as they are"}
     plain = Features(np.arange(1, 6), small[1].names, vectors.half().numpy(), manifest)
     control = picker.pick(matching.prepare(plain, "centred"), clip, album, plain=plain)
-    control.view.k.value = 3
+    control.view.options["k"].value = 3
     control.view.words.value = "a dragon"
     assert "a dragon" in control.view.card.value
     cosines = cosine_similarity(vectors, clip.words(["a dragon"]))
@@ -453,15 +451,3 @@ print(control.view.random.comm.comm_id)"""
     finally:
         client.stop_channels()
         kernel.shutdown_kernel(now=True)
-
-
-def test_before_ipykernel_7_clicks_pass_the_cells_that_wait():
-    def message(kind, number):
-        return number, print, ([b"front end", b"<IDS|MSG>", b"signature", f'{{"msg_type": "{kind}"}}'.encode()],)
-
-    waiting = Queue()
-    live.let_past(waiting)
-    for number, kind in enumerate(["execute_request", "comm_msg", "execute_request", "comm_msg"]):
-        waiting.put_nowait(message(kind, number))
-    waiting.put_nowait((4, print, ()))
-    assert [waiting.get_nowait()[0] for _ in range(5)] == [1, 3, 0, 2, 4]

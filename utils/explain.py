@@ -95,7 +95,7 @@ def _without_maps(encoder: Encoder) -> str:
     if encoder.feature == "head":
         cause = f"{encoder.family}'s own feature goes through a trained head, which is no sum over patches"
     with_maps = ", ".join(encoder.heat_maps) or "none"
-    return f"POOLING {encoder.pooling!r} has no heat map: {cause}; of this checkpoint's, {with_maps} has one"
+    return f"POOLING {encoder.pooling!r} has no heat map: {cause}; of this checkpoint, these have one: {with_maps}"
 
 
 def _check(encoder: Encoder, prepared: matching.Prepared) -> None:

@@ -36,6 +36,8 @@ from utils.names import visible
 
 DEFAULT_ORDER = "top sellers"
 
+pd.set_option("display.html.use_mathjax", False)  # in a table, a name with $...$ is a name, not a formula
+
 _IDS = 100  # ids a request for named games; 250 pass, 300 do not
 _LONGEST_CHART = 1_000
 _LETTERS = 20_000  # bytes of a text in a file: more than the longest path, percent-encoded

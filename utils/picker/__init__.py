@@ -142,7 +142,7 @@ class Picker(widgets.VBox):
         view.upload.observe(self._on_upload, "value")
         view.address.observe(self._on_address, "value")
         view.words.observe(self._on_words, "value")
-        for option in view.options:
+        for option in view.options.values():
             option.observe(self._on_option, "value")
 
     @_guarded
@@ -153,7 +153,7 @@ class Picker(widgets.VBox):
         self.view.offer(self._index.find(""))
         first = str(self._settings.query or "") if self._settings else ""
         if self._settings:
-            self.view.k.value = self._settings.matches
+            self.view.options["k"].value = self._settings.matches
         found = self._index.find(first, limit=1)
         self.show(found[0] if found else next(iter(names)))
         if not found:

@@ -33,7 +33,6 @@ _MOST = 100  # matches that can be asked for
 _TILE = (160, 240)  # pixels that are sent of a match, which is shown 110 wide
 _THUMBNAIL = (56, 84)
 _CACHED = 4_000  # pictures kept ready for the browser, 2 to 10 kB each
-_ANY_TAG = "any"
 _PRIVATE = (
     "Your pictures stay with this kernel: they are not stored, and not sent anywhere else. On Colab an upload breaks "
     "above 1 MB: put the file into the Files pane, and its path into DRAFT."
@@ -131,23 +130,28 @@ class View:
         years = [] if games is None else [year for year in filters.release_years(games).tolist() if year]
         tags = [] if games is None else filters.tags(games)
         first, last = min(years, default=0), max(years, default=0)
-        number, whole = widgets.BoundedFloatText, widgets.BoundedIntText
+        whole, check = widgets.BoundedIntText, widgets.Checkbox
+        turns = {
+            "mirrored": _named(check, "Mirrored"),
+            "upside_down": _named(check, "Upside down"),
+            "mirrored_copies": _named(check, "Also look for mirrored copies"),
+        }
+        of_games = {
+            "exclude_same_studio": _named(check, "Hide games by the same makers"),
+            "tag": _named(widgets.Dropdown, "Tag", options=[("any", ""), *zip(tags, tags, strict=True)], value=""),
+            "since": _named(whole, "Released from", min=first, max=last, value=first),
+            "until": _named(whole, "Released until", min=first, max=last, value=last),
+            "score": _named(whole, "Good reviews at least (%)", min=0, max=100, step=5, value=0),
+        }
+        self.options: dict[str, Any] = {  # by the names of QueryOptions and Filter
+            "k": _named(whole, "Matches", min=1, max=_MOST, value=10),
+            "distinct": _named(check, "Hide near-duplicates"),
+            "least": _named(widgets.BoundedFloatText, "Similarity at least", min=-1.0, max=1.0, step=0.05, value=-1.0),
+            **(turns if encodes else {}),
+            **(of_games if games is not None else {}),
+        }
         self.filters = _named(widgets.ToggleButton, "Filters and mirroring")
-        self.k = _named(whole, "Matches", min=1, max=_MOST, value=10)
-        self.distinct = _named(widgets.Checkbox, "Hide near-duplicates")
-        self.least = _named(number, "Similarity at least", min=-1.0, max=1.0, step=0.05, value=-1.0)
-        self.mirrored = _named(widgets.Checkbox, "Mirrored")
-        self.upside_down = _named(widgets.Checkbox, "Upside down")
-        self.mirrored_copies = _named(widgets.Checkbox, "Also look for mirrored copies")
-        self.same_studio = _named(widgets.Checkbox, "Hide games by the same makers")
-        self.tag = _named(widgets.Dropdown, "Tag", options=[_ANY_TAG, *tags])
-        self.since = _named(whole, "Released from", min=first, max=last, value=first)
-        self.until = _named(whole, "Released until", min=first, max=last, value=last)
-        self.score = _named(whole, "Good reviews at least (%)", min=0, max=100, step=5, value=0)
-        turns = [self.mirrored, self.upside_down, self.mirrored_copies] if encodes else []
-        of_games = [self.same_studio, self.tag, self.since, self.until, self.score] if games is not None else []
-        self.options = [self.k, self.distinct, *turns, self.least, *of_games]
-        self.options_panel = _box("sbp-panel", self.options)
+        self.options_panel = _box("sbp-panel", list(self.options.values()))
 
     def whole(self) -> list[widgets.Widget]:
         """Return all of it, from top to bottom."""
@@ -168,22 +172,12 @@ class View:
 
     def query_options(self) -> QueryOptions:
         """Return what the widgets say."""
-        since, until = self.since.value, self.until.value
-        return QueryOptions(
-            k=self.k.value,
-            mirrored=self.mirrored.value,
-            upside_down=self.upside_down.value,
-            mirrored_copies=self.mirrored_copies.value,
-            exclude_same_studio=self.same_studio.value,
-            distinct=self.distinct.value,
-            least=self.least.value,
-            filter=Filter(
-                tag="" if self.tag.value == _ANY_TAG else self.tag.value,
-                since=None if since == self.since.min else since,
-                until=None if until == self.until.max else until,
-                score=self.score.value,
-            ),
-        )
+        values = {name: option.value for name, option in self.options.items()}
+        for name, bound in (("since", "min"), ("until", "max")):
+            if name in values and values[name] == getattr(self.options[name], bound):
+                values[name] = None  # games of an unknown year pass as well
+        wanted = {name: values.pop(name) for name in ("tag", "since", "until", "score") if name in values}
+        return QueryOptions(**values, filter=Filter(**wanted))
 
     def say(self, text: str) -> None:
         """Show a sentence above the matches, or nothing; a screen reader says it when it comes."""
@@ -209,7 +203,7 @@ class View:
         self.grid.children = tuple(self._tiles[: len(matches)])
         self.why.value = False
         self.reasons.value = ""
-        self.match.options = [(self._named(appid), appid) for appid, _ in matches]
+        self.match.options = [(self._line(appid), appid) for appid, _ in matches]
         self.match.index = 0 if matches else None  # ipywidgets 7 chooses the first by itself, 8 does not
         self.say(query.note if matches else "Nothing is left: no other game passes these options.")
 
@@ -265,7 +259,7 @@ class View:
         link = f'<a href="{escape(address)}" target="_blank" rel="noopener" aria-label="{escape(label)}">Store</a>'
         return f'<div class="sbp-note">{escape(text)} {link if address else ""}</div>'
 
-    def _named(self, appid: int) -> str:
+    def _line(self, appid: int) -> str:
         return names.shortened(names.visible(self._names[appid]) or str(appid), 60)
 
 
