@@ -37,6 +37,6 @@ if [ ! -e $venv/done ] || [ requirements.txt -nt $venv/done ] || [ tests/colab.t
     touch $venv/done
 fi
 if [ "${1:-}" != "--install-only" ]; then
-    $venv/bin/python -m pytest -q tests/test_families.py tests/test_words.py tests/test_explain_families.py
+    $venv/bin/python -m pytest -q tests/test_encoder.py tests/test_explain.py
     STEAM_BANNERS_SOURCE=sample STEAM_BANNERS_DATA=$venv/data $venv/bin/python -m tools.run_notebooks $venv/out
 fi

@@ -11,7 +11,8 @@ import sample
 from utils import catalogue, encoder, features, settings, snapshot
 
 ROOT = Path(__file__).parents[1]
-DOCS = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("*/README.md")]
+BESIDE = ("sample", "tests", "training")
+DOCS = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / each / "README.md" for each in BESIDE)]
 
 
 def found(pattern: str) -> set[str]:
