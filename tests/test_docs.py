@@ -11,8 +11,7 @@ import sample
 from utils import catalogue, encoder, features, settings, snapshot
 
 ROOT = Path(__file__).parents[1]
-BESIDE = ("sample", "tests", "training")
-DOCS = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / each / "README.md" for each in BESIDE)]
+DOCS = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("[st]*/README.md")]
 
 
 def found(pattern: str) -> set[str]:
