@@ -295,14 +295,21 @@ def _from_store(address: str, bounds: Mapping[str, Any], disallowed: set[str] | 
 
 
 def _count(bounds: Mapping[str, Any], error: str | None) -> None:
-    """Add a byte to this process's file, for the progress bar, and say when too many pictures in a row failed."""
+    """Add a byte to this process's file, for the progress bar; where too many pictures in a row failed, say so.
+
+    Then this process asks for nothing more, so that none of its shards is finished, and waits to be ended.
+    """
     became = None if error is None else shards.of_error(error)
+    refused = False
     with _COUNTING, suppress(OSError):
         with Path(bounds["tmp"], "asked", str(os.getpid())).open("ab") as counted:
             counted.write(b".")
         _in_vain[0] = _in_vain[0] + 1 if became and became.retryable else 0
-        if became and _in_vain[0] >= bounds["most_in_vain"]:
+        refused = _in_vain[0] >= bounds["most_in_vain"]
+        if became and refused:
             Path(bounds["tmp"], "refused").write_text(became.reason)
+    if refused:
+        threading.Event().wait()
 
 
 def _no_logger(*_: object) -> types.SimpleNamespace:
