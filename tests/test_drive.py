@@ -175,8 +175,7 @@ def test_another_snapshot_of_the_same_number_is_not_overwritten(finished_dir, ch
     with pytest.raises(StorageError, match="0001 is another snapshot"):
         drive.open_drive(chosen)
     assert tree(chosen.data_dir) == before
-    for plan in there.glob("snapshots/0001/plan.*"):
-        plan.write_bytes(b"no plan")  # that is no snapshot, and must not block one
+    (there / "snapshots/0001/plan.parquet").write_bytes(b"no plan")  # that is no snapshot, and must not block one
     drive.copy_finished(finished_dir, there)
     assert tree(there) == finished(finished_dir)
 

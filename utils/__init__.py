@@ -1,27 +1,24 @@
-"""How a banner travels, from the store to the grid; each room imports only those above it.
+"""What the notebooks call: from the store's games to the grid of look-alikes. Imports run down this list only.
 
-errors      the one-line error
-notebook    a cell's errors in plain words
-names       one way to fold, compare and clean a game's name
-files       files that are whole or not there, checksums, locks
-web         one polite HTTP client
-pictures    the one place where pictures are opened
-filters     which games may be among the matches
+picker      the control: games, pictures, words and drafts, and their look-alikes
+explain     a cosine taken apart, patch by patch
+show        figures
+drive       finished work to and from Google Drive
+matching    preparation, exact nearest neighbours, near-duplicates
+features    the vectors of all banners, on disk
+encoder     a checkpoint as a function from pictures to vectors
+banners     the pictures of verified shards
+snapshot    plan, download, verified shards, report
+catalogue   which games the store has
+download    a file from an address, going on where it stopped
+http        the one HTTP client
+images      the one place where pictures are opened
 search      games by name, the way people type them
+filters     which games may be among the matches
 settings    the notebooks' settings
-catalogue   which games exist
-snapshot    their banners, downloaded and verified
-banners     each banner's picture
-quality     what is wrong with banners
-encoder     a checkpoint as a function from pictures to features
-features    the features of all banners
-matching    exact neighbours
-explain     why two banners match
-show        figures: grids of banners, a map, a download's report, the reasons of a match
-judge       how good the matches are
-transfer    finished work between machines
-picker      the control, with drafts
-export      a gallery, lists and tables for others, a JSON API
+files       files that are there whole or not at all, checksums, locks
+errors      the kinds of error, one line each
+names       one way to fold, compare and clean a game's name
 """
 
 __version__ = "0.2.0"

@@ -26,7 +26,7 @@ REST = 30.0  # seconds after something went wrong
 
 FileSet = tuple[str, ...]  # files that count together, below a data_dir, with slashes; the last makes the others count
 
-_PLANS = ("plan.parquet",)  # of a snapshot: another plan in its place is another snapshot
+_PLAN = "plan.parquet"  # of a snapshot: another plan in its place is another snapshot
 _CHUNK = 1 << 18  # bytes
 _ABANDONED = 3_600  # seconds that nothing was written to a part
 
@@ -217,7 +217,7 @@ def _restore(there: Path, data_dir: Path) -> tuple[int, int]:
 
 def _foreign(sets: Sequence[FileSet], there: Path, data_dir: Path) -> tuple[str, ...]:
     """Return the folders of snapshots and features that are others here, whose files would not fit together."""
-    described = [each for each in sets if _name(each) in (*_PLANS, "manifest.json") and _is_here(each, data_dir)]
+    described = [each for each in sets if _name(each) in (_PLAN, "manifest.json") and _is_here(each, data_dir)]
     others = differing(described, there, data_dir)
     _require_same_plans(others, data_dir)
     return tuple(each[-1].removesuffix(_name(each)) for each in others)
@@ -226,7 +226,7 @@ def _foreign(sets: Sequence[FileSet], there: Path, data_dir: Path) -> tuple[str,
 def _require_same_plans(sets: Sequence[FileSet], to: Path) -> None:
     """Raise StorageError where one of some sets that differ would replace the plan of another snapshot."""
     for each in sets:
-        if _name(each) in _PLANS and (to / each[-1]).exists() and each in finished(to):
+        if _name(each) == _PLAN and (to / each[-1]).exists() and each in finished(to):
             remedy = "keep the two in different folders, or delete the one that you do not need"
             raise StorageError(f"{(to / each[-1]).parent} is another snapshot than the one to be put there; {remedy}")
 
