@@ -41,8 +41,9 @@ def ways(asked: argparse.Namespace, chosen: Settings) -> list[study.Configuratio
     preparations += [("whitened", exponent) for exponent in asked.exponent]
     checkpoints = asked.checkpoint or [chosen.checkpoint]
     found = []
-    for checkpoint, pooling, image in itertools.product(checkpoints, asked.pooling, asked.image):
-        found += [study.Configuration(checkpoint, pooling, image, how, exponent) for how, exponent in preparations]
+    views = [tuple(each.split("+")) for each in asked.views] or [None]
+    for checkpoint, pooling, image, seen in itertools.product(checkpoints, asked.pooling, asked.image, views):
+        found += [study.Configuration(checkpoint, pooling, image, *each, views=seen) for each in preparations]
     return found
 
 
@@ -61,6 +62,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--checkpoint", action="append", default=[])
     parser.add_argument("--pooling", nargs="+", default=["pooled"])
     parser.add_argument("--image", nargs="+", default=["squash"])
+    parser.add_argument("--views", nargs="+", default=[], help="such as whole whole+crop+grey")
     parser.add_argument("--exponent", type=float, nargs="+", default=[])
     parser.add_argument("--quick", action="store_true", help="fewer queries and altered pictures")
     parser.add_argument("--figure", type=Path)

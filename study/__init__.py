@@ -58,15 +58,18 @@ class Configuration:
     image: str = "squash"
     preparation: str = "whitened"  # as matching.prepare takes it
     exponent: float = 0.5  # of the whitening
+    views: tuple[str, ...] | None = None  # as encoder.load takes them; None are the checkpoint's own
 
     @property
     def folder(self) -> str:
         """What the folder of its features is called."""
-        return features_name(self.checkpoint, self.pooling, self.image)
+        name = features_name(self.checkpoint, self.pooling, self.image)
+        return f"{name}--{'+'.join(self.views)}" if self.views else name
 
     def __str__(self) -> str:
         power = f" {self.exponent:g}" if self.preparation == "whitened" else ""
-        return f"{Path(self.checkpoint).name}, {self.pooling}, {self.image}, {self.preparation}{power}"
+        views = f", views {'+'.join(self.views)}" if self.views else ""
+        return f"{Path(self.checkpoint).name}, {self.pooling}, {self.image}, {self.preparation}{power}{views}"
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,7 @@ def _configured(
     for _, group in itertools.groupby(configurations, lambda each: (each.checkpoint, each.folder)):
         alike = list(group)
         first = alike[0]
-        network = encoder.load(first.checkpoint, first.pooling, first.image, dtype=dtype)
+        network = encoder.load(first.checkpoint, first.pooling, first.image, dtype=dtype, views=first.views)
         stored = features.extract(snapshots, network, out / first.folder)
         altered = embed_altered(network, asked.shown, asked.album, out / first.folder / _ALTERED)
         for each in alike:

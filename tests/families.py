@@ -2,9 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import checkpoints
 import numpy as np
@@ -22,16 +21,14 @@ STAGES = {"hidden_sizes": [16, 24, 32, 40], "depths": [1, 1, 1, 1]}
 WORDS = 514  # of the text towers, as the tests' tokenizers know
 
 
-@dataclass(frozen=True)
-class Family:
+class Family(NamedTuple):
     """A family as transformers has it."""
 
     model: type[PreTrainedModel]
-    config: Callable[[], PreTrainedConfig]
+    config: PreTrainedConfig
     processor: dict
-    its_processor: str  # the class in transformers that knows its crop
     leading: int = 0
-    switches: dict = field(default_factory=dict)
+    switches: dict = {}  # noqa: RUF012 - never changed
 
 
 def _square(side: int, resample: int) -> dict:
@@ -65,64 +62,33 @@ def _siglip() -> PreTrainedConfig:
 
 
 _POSITIONS = {"interpolate_pos_encoding": True}
+_PERCENT = SHARED | IMAGENET | {"size": {"shortest_edge": 64}, "crop_pct": 0.875, "resample": 3}
+_VIT = transformers.ViTConfig(**TOWER, image_size=64, patch_size=8)
+_REGISTERS = transformers.Dinov2WithRegistersConfig(**_dino(num_register_tokens=4))
+_DINOV3 = transformers.DINOv3ViTConfig(**TOWER, image_size=64, patch_size=16, num_register_tokens=4)
+_MOBILE = transformers.MobileNetV2Config(image_size=64, depth_multiplier=0.25)
+_BIT = transformers.BitConfig(**STAGES, embedding_size=16, num_groups=4)
+_RESNET = transformers.ResNetConfig(**STAGES, embedding_size=16)
+_CONVNEXT = transformers.ConvNextV2Config(**STAGES)
 FAMILIES = {
-    "vit": Family(
-        transformers.ViTModel,
-        lambda: transformers.ViTConfig(**TOWER, image_size=64, patch_size=8),
-        _square(64, 2) | IMAGENET,
-        "BitImageProcessorPil",
-        1,
-        _POSITIONS,
-    ),
-    "dinov2": Family(
-        transformers.Dinov2Model,
-        lambda: transformers.Dinov2Config(**_dino()),
-        _cropped(64, 56, 3) | IMAGENET,
-        "BitImageProcessorPil",
-        1,
-    ),
+    "vit": Family(transformers.ViTModel, _VIT, _square(64, 2) | IMAGENET, 1, _POSITIONS),
+    "dinov2": Family(transformers.Dinov2Model, transformers.Dinov2Config(**_dino()), _cropped(64, 56, 3) | IMAGENET, 1),
     "dinov2_with_registers": Family(
-        transformers.Dinov2WithRegistersModel,
-        lambda: transformers.Dinov2WithRegistersConfig(**_dino(num_register_tokens=4)),
-        _cropped(64, 56, 3) | IMAGENET,
-        "BitImageProcessorPil",
-        5,
+        transformers.Dinov2WithRegistersModel, _REGISTERS, _cropped(64, 56, 3) | IMAGENET, 5
     ),
-    "dinov3_vit": Family(
-        transformers.DINOv3ViTModel,
-        lambda: transformers.DINOv3ViTConfig(**TOWER, image_size=64, patch_size=16, num_register_tokens=4),
-        _square(64, 2) | IMAGENET,
-        "BitImageProcessorPil",
-        5,
-    ),
-    "clip": Family(
-        transformers.CLIPModel, _clip, _cropped(64, 64, 3) | IMAGENET, "CLIPImageProcessorPil", 1, _POSITIONS
-    ),
-    "siglip": Family(transformers.SiglipModel, _siglip, _square(64, 2) | HALF, "BitImageProcessorPil", 0, _POSITIONS),
-    "bit": Family(
-        transformers.BitModel,
-        lambda: transformers.BitConfig(**STAGES, embedding_size=16, num_groups=4),
-        _cropped(96, 64, 2) | HALF,
-        "BitImageProcessorPil",
-    ),
-    "mobilenet_v2": Family(
-        transformers.MobileNetV2Model,
-        lambda: transformers.MobileNetV2Config(image_size=64, depth_multiplier=0.25),
-        _cropped(80, 64, 2) | HALF,
-        "MobileNetV2ImageProcessorPil",
-    ),
-    "resnet": Family(
-        transformers.ResNetModel,
-        lambda: transformers.ResNetConfig(**STAGES, embedding_size=16),
-        SHARED | IMAGENET | {"size": {"shortest_edge": 64}, "crop_pct": 0.875, "resample": 3},
-        "ConvNextImageProcessorPil",
-    ),
-    "convnextv2": Family(
-        transformers.ConvNextV2Model,
-        lambda: transformers.ConvNextV2Config(**STAGES),
-        SHARED | IMAGENET | {"size": {"shortest_edge": 64}, "crop_pct": 0.875, "resample": 3},
-        "ConvNextImageProcessorPil",
-    ),
+    "dinov3_vit": Family(transformers.DINOv3ViTModel, _DINOV3, _square(64, 2) | IMAGENET, 5),
+    "clip": Family(transformers.CLIPModel, _clip(), _cropped(64, 64, 3) | IMAGENET, 1, _POSITIONS),
+    "siglip": Family(transformers.SiglipModel, _siglip(), _square(64, 2) | HALF, 0, _POSITIONS),
+    "bit": Family(transformers.BitModel, _BIT, _cropped(96, 64, 2) | HALF),
+    "mobilenet_v2": Family(transformers.MobileNetV2Model, _MOBILE, _cropped(80, 64, 2) | HALF),
+    "resnet": Family(transformers.ResNetModel, _RESNET, _PERCENT),
+    "convnextv2": Family(transformers.ConvNextV2Model, _CONVNEXT, _PERCENT),
+}
+_PROCESSORS = {  # family -> the class in transformers that knows its crop; BiT's for all others
+    "clip": "CLIPImageProcessorPil",
+    "mobilenet_v2": "MobileNetV2ImageProcessorPil",
+    "resnet": "ConvNextImageProcessorPil",
+    "convnextv2": "ConvNextImageProcessorPil",
 }
 _OLD_NAMES = {"q": "query", "k": "key", "v": "value"}
 RENAMED = [  # today's names of weights -> those of the fourth edition, by which the files on the hub go
@@ -140,7 +106,7 @@ def write(folder: Path, name: str) -> Path:
     """Write a checkpoint as today's transformers does; return its folder."""
     family = FAMILIES[name]
     options = {"add_pooling_layer": False} if name == "vit" else {}
-    filled(family.model(family.config(), **options)).save_pretrained(folder)
+    filled(family.model(family.config, **options)).save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps(family.processor))
     return folder
 
@@ -151,22 +117,16 @@ def write_old(folder: Path, name: str) -> Path:
     family = FAMILIES[name]
     model = family.model.from_pretrained(folder, **({"add_pooling_layer": False} if name == "vit" else {}))
     state = model.state_dict()
-    prefix = {
-        "vit": "vit.",
-        "bit": "bit.",
-        "resnet": "resnet.",
-        "mobilenet_v2": "mobilenet_v2.",
-        "convnextv2": "convnextv2.",
-    }
+    prefix = "" if name in ("dinov2", "dinov2_with_registers", "dinov3_vit", "clip", "siglip") else f"{name}."
     old = {}
     for key, weight in state.items():
         for pattern, replaced in RENAMED + OLD_MLP * (name == "vit") if name in ("vit", "dinov2") else []:
             key = re.sub(pattern, replaced, key)
-        old[prefix.get(name, "") + key] = weight
+        old[prefix + key] = weight
     if name == "clip":
         old["vision_model.embeddings.position_ids"] = torch.arange(5)[None]
         old["text_model.embeddings.position_ids"] = torch.arange(77)[None]
-    if name in prefix:
+    if prefix:
         old["classifier.weight"] = torch.ones(3, 3)
     (folder / "model.safetensors").unlink()
     torch.save(old, folder / "pytorch_model.bin")
@@ -197,7 +157,7 @@ def pixels(name: str, image: str, pictures: np.ndarray, shape: tuple[int, int]) 
             side = options["size"]["height"]
             options |= {"size": {"shortest_edge": round(side * 256 / 224)}, "do_center_crop": True}
             options["crop_size"] = {"height": side, "width": side}
-        own = getattr(transformers, family.its_processor)(**options)
+        own = getattr(transformers, _PROCESSORS.get(name, "BitImageProcessorPil"))(**options)
     else:
         square = {"size": {"height": shape[0], "width": shape[1]}, "do_center_crop": False}
         own = transformers.ViTImageProcessorPil(

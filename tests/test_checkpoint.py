@@ -6,11 +6,10 @@ import json
 import os
 import pickle
 import re
+import socket
 import subprocess
 import sys
-import threading
 import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import checkpoints
@@ -18,7 +17,9 @@ import families
 import pytest
 import tokenizers_small
 import torch
+from pytest_httpserver import HTTPServer
 from safetensors.torch import load_file, save_file
+from werkzeug import Request, Response
 
 from utils import encoder
 from utils.errors import CheckpointError
@@ -271,53 +272,36 @@ for name in sys.argv[2:]:
 """
 
 
-class Hub(ThreadingHTTPServer):
+class Hub:
     """A hub on loopback: name -> folder, each at the commit `commit_of(name)`; files of `drops` break off halfway."""
 
-    def __init__(self, folders: dict[str, Path]) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, server: HTTPServer, folders: dict[str, Path], drops: dict[str, int]) -> None:
+        self.address = server.url_for("").rstrip("/")
         self.folders = folders
+        self.drops = drops  # name and file -> how many times
         self.asked: list[str] = []
-        self.drops: dict[str, int] = {}  # end of a path -> how many times
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        server.expect_request(re.compile("/.*")).respond_with_handler(self.answer)
 
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+    def answer(self, request: Request) -> Response:
+        name, revision, file = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", request.path).groups()
+        self.asked.append(f"{name}@{revision}/{file}")
+        path = self.folders.get(name, Path("nowhere")) / file
+        commit = commit_of(name) if revision == "main" else revision
+        if not path.is_file():
+            gated = name == "facebook/gated"
+            code = "GatedRepo" if gated else "EntryNotFound" if path.parent.is_dir() else "RepoNotFound"
+            return Response(code, 403 if gated else 404, {"X-Error-Code": code, "X-Repo-Commit": commit})
+        content = path.read_bytes()
+        headers = {"X-Repo-Commit": commit, "ETag": f'"{hashlib.sha256(content).hexdigest()}"'}
+        headers["Content-Length"] = str(len(content))
+        if request.method == "GET" and self.drops.get(f"{name}/{file}"):
+            self.drops[f"{name}/{file}"] -= 1
+            content = content[: len(content) // 2]
+        return Response(iter([content]), headers=headers)
 
 
 def commit_of(name: str) -> str:
     return hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_HEAD(self) -> None:
-        self.answer(with_body=False)
-
-    def do_GET(self) -> None:
-        self.answer(with_body=True)
-
-    def answer(self, *, with_body: bool) -> None:
-        name, revision, file = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", self.path).groups()
-        self.server.asked.append(f"{name}@{revision}/{file}")
-        path = self.server.folders.get(name, Path("nowhere")) / file
-        code = "GatedRepo" if name == "facebook/gated" else "EntryNotFound" if path.parent.is_dir() else "RepoNotFound"
-        content = path.read_bytes() if path.is_file() else code.encode()
-        self.send_response(200 if path.is_file() else 403 if code == "GatedRepo" else 404)
-        self.send_header("Content-Length", str(len(content)))
-        self.send_header("X-Repo-Commit", revision if revision != "main" else commit_of(name))
-        self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
-        if not path.is_file():
-            self.send_header("X-Error-Code", code)
-        self.end_headers()
-        if with_body and self.server.drops.get(f"{name}/{file}", 0):
-            self.server.drops[f"{name}/{file}"] -= 1
-            content = content[: len(content) // 2]
-        if with_body:
-            self.wfile.write(content)
-
-    def log_message(self, *_arguments) -> None:
-        pass
 
 
 def ask(hub: str, cache: Path, use: str, *names: str) -> list:
@@ -330,7 +314,7 @@ def ask(hub: str, cache: Path, use: str, *names: str) -> list:
 
 
 @pytest.mark.slow
-def test_checkpoints_come_from_the_hub_at_their_revision(tmp_path):
+def test_checkpoints_come_from_the_hub_at_their_revision(tmp_path, httpserver):
     pinned = "microsoft/beit-base-patch16-224-pt22k-ft22k"
     bare = checkpoints.write(tmp_path / "bare", image_size=64)
     (bare / "model.safetensors").unlink()
@@ -346,8 +330,8 @@ def test_checkpoints_come_from_the_hub_at_their_revision(tmp_path):
         "someone/strange": strange,
         "someone/words": tokenizers_small.write_clip(families.write(tmp_path / "words", "clip")),
     }
-    hub = Hub(folders)
-    hub.drops = {"someone/drops/model.safetensors": 1, "someone/breaks/model.safetensors": 99}
+    drops = {"someone/drops/model.safetensors": 1, "someone/breaks/model.safetensors": 99}
+    hub = Hub(httpserver, folders, drops)
     cache = tmp_path / "cache"
     checked = ask(hub.address, cache, "check", "someone/strange", "someone/nobody", "someone/other.beit_1")
     assert "'vit_mae'" in checked[0][1]
@@ -369,9 +353,8 @@ def test_checkpoints_come_from_the_hub_at_their_revision(tmp_path):
     assert all(each in found["facebook/gated"][1] for each in (f"{hub.address}/facebook/gated", "HF_TOKEN"))
     assert any(each.endswith("/merges.txt") for each in hub.asked)
 
-    address = hub.address
-    hub.shutdown()
-    hub.server_close()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
     again, words, gone = ask(address, cache, "load", pinned, "someone/words", "someone/nobody")
     assert (again, words) == (found[pinned], found["someone/words"])  # from the cache
     assert gone[0] == "HttpError"

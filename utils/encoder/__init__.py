@@ -13,11 +13,12 @@ from utils import files, settings
 from utils.encoder import efficientnet
 from utils.encoder.checkpoint import (
     CHECKPOINTS,
+    CONFIG,
     first_line,
     folder_hash,
     is_folder,
     locate,
-    read_config,
+    read_json,
     read_processor,
     weights_files,
 )
@@ -73,7 +74,7 @@ def check(checkpoint: str | Path) -> None:
             efficientnet.require_packages()
             return
         folder = locate(checkpoint, weights=False)
-        config = read_config(folder)
+        config = read_json(folder / CONFIG)
         stride_of(family_of(config), parse_config(family_of(config), config))
         read_processor(folder)
         if is_folder(checkpoint):
@@ -84,7 +85,7 @@ def _from_files(
     checkpoint: str | Path, pooling: str, image: str, views: Sequence[str] | None
 ) -> tuple[Network, Preparation, dict]:
     folder = locate(checkpoint)
-    config = read_config(folder)
+    config = read_json(folder / CONFIG)
     family = family_of(config)
     parsed = parse_config(family, config)
     chosen = _chosen_views(views, config.get("steam_banners_views"))

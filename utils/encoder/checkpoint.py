@@ -91,15 +91,36 @@ def folder_hash(folder: Path) -> str:
     return f"sha256:{digest.hexdigest()[:16]}"
 
 
-def read_config(folder: Path) -> dict:
-    """Return what config.json says of the network; raises CheckpointError, also for a number beyond any use."""
-    return _read_json(folder / CONFIG)
+def read_json(file: Path, largest: float = _LARGEST_NUMBER) -> dict:
+    """Return the object in a JSON file, without what this package decides itself.
+
+    The file is bounded in size, and its integers before they are parsed: raises CheckpointError.
+    """
+
+    def bounded(digits: str) -> int:
+        if abs(float(digits)) > largest:
+            raise CheckpointError(f"{file.name} has the number {shortened(digits, 20)}; allowed are up to {largest:,}")
+        return int(digits)
+
+    if not file.is_file():
+        raise CheckpointError(f"it has no {file.name}, which save_pretrained writes")
+    if file.stat().st_size > _LARGEST_JSON:
+        raise CheckpointError(f"{file.name} has {file.stat().st_size:,} bytes; allowed are {_LARGEST_JSON:,}")
+    try:
+        content = json.loads(file.read_bytes(), parse_int=bounded, object_pairs_hook=_kept)
+    except CheckpointError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{file.name} cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{file.name} holds a {type(content).__name__}, not an object")
+    return content
 
 
 def read_processor(folder: Path) -> dict:
     """Return the numbers of the checkpoint's own picture processor; raises CheckpointError."""
     file = _processor_file(folder)
-    found = _read_json(file)
+    found = read_json(file)
     numbers = found if file.name == PROCESSORS[0] else found.get("image_processor")
     if not isinstance(numbers, dict):
         raise CheckpointError(f"{file.name} says nothing of an image_processor")
@@ -141,29 +162,6 @@ def first_line(error: Exception) -> str:
     return lines[0][:300] or type(error).__name__
 
 
-def _read_json(file: Path, largest: float = _LARGEST_NUMBER) -> dict:
-    """Return the object in a JSON file, bounded in size, its integers bounded, without what is decided here."""
-
-    def bounded(digits: str) -> int:
-        if abs(float(digits)) > largest:
-            raise CheckpointError(f"{file.name} has the number {shortened(digits, 20)}; allowed are up to {largest:,}")
-        return int(digits)
-
-    if not file.is_file():
-        raise CheckpointError(f"it has no {file.name}, which save_pretrained writes")
-    if file.stat().st_size > _LARGEST_JSON:
-        raise CheckpointError(f"{file.name} has {file.stat().st_size:,} bytes; allowed are {_LARGEST_JSON:,}")
-    try:
-        content = json.loads(file.read_bytes(), parse_int=bounded, object_pairs_hook=_kept)
-    except CheckpointError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{file.name} cannot be read: {error}") from None
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{file.name} holds a {type(content).__name__}, not an object")
-    return content
-
-
 def _kept(entries: list[tuple[str, object]]) -> dict[str, object]:
     return {name: value for name, value in entries if name not in _OURS}
 
@@ -180,7 +178,7 @@ def _processor_file(folder: Path) -> Path:
 
 def _shards(index: Path) -> list[str]:
     """Return the names of the files that an index of weights lists."""
-    table = _read_json(index, largest=math.inf).get("weight_map")
+    table = read_json(index, largest=math.inf).get("weight_map")
     names = sorted(set(map(str, table.values()))) if isinstance(table, dict) else []
     if not names or any(Path(name).name != name for name in names):
         raise CheckpointError(f"{index.name} lists no files of weights beside it")
@@ -220,7 +218,7 @@ def _from_hub(name: str, weights: bool) -> Path:
     """Return the folder of the hub's cache, named by its commit, with the files of a checkpoint."""
     host = urlsplit(constants.ENDPOINT).netloc
     try:
-        return _fetched(name, weights)
+        return _from_cache_or_hub(name, weights)
     except CheckpointError:
         raise
     except errors.GatedRepoError:  # a RepositoryNotFoundError, too
@@ -237,10 +235,10 @@ def _from_hub(name: str, weights: bool) -> Path:
         raise HttpError(message, retryable=True) from None
 
 
-def _fetched(name: str, weights: bool) -> Path:
+def _from_cache_or_hub(name: str, weights: bool) -> Path:
     folder = Path(huggingface_hub.hf_hub_download(name, CONFIG, revision=CHECKPOINTS.get(name, "main"))).parent
     any(_has(name, file, folder) for file in PROCESSORS)
-    for file in TOKENIZER if "text_config" in read_config(folder) else ():
+    for file in TOKENIZER if "text_config" in read_json(folder / CONFIG) else ():
         with suppress(errors.LocalEntryNotFoundError):  # without it, pictures can be compared all the same
             _has(name, file, folder)
     for file in WEIGHTS if weights else ():  # in the first form that the hub has

@@ -174,17 +174,13 @@ class Encoder:
         if not len(pictures):
             raise PictureError("no pictures: an Encoder takes at least one, uint8 RGB (384, 256, 3)")
         for number, picture in enumerate(pictures):
-            _require_banner(number, picture)
+            kind = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
+            if kind != f"uint8 {(HEIGHT, WIDTH, 3)}":
+                raise PictureError(
+                    f"picture {number} is {kind}; allowed is uint8 RGB {(HEIGHT, WIDTH, 3)}, "
+                    "which banners.decode makes of the bytes of any picture file"
+                )
         return torch.from_numpy(np.stack([*map(self.preparation, pictures)])).split(self.batch_size)
-
-
-def _require_banner(number: int, picture: np.ndarray) -> None:
-    kind = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
-    if kind != f"uint8 {(HEIGHT, WIDTH, 3)}":
-        raise PictureError(
-            f"picture {number} is {kind}; allowed is uint8 RGB {(HEIGHT, WIDTH, 3)}, "
-            "which banners.decode makes of the bytes of any picture file"
-        )
 
 
 # --------------------------------------------------------------------------------------------- device and precision

@@ -262,7 +262,7 @@ def _load_model(family: Family, config: PreTrainedConfig, weights: dict[str, Ten
     """
     held = sum(each.numel() for each in weights.values())
     kind: Any = family.kind
-    with _at_most(2 * held + _SPARE, 2 * len(weights) + 100), _quiet():
+    with _bounded_model(2 * held + _SPARE, 2 * len(weights) + 100), _quiet():
         model, info = kind.from_pretrained(
             None,
             config=config,
@@ -277,7 +277,7 @@ def _load_model(family: Family, config: PreTrainedConfig, weights: dict[str, Ten
 
 
 @contextmanager
-def _at_most(numbers: int, tensors: int) -> Iterator[None]:
+def _bounded_model(numbers: int, tensors: int) -> Iterator[None]:
     """Raise CheckpointError as soon as a model being built has more numbers or tensors than its files could fill."""
     sizes: dict[tuple[int, str], int] = {}
 

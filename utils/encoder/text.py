@@ -31,7 +31,8 @@ class TextEncoder:
         if isinstance(texts, str) or not texts or not all(isinstance(each, str) and each.strip() for each in texts):
             raise CheckpointError(f"the words are {str(texts)[:80]!r}; allowed is a list of texts, each with a word")
         template = self.prompt if prompt is None else prompt
-        asked = [template.replace("{}", _clean(text)) for text in texts]
+        short = [text[:_MOST_CHARACTERS].encode(errors="replace").decode() for text in texts]  # as UTF-8 can hold them
+        asked = [template.replace("{}", text) for text in short]
         config = self.model.config.text_config
         inputs = self.tokenizer(
             [text.lower() for text in asked] if self.padded else asked,
@@ -61,8 +62,3 @@ def load_text_encoder(folder: Path, model: nn.Module, prompt: str, *, padded: bo
         needs = "; pip install sentencepiece reads spiece.model" if (folder / "spiece.model").is_file() else ""
         return f"its tokenizer cannot be read, so it cannot be asked with words: {first_line(error)}{needs}"
     return TextEncoder(model, tokenizer, prompt, padded)
-
-
-def _clean(text: str) -> str:
-    """Return a text as UTF-8 can hold it, not too long."""
-    return text[:_MOST_CHARACTERS].encode(errors="replace").decode()
