@@ -102,7 +102,7 @@ def _jpegs(tar: bytes) -> dict[int, bytes]:
 class Album(Mapping[int, Banner]):
     """The banners of a folder by appid, the newest version of each, read from the shards when asked for.
 
-    Holds an index of about 100 bytes a banner in memory. What it gives is not hashed: that is `read`'s work. (The random
+    Holds an index of about 100 bytes a banner in memory. What it gives is not hashed: `read` does that. (The random
     access of webdataset, `wids`, copies every shard into /tmp and finds it there by name, though it was fetched again.)
     """
 
