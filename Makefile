@@ -1,6 +1,6 @@
 # make match        run both notebooks, on a sample of our own unless SOURCE says otherwise, into out/
 # make play         open the match notebook in JupyterLab, to play with the picker
-# make serve        the matches that `make match` left as a JSON API on this machine
+# make serve        the gallery and a JSON API of what `make match` left, on this machine
 # make release      pack the features and matches that `make match` left, to share, into out/
 # make check        lint, types, imports and the quick tests
 # make test         all that is checked; the properties look longer with HYPOTHESIS_PROFILE=long in the environment

@@ -21,4 +21,4 @@ errors      the kinds of error, one line each
 names       one way to fold, compare and clean a game's name
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
