@@ -201,7 +201,7 @@ def _restore(there: Path, data_dir: Path) -> tuple[int, int]:
     with files.storage_errors(there):
         _require_place(there)
         for left in there.rglob(".*.part"):  # by a copy that was killed
-            if time.time() - left.stat().st_mtime > _ABANDONED:
+            if time.time() - left.lstat().st_mtime > _ABANDONED:
                 left.unlink()
         listed = finished(there)
         if all(_is_here(each, data_dir) for each in listed):
