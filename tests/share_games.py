@@ -2,6 +2,7 @@
 
 import io
 import zlib
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+import share
 from utils import matching
 from utils.features import Features
+from utils.matching import DuplicateGroup
 
 HOSTILE = [
     "<script>document.title='hacked'</script>",
@@ -52,3 +55,10 @@ def matches_of_series(games):
     vectors = np.array([np.random.default_rng(seed).normal(size=16) + 0.6 * rng.normal(size=16) for seed in seeds])
     features = Features(games["appid"].to_numpy(), games["name"].to_numpy(), vectors.astype(np.float16), MANIFEST)
     return matching.all_matches(matching.prepare(features, "centred"), 8)
+
+
+def extras_of(matches):
+    """The mirrored matches are the others backwards; one group of near-duplicates; a map of one cloud."""
+    backwards = replace(matches, neighbours=matches.neighbours[:, ::-1].copy(), cosines=matches.cosines[:, ::-1].copy())
+    coordinates = np.random.default_rng(3).normal(size=(len(matches.appids), 2))
+    return share.Extras(backwards, [DuplicateGroup(matches.appids[:3], matches.cosines[:3, 0])], coordinates)

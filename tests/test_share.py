@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from share_games import HOSTILE, MANIFEST, games_of_sample, jpeg, matches_of_series
+from share_games import HOSTILE, MANIFEST, extras_of, games_of_sample, jpeg, matches_of_series
 
 import share
 from share import escape, folder
 from utils import files
 from utils.banners import Banner
 from utils.errors import PlainError, SettingsError, StorageError
-from utils.matching import DuplicateGroup
 from utils.names import visible
 
 FILES = {"index.html", "gallery.css", "gallery.js", "search.js", "filters.js", "map.js", "data", ".lock"}
@@ -37,9 +36,7 @@ def matches(games):
 
 @pytest.fixture(scope="module")
 def extras(matches):
-    backwards = replace(matches, neighbours=matches.neighbours[:, ::-1].copy(), cosines=matches.cosines[:, ::-1].copy())
-    places = np.random.default_rng(3).normal(size=(len(matches.appids), 2))
-    return share.Extras(backwards, [DuplicateGroup(matches.appids[:3], matches.cosines[:3, 0])], places)
+    return extras_of(matches)
 
 
 @pytest.fixture(scope="module")

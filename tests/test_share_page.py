@@ -1,17 +1,15 @@
 """The gallery's page in a real browser, opened from the disk."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import browser
 import numpy as np
 import pytest
-from share_games import HOSTILE, games_of_sample, jpeg, matches_of_series
+from share_games import HOSTILE, extras_of, games_of_sample, jpeg, matches_of_series
 
 import share
 from utils import matching, settings
 from utils.banners import Banner
-from utils.matching import DuplicateGroup
 from utils.search import Index
 
 pytestmark = [
@@ -45,10 +43,7 @@ def album(matches):
 
 @pytest.fixture(scope="module")
 def extras(matches):
-    """The mirrored matches are the others backwards; one group of near-duplicates; a map of one cloud."""
-    backwards = replace(matches, neighbours=matches.neighbours[:, ::-1].copy(), cosines=matches.cosines[:, ::-1].copy())
-    places = np.random.default_rng(3).normal(size=(len(matches.appids), 2))
-    return share.Extras(backwards, [DuplicateGroup(matches.appids[:3], matches.cosines[:3, 0])], places)
+    return extras_of(matches)
 
 
 @pytest.fixture(scope="module")

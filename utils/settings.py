@@ -75,7 +75,7 @@ class Settings:
     pooling: Pooling = "pooled"  # which tensor is the feature
     image: Image = "squash"  # how a banner becomes the network's input
     dtype: Dtype | None = None  # what the network computes in; None is by device
-    query: str = ""  # the game shown first: a name or an appid; empty is the most played
+    query: str = ""  # the game shown first: a name or an appid; empty is the most reviewed
     matches: Annotated[int, Field(ge=1, le=MATCHES_LIMIT)] = 10  # how many matches a grid shows
     data: Annotated[Place, AfterValidator(_writable)] = Path("data")  # where everything is kept
     drive: Place | None = None  # a folder of Google Drive that finished work is copied to, and back
