@@ -21,10 +21,10 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from share import folder as folders
-from share import lists, page, tables
+from share import lists, page
+from share.lists import atlas
 from share.projection import projection_2d
 from share.site import Extras, copied_pictures, site, store_pictures
-from share.tables import atlas
 from utils.banners import Banner
 from utils.errors import SettingsError
 from utils.matching import Matches
@@ -32,7 +32,6 @@ from utils.settings import STORE_PAGE
 
 __all__ = ["Extras", "atlas", "gallery", "projection_2d"]
 
-PICTURES = ("store", "folder")
 FORMAT = "steam-beit matches 2"  # in manifest.json
 
 
@@ -60,8 +59,8 @@ def gallery(
     is not, or cannot be written.
     """
     pictures = pictures or ("store" if store_page else "folder")
-    if pictures not in PICTURES:
-        raise SettingsError(f"pictures is {pictures!r}; allowed are {', '.join(map(repr, PICTURES))}")
+    if pictures not in ("store", "folder"):
+        raise SettingsError(f"pictures is {pictures!r}; allowed are 'store' and 'folder'")
     addresses = store_pictures(matches, catalogue) if pictures == "store" else copied_pictures(matches, album)
     shown = site(matches, catalogue, addresses, popular=popular, store_page=store_page, extras=extras)
     coordinates, allowed = shown.extras.coordinates, (len(shown.games), 2)
@@ -69,20 +68,16 @@ def gallery(
         raise SettingsError(f"coordinates are of shape {coordinates.shape}; allowed is {allowed}, a row a game")
     with folders.writing(Path(folder).resolve()) as out:
         if pictures == "folder":
-            for game in tqdm([game for game in shown.games if game.picture], desc="Pictures", unit=" banners"):
-                out.write(game.picture, album[game.appid].jpeg)
+            for game in tqdm(shown.games, desc="Pictures", unit=" banners"):
+                if game.picture:
+                    out.write(game.picture, album[game.appid].jpeg)
         page.write(shown, out)
         out.write("popular.md", lists.popular_markdown(shown))
         out.write("unique.md", lists.unique_markdown(shown))
         if shown.extras.groups:
             out.write("duplicates.md", lists.duplicates_markdown(shown))
-        out.write("matches.csv", tables.csv(shown))
-        manifest = {
-            "format": FORMAT,
-            "games": len(shown.games),
-            "matches": matches.neighbours.shape[1],
-            "pictures": pictures,
-            "features": matches.manifest,
-        }
+        out.write("matches.csv", lists.csv(shown))
+        manifest = {"format": FORMAT, "games": len(shown.games), "matches": matches.neighbours.shape[1]}
+        manifest |= {"pictures": pictures, "features": matches.manifest}
         out.write("manifest.json", json.dumps(manifest, ensure_ascii=False, indent=1))
     return out.path / "index.html"

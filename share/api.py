@@ -22,7 +22,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from share.served import Near, Served, load
 from share.site import Game
@@ -97,9 +97,6 @@ class Words(Filters):
 
 
 Nothing = Annotated[NoParameters, Query()]
-
-
-Nothing = Annotated[NoParameters, Query()]
 router = APIRouter(prefix="/api")
 
 
@@ -167,10 +164,9 @@ def matches_of_words(served: HasServed, asked: Annotated[Words, Query()]) -> Mat
 
 
 def _game_of(served: Served, appid: int) -> Game:
-    row = served.site.row_of.get(appid)
-    if row is None:
+    if appid not in served.games:
         raise HTTPException(404, f"no game here has the appid {appid}; /api/games?name= finds those that are")
-    return served.site.games[row]
+    return served.games[appid]
 
 
 def _options(served: Served, asked: Filters) -> QueryOptions:
@@ -179,14 +175,18 @@ def _options(served: Served, asked: Filters) -> QueryOptions:
     tag = tags.get((asked.tag or "").casefold(), "")
     if asked.tag and not tag:
         raise HTTPException(422, f"no game here has the tag {asked.tag!r}")
-    wanted = Filter(tag=tag, since=asked.since or None, score=asked.score)
     view = getattr(asked, "view", "")
-    turned = {"mirrored": view == "mirrored", "upside_down": view == "upside-down"}
-    return QueryOptions(k=asked.n, exclude_same_studio=asked.others, filter=wanted, **turned)
+    return QueryOptions(
+        k=asked.n,
+        mirrored=view == "mirrored",
+        upside_down=view == "upside-down",
+        exclude_same_studio=asked.others,
+        filter=Filter(tag=tag, since=asked.since or None, score=asked.score),
+    )
 
 
 def _answer(served: Served, query: Game | None, near: Near) -> Matches:
-    found = [Match(cosine=round(cosine, 4), game=_game_of(served, appid)) for appid, cosine in near]
+    found = [Match(cosine=round(cosine, 4), game=served.games[appid]) for appid, cosine in near]
     return Matches(query=query, matches=found)
 
 
@@ -215,17 +215,17 @@ def create(served: Served, *, hosts: tuple[str, ...] = ()) -> FastAPI:
     app.state.one_at_a_time = asyncio.Semaphore(1)  # a decoded picture may take hundreds of MB, whatever its bytes
     if hosts:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
-    app.add_middleware(_Alike)
-    app.add_exception_handler(PlainError, _refuse)
+    app.add_middleware(_alike)
+
+    @app.exception_handler(PlainError)
+    async def refuse(_: Request, error: PlainError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 422)
+
     app.include_router(router)
     _add_docs(app)
     if served.gallery:
         app.mount("/", StaticFiles(directory=served.gallery, html=True), name="gallery")
     return app
-
-
-async def _refuse(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": str(error)}, 422)
 
 
 def _add_docs(app: FastAPI) -> None:
@@ -246,22 +246,16 @@ def _add_docs(app: FastAPI) -> None:
         return HTMLResponse(text)
 
 
-class _Alike:
-    """HEAD is answered as GET, without a body, and an address with a slash at its end as without."""
+def _alike(app: ASGIApp) -> ASGIApp:
+    """Answer HEAD as GET, whose body the server leaves out, and an address with a slash at its end as without."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-
-        async def send_head(message: Message) -> None:
-            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
-
-        is_head = scope.get("method") == "HEAD"
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            scope = {**scope, "path": scope["path"].rstrip("/") or "/", "method": "GET" if is_head else scope["method"]}
-        await self._app(scope, receive, send_head if is_head else send)
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            scope = {**scope, "path": scope["path"].rstrip("/") or "/", "method": method}
+        await app(scope, receive, send)
+
+    return answer
 
 
 def main(choose: Callable[[], Settings] = settings.read) -> None:
@@ -278,17 +272,10 @@ def main(choose: Callable[[], Settings] = settings.read) -> None:
     threading.Thread(target=lambda: served.index, daemon=True).start()  # the first search need not wait for it
     here = f"http://{asked.host}:{asked.port}"
     gallery = f"the gallery is {here}/, " if served.gallery else ""
-    print(f"Serving {len(served.site.games):,} games: {gallery}the API {here}/docs", flush=True)  # noqa: T201
-    hosts = (LOOPBACK, "localhost") if asked.host == LOOPBACK else ()
-    app = create(served, hosts=hosts)
-    uvicorn.run(
-        app,
-        host=asked.host,
-        port=asked.port,
-        limit_concurrency=MOST_CONNECTIONS,
-        log_level="warning",
-        access_log=False,
-    )
+    print(f"Serving {len(served.games):,} games: {gallery}the API {here}/docs", flush=True)  # noqa: T201
+    app = create(served, hosts=(LOOPBACK, "localhost") if asked.host == LOOPBACK else ())
+    place = {"host": asked.host, "port": asked.port}
+    uvicorn.run(app, **place, limit_concurrency=MOST_CONNECTIONS, log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":

@@ -8,120 +8,118 @@ data/lists.js     the most unique games, and the groups of near-duplicates with 
 data/<n>.js       the matches of some games, and all that is shown of those: a click asks for one such file
 """
 
+import json
+from collections.abc import Iterator
 from html import escape
-from itertools import chain
+from itertools import count
+from os.path import commonprefix
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from share import lists
-from share.escape import in_script
 from share.folder import Folder
-from share.site import Game, Site
-from utils.matching import Matches, most_unique
+from share.site import Site, commonest
+from utils.matching import most_unique
 
 _CHUNK = 64  # games a file of data/, about 100 kB with 20 matches each
 _GRID = 10_000  # steps of the map's coordinates
 _WEB = Path(__file__).with_name("web")
 _ASSETS = ("gallery.css", "search.js", "filters.js", "map.js", "gallery.js")
+_IN_SCRIPT = str.maketrans({"<": "\\u003c", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
 def write(site: Site, folder: Folder) -> None:
-    """Write the page, its scripts and its data; the page comes last."""
-    chunks = -(-len(site.games) // _CHUNK)
-    first = [site.games[row] for row in site.by_reviews]
-    _write_data(folder, "names", {"appids": [game.appid for game in first], "names": [game.name for game in first]})
-    _write_data(folder, "pictures", [_tail(site, game) for game in first])
-    _write_data(folder, "lists", _lists(site))
-    if site.extras.coordinates is not None:
-        _write_data(folder, "map", _map(site, site.extras.coordinates))
-    places = site.matches.appids // 10 % max(chunks, 1)  # most appids are multiples of 10
-    for chunk in range(chunks):
-        _write_data(folder, str(chunk), _chunk(site, np.flatnonzero(places == chunk)))
-    _write_data(folder, "start", _start(site, chunks))
+    """Write the page, its scripts and its data; the page, allowed to run these alone, comes last."""
+    pictures = [game.picture for game in site.games if game.picture]
+    same = commonprefix(pictures)  # noqa: RUF071 - then cut at a slash
+    for name, data in _data(site, same[: same.rfind("/") + 1]):
+        script = json.dumps(data, ensure_ascii=False, separators=(",", ":")).translate(_IN_SCRIPT)
+        folder.write(f"data/{name}.js", f'gallery("{name}",{script});')
     for name in _ASSETS:
         folder.write(name, (_WEB / name).read_bytes())
-    folder.write("index.html", _index(site))
+    hosts = {"/".join(picture.split("/")[:3]) for picture in pictures if "://" in picture}
+    preview = next(filter(None, (site.games[row].picture for row in site.popular)), "")
+    page = (_WEB / "index.html").read_text(encoding="utf-8").replace("$preview", escape(preview))
+    folder.write("index.html", page.replace("$images", " ".join(sorted(hosts)) or "'self' file:"))
 
 
-def _start(site: Site, chunks: int) -> dict[str, object]:
-    manifest = site.matches.manifest
+def _data(site: Site, base: str) -> Iterator[tuple[str, object]]:
+    """Yield each file's name and data; `base` is what the addresses of all pictures begin with."""
+    appids, order = site.matches.appids, site.by_reviews
+    details = _details(site, base)
+    chunks = -(-len(appids) // _CHUNK)
+    yield "names", {"appids": appids[order].tolist(), "names": site.matches.names[order].tolist()}
+    yield "pictures", [picture for _, picture, *_ in details.iloc[order]]
+    yield "lists", _lists(site, details)
+    if site.extras.coordinates is not None:
+        yield "map", _map(site.extras.coordinates[order])
+    places = appids // 10 % max(chunks, 1)  # most appids are multiples of 10
+    for chunk in range(chunks):
+        yield str(chunk), _chunk(site, np.flatnonzero(places == chunk), details)
+    first = {"popular": appids[site.popular].tolist(), "shown": details.iloc[site.popular].to_dict()}
+    yield "start", {"games": len(appids), "chunks": chunks, **first, "pictures": base, **_about(site)}
+
+
+def _about(site: Site) -> dict[str, object]:
     return {
-        "games": len(site.games),
-        "chunks": chunks,
-        "popular": [site.games[row].appid for row in site.popular],
-        "shown": _details(site, site.popular),
-        "pictures": site.base,
         "store_page": site.store_page,
-        "reviewed": bool(site.reviews.any()),
+        "reviewed": site.reviewed,
         "mirrored": site.extras.mirrored is not None,
         "map": site.extras.coordinates is not None,
         "groups": len(site.extras.groups),
-        "tags": list(site.tags),
-        "trained": manifest.get("trained", True),
-        "made": lists.provenance(manifest),
+        "tags": site.tags,
+        "trained": site.matches.manifest.get("trained", True),
+        "made": lists.provenance(site.matches.manifest),
     }
 
 
-def _map(site: Site, coordinates: np.ndarray) -> dict[str, list[int]]:
-    low, high = np.percentile(coordinates, [0.5, 99.5], axis=0)
-    parts = np.clip((coordinates - low) / np.maximum(high - low, 1e-12), 0, 1)
-    steps = (parts[site.by_reviews] * _GRID).round().astype(int)
-    return {"x": steps[:, 0].tolist(), "y": steps[:, 1].tolist()}
+def _details(site: Site, base: str) -> pd.Series:
+    """Return by appid what a card and the filters need: [name, picture after `base`, year, score, tags, makers, group].
+
+    A tag, a maker and a group are numbers: two games by the same people share one.
+    """
+    tags, people = (dict(zip(words, count(), strict=False)) for words in (site.tags, commonest(site.makers)))
+    groups: dict[int, int] = {}
+    for number, group in enumerate(site.extras.groups):
+        groups |= dict.fromkeys(group, number)
+    details = []
+    for game, makers in zip(site.games, site.makers, strict=True):
+        picture = game.picture and game.picture.removeprefix(base)
+        numbers = [list(map(tags.get, game.tags)), list(map(people.get, makers)), groups.get(game.appid, -1)]
+        details.append([game.name, picture, game.year, game.score, *numbers])
+    return pd.Series(details, index=site.matches.appids, dtype=object)
 
 
-def _lists(site: Site) -> dict[str, object]:
-    unique = most_unique(site.matches, lists.UNIQUE)
-    groups = [list(group) for group in site.extras.groups]
-    appids = np.unique([*unique["appid"], *unique["nearest"], *chain.from_iterable(groups)]).astype(np.int64)
+def _lists(site: Site, details: pd.Series) -> dict[str, object]:
+    unique, groups = most_unique(site.matches, lists.UNIQUE), site.extras.groups
+    appids = np.concatenate([unique["appid"], unique["nearest"], *(group.appids for group in groups)])
     return {
         "unique": unique[["appid", "nearest", "cosine"]].round(4).to_numpy(object).tolist(),
-        "groups": groups,
-        "cosines": [_rounded(group.cosines) for group in site.extras.groups],
-        "shown": _details(site, site.rows(appids)),
+        "groups": list(map(list, groups)),
+        "cosines": [_rounded(group.cosines) for group in groups],
+        "shown": details[np.unique(appids)].to_dict(),
     }
 
 
-def _chunk(site: Site, rows: np.ndarray) -> dict[str, object]:
+def _map(coordinates: np.ndarray) -> dict[str, list[int]]:
+    low, high = np.percentile(coordinates, [0.5, 99.5], axis=0)
+    parts = np.clip((coordinates - low) / np.maximum(high - low, 1e-12), 0, 1)
+    x, y = (parts.T * _GRID).round().astype(int).tolist()
+    return {"x": x, "y": y}
+
+
+def _chunk(site: Site, rows: np.ndarray, details: pd.Series) -> dict[str, object]:
     kinds = {"matches": site.matches} | ({"mirrored": site.extras.mirrored} if site.extras.mirrored else {})
-    content: dict[str, object] = {kind: _near(matches, rows) for kind, matches in kinds.items()}
-    others = site.rows(np.concatenate([matches.neighbours[rows].ravel() for matches in kinds.values()]))
-    return content | {"shown": _details(site, np.unique(np.concatenate([rows, others])))}
-
-
-def _near(matches: Matches, rows: np.ndarray) -> dict[int, list]:
-    """Return appid -> its neighbours and their cosines."""
-    found = zip(
-        matches.appids[rows].tolist(), matches.neighbours[rows].tolist(), _rounded(matches.cosines[rows]), strict=True
-    )
-    return {appid: [appids, near] for appid, appids, near in found}
+    content: dict[str, object] = {}
+    appids = shown = site.matches.appids[rows]
+    for kind, matches in kinds.items():
+        near = zip(matches.neighbours[rows].tolist(), _rounded(matches.cosines[rows]), strict=True)
+        content[kind] = dict(zip(appids.tolist(), near, strict=True))
+        shown = np.union1d(shown, matches.neighbours[rows])
+    return content | {"shown": details[shown].to_dict()}
 
 
 def _rounded(cosines: np.ndarray) -> list:
     return cosines.astype(np.float64).round(4).tolist()
-
-
-def _details(site: Site, rows: np.ndarray) -> dict[int, list]:
-    """Return appid -> what a card and the filters need: name, picture, year, score, tags, makers, group."""
-    return {site.games[row].appid: _detail(site, site.games[row], *site.numbers[row]) for row in rows}
-
-
-def _detail(site: Site, game: Game, tags: list[int], makers: list[int]) -> list:
-    group = site.group_of.get(game.appid, -1)
-    return [game.name, _tail(site, game), game.year, game.score, tags, makers, group]
-
-
-def _tail(site: Site, game: Game) -> str | None:
-    return game.picture and game.picture[len(site.base) :]
-
-
-def _write_data(folder: Folder, name: str, data: object) -> None:
-    folder.write(f"data/{name}.js", f'gallery("{name}",{in_script(data)});')
-
-
-def _index(site: Site) -> str:
-    """Return the page, allowed to run its own scripts and nothing else; pictures come from where they are."""
-    images = " ".join(sorted(site.hosts)) or "'self' file:"
-    first = next((site.games[row].picture for row in site.popular if site.games[row].picture), "")
-    page = (_WEB / "index.html").read_text(encoding="utf-8")
-    return page.replace("$images", images).replace("$preview", escape(first))

@@ -1,17 +1,18 @@
 """Where each game lies on a map: two coordinates from its features, computed once and kept."""
 
 import importlib.util
-import json
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from utils import files
+from utils.errors import DamagedError
 from utils.matching import Prepared
 
 FILE = "plane.parquet"
+SCHEMA = pa.schema([("appid", pa.int64()), ("x", pa.float32()), ("y", pa.float32())])
 
 _FEWEST = 16  # games for UMAP, which looks at fifteen neighbours of each
 _TILE = 4096  # rows whose products are computed at a time
@@ -25,24 +26,13 @@ def projection_2d(features: Prepared, folder: Path) -> np.ndarray:
     """
     method = "umap" if importlib.util.find_spec("umap") and len(features.vectors) >= _FEWEST else "pca"
     made = {"fingerprint": features.manifest["fingerprint"], "method": method}
-    kept = _read_kept(folder / FILE, made)
-    if kept is None:
-        kept = (_umap if method == "umap" else _pca)(features.vectors).astype(np.float32)
-        columns = {"appid": features.appids, "x": kept[:, 0], "y": kept[:, 1]}
-        with files.writing(folder / FILE) as part:
-            pq.write_table(pa.table(columns, metadata={"made": json.dumps(made)}), part, write_page_checksum=True)
-    return kept
-
-
-def _read_kept(file: Path, made: dict[str, str]) -> np.ndarray | None:
-    """Return the coordinates in a file, or None where there are none, others, or a damaged file."""
-    try:
-        table = pq.read_table(file, page_checksum_verification=True)
-        if json.loads(table.schema.metadata[b"made"]) != made:
-            return None
-        return np.column_stack([table["x"].to_numpy(), table["y"].to_numpy()])
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
-        return None
+    with suppress(DamagedError):
+        table, about = files.read_table(folder / FILE, SCHEMA)
+        if about == made:
+            return np.column_stack([table["x"].to_numpy(), table["y"].to_numpy()])
+    coordinates = (_umap if method == "umap" else _pca)(features.vectors).astype(np.float32)
+    files.write_table(folder / FILE, pa.table([features.appids, *coordinates.T], schema=SCHEMA), made)
+    return coordinates
 
 
 def _pca(vectors: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from share.site import Site, copied_pictures, site, store_pictures
+from share.site import Game, Site, copied_pictures, site, store_pictures
 from utils import catalogue, encoder, features, images, matching
 from utils.banners import Album, Banner, own
 from utils.errors import MatchError, PictureError
@@ -28,19 +28,22 @@ class Served:
     @cached_property
     def index(self) -> Index:
         """The games by name."""
-        games = [self.site.games[row] for row in self.site.by_reviews]
-        return Index([game.appid for game in games], [game.name for game in games])
+        matches, order = self.site.matches, self.site.by_reviews
+        return Index(matches.appids[order].tolist(), matches.names[order].tolist())
+
+    @cached_property
+    def games(self) -> dict[int, Game]:
+        """The games by appid."""
+        return {game.appid: game for game in self.site.games}
 
     def of_game(self, appid: int, options: QueryOptions) -> Near:
         """Return a game's matches: the stored ones where they say it, else by the picker's search."""
         if options == QueryOptions(k=options.k) and options.k <= self.site.matches.neighbours.shape[1]:
             near, cosines = self.site.matches.of(appid, options.k)
             return list(zip(near.tolist(), cosines.tolist(), strict=True))
-        jpeg = b""
-        if options.turns:
-            if appid not in self.album:
-                raise PictureError(f"the banner of {appid} is not on disk, so it cannot be turned")
-            jpeg = self.album[appid].jpeg
+        if options.turns and appid not in self.album:
+            raise PictureError(f"the banner of {appid} is not on disk, so it cannot be turned")
+        jpeg = self.album[appid].jpeg if options.turns else b""
         return self.matcher.matches_of(Query("", jpeg, appid, here=True), options)
 
     def of_picture(self, content: bytes, options: QueryOptions) -> Near:

@@ -44,7 +44,7 @@ def extract(data_dir, checkpoint, image="squash"):
 def tree(folder):
     """Return all files under a folder but locks and notes of what was fetched: path -> content."""
     files = [file for file in folder.rglob("*") if file.is_file() and file.name != ".lock"]
-    files = [file for file in files if not (file.name.startswith(".fetched") and file.suffix == ".json")]
+    files = [file for file in files if not (file.name.startswith(".fetched") and file.suffix == ".txt")]
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 

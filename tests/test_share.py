@@ -14,7 +14,7 @@ import pytest
 from share_games import HOSTILE, MANIFEST, extras_of, games_of_sample, jpeg, matches_of_series
 
 import share
-from share import escape, folder
+from share import folder, lists
 from utils import files
 from utils.banners import Banner
 from utils.errors import PlainError, SettingsError, StorageError
@@ -75,8 +75,8 @@ def test_the_table_for_a_spreadsheet_is_the_matches_and_the_manifest_says_whose(
 
 @pytest.mark.parametrize("name", ["=1+1", "+SUM(A1)", "-2", "@x", "\t=1"])
 def test_no_name_is_a_formula_in_a_spreadsheet(name):
-    assert escape.in_csv(name)[0] in "'1"
-    assert escape.in_csv("A-Train") == "A-Train"
+    assert lists.in_csv(name)[0] in "'1"
+    assert lists.in_csv("A-Train") == "A-Train"
 
 
 def test_markdown_shows_names_as_text(gallery):
