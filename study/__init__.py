@@ -36,15 +36,12 @@ _SHORT = {  # column of the table -> what Result.short calls it
     ("franchises", f"{_RECALL} low"): "low",
     ("franchises", f"{_RECALL} high"): "high",
     **{("franchises", metric): metric for metric in METRICS[1:]},
-    ("collapsed", _RECALL): "collapsed",
-    **{(task, _RECALL): task for task in QUERIES},
-    ("developers", _RECALL): "developers",
+    **{(task, _RECALL): task for task in ("collapsed", *QUERIES, "developers")},
     ("copies", "micro-AP"): "copies micro-AP",
     ("copies", "accuracy@1"): "copies accuracy@1",
     ("shown", "never"): "never shown",
     ("shown", "skew"): "skew",
 }
-_TASKS = {"franchises": "plain"} | dict(zip(QUERIES, QUERIES, strict=True))  # task -> what Result.by_query calls it
 _CHANCE = 16  # dimensions of the random vectors
 _ALTERED = "altered"  # the folder, beside an encoder's features, of its embeddings of altered banners
 
@@ -89,9 +86,9 @@ class Result:
     def by_query(self) -> pd.DataFrame:
         """Hit@1 and recall@10 of plain and altered queries as text, each with its 95 % interval; speed and size."""
         table = pd.DataFrame(index=self.table.index)
-        for task, name in _TASKS.items():
-            for metric in (_HIT, _RECALL):
-                table[f"{name} {metric}"] = self.table[task].apply(_bounded, axis=1, args=(metric,))
+        for task, metric in itertools.product(("franchises", *QUERIES), (_HIT, _RECALL)):
+            name = "plain" if task == "franchises" else task
+            table[f"{name} {metric}"] = self.table[task].apply(_bounded, axis=1, args=(metric,))
         return table.join(self.table["cost"])
 
     @property
@@ -135,10 +132,10 @@ def compare(
     require_truth(catalogue)
     pixels = features.extract(snapshots, cast("Encoder", Pixels()), out / "pixels")  # has all of it that extract asks
     asked = build_benchmark(pixels, catalogue, banners.Album(snapshots), queries, pictures, halves=halves)
+    altered = embed_altered(Pixels(), asked.shown, asked.album, out / "pixels" / _ALTERED)
     rows: dict[str, Row] = {}
-    looked = embed_altered(Pixels(), asked.shown, asked.album, out / "pixels" / _ALTERED)
-    for label, games, altered in _baselines(pixels, looked):
-        rows[label] = evaluate(games, altered, asked) | _cost(np.nan, 0)
+    for label, games, seen in _baselines(pixels, altered):
+        rows[label] = evaluate(games, seen, asked) | _cost(np.nan, 0)
     known = {}
     for configuration, network, games, altered in _configured(configurations, snapshots, out, asked, dtype):
         label = _label(configuration, games)

@@ -9,12 +9,6 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 from utils import banners
 from utils.matching.duplicates import recompressed, with_badge, written_on
 
-Alteration = Callable[[Image.Image], Image.Image]
-
-
-def _cut(picture: Image.Image) -> Image.Image:
-    return picture.crop((26, 58, 231, 327)).resize(picture.size)  # 0.8 of the width, 0.7 of the height
-
 
 def _turned(picture: Image.Image, levels: int) -> Image.Image:
     """Return a picture whose hue is turned by `levels` of 256, saturation and value kept."""
@@ -23,43 +17,20 @@ def _turned(picture: Image.Image, levels: int) -> Image.Image:
     return Image.merge("HSV", (hue, saturation, value)).convert("RGB")
 
 
-def _hue(picture: Image.Image) -> Image.Image:
-    return _turned(picture, 90)  # 127 degrees
-
-
-def _grey(picture: Image.Image) -> Image.Image:
-    return picture.convert("L").convert("RGB")
-
-
-def _crop(picture: Image.Image) -> Image.Image:
-    return picture.crop((26, 38, 230, 346))  # four fifths of each side
-
-
-def _blur(picture: Image.Image) -> Image.Image:
-    return picture.filter(ImageFilter.GaussianBlur(4))
-
-
-def _colour(picture: Image.Image) -> Image.Image:
-    return ImageEnhance.Brightness(_turned(picture, 32)).enhance(1.2)
-
-
-def _text(picture: Image.Image) -> Image.Image:
-    return written_on(picture, "SOUNDTRACK", (0, 160, 256, 224), "#1b2838")
-
-
-def _ratio(picture: Image.Image) -> Image.Image:
-    return picture.resize((384, 384))  # half as wide again; its middle is what a banner shows of it
-
-
-QUERIES: dict[str, Alteration] = {"mirrored": ImageOps.mirror, "cut": _cut, "hue": _hue, "grey": _grey}
-COPIES: dict[str, Alteration] = {
-    "crop": _crop,
+QUERIES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "mirrored": ImageOps.mirror,
+    "cut": lambda picture: picture.crop((26, 58, 231, 327)).resize(picture.size),  # 0.8 of the width, 0.7 of the height
+    "hue": lambda picture: _turned(picture, 90),  # 127 degrees
+    "grey": lambda picture: picture.convert("L").convert("RGB"),
+}
+COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "crop": lambda picture: picture.crop((26, 38, 230, 346)),  # four fifths of each side
     "JPEG": recompressed,
-    "blur": _blur,
-    "colour": _colour,
+    "blur": lambda picture: picture.filter(ImageFilter.GaussianBlur(4)),
+    "colour": lambda picture: ImageEnhance.Brightness(_turned(picture, 32)).enhance(1.2),
     "badge": with_badge,
-    "text": _text,
-    "ratio": _ratio,
+    "text": lambda picture: written_on(picture, "SOUNDTRACK", (0, 160, 256, 224), "#1b2838"),
+    "ratio": lambda picture: picture.resize((384, 384)),  # half as wide again; its middle is what a banner shows of it
 }
 ALTERATIONS = QUERIES | COPIES
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 
 import imagehash
 import numpy as np
@@ -10,20 +9,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-
-class Baseline(NamedTuple):
-    """Which columns of `Pixels` a baseline looks at, and what `matching.prepare` does to them."""
-
-    columns: slice
-    preparation: str
-
-
 HASH = "perceptual hash, 64 bits"
-BASELINES = {
-    "colour histogram, 64 bins": Baseline(slice(0, 64), "as they are"),
-    HASH: Baseline(slice(64, 128), "as they are"),
-    "thumbnail, 8 x 12 pixels": Baseline(slice(128, 416), "centred"),
-    "thumbnail, whitened": Baseline(slice(128, 416), "whitened"),
+BASELINES = {  # name -> which columns of `Pixels` it looks at, and what `matching.prepare` does to them
+    "colour histogram, 64 bins": (slice(0, 64), "as they are"),
+    HASH: (slice(64, 128), "as they are"),
+    "thumbnail, 8 x 12 pixels": (slice(128, 416), "centred"),
+    "thumbnail, whitened": (slice(128, 416), "whitened"),
 }
 
 
@@ -37,7 +28,7 @@ class _Quarter:
 
 
 class Pixels:
-    """Pictures -> the numbers of all BASELINES, behind an Encoder's doors, as `features.extract` asks."""
+    """Pictures -> the numbers of all BASELINES, with the attributes of an Encoder that `features.extract` asks for."""
 
     identity = MappingProxyType({"checkpoint": "pixels", "dtype": "float32", "dims": 416})
     preparation = _Quarter()
@@ -49,23 +40,15 @@ class Pixels:
         return self.embed(torch.from_numpy(np.stack([self.preparation(picture) for picture in pictures])))
 
     def embed(self, batch: Tensor) -> Tensor:
-        """Return the vectors of prepared pictures, uint8 (n, 96, 64, 3), as a float32 tensor (n, 416)."""
-        return torch.cat([_colours(batch), _hashes(batch), _thumbnails(batch)], 1)
+        """Return the vectors of prepared pictures, uint8 (n, 96, 64, 3), as a float32 tensor (n, 416).
 
-
-def _colours(pictures: Tensor) -> Tensor:
-    """Return the square roots of the shares of 4 x 4 x 4 colours, whose cosine is Bhattacharyya's coefficient."""
-    colours = ((pictures // 64).long() * torch.tensor([16, 4, 1])).sum(-1).flatten(1)  # (n, pixels)
-    shares = torch.zeros(len(colours), 64).scatter_add_(1, colours, torch.ones(colours.shape)) / colours.shape[1]
-    return shares.sqrt()
-
-
-def _hashes(pictures: Tensor) -> Tensor:
-    """Return pHash's bits as -1 and 1, so that the order by cosine is that by Hamming distance."""
-    bits = [imagehash.phash(Image.fromarray(picture)).hash.ravel() for picture in pictures.numpy()]
-    return 2 * torch.from_numpy(np.stack(bits)).float() - 1
-
-
-def _thumbnails(pictures: Tensor) -> Tensor:
-    """Return the means of squares of 8 x 8 pixels."""
-    return torch.nn.functional.avg_pool2d(pictures.float().permute(0, 3, 1, 2), 8).flatten(1)
+        They are the square roots of the shares of 4 x 4 x 4 colours, whose cosine is Bhattacharyya's coefficient;
+        pHash's bits as -1 and 1, so that the order by cosine is that by Hamming distance; the means of squares of
+        8 x 8 pixels.
+        """
+        colours = ((batch // 64).long() * torch.tensor([16, 4, 1])).sum(-1).flatten(1)  # (n, pixels)
+        counts = torch.zeros(len(batch), 64).scatter_add_(1, colours, torch.ones(colours.shape))
+        bits = [imagehash.phash(Image.fromarray(picture)).hash.ravel() for picture in batch.numpy()]
+        hashes = 2 * torch.from_numpy(np.stack(bits)).float() - 1
+        thumbnails = torch.nn.functional.avg_pool2d(batch.float().permute(0, 3, 1, 2), 8).flatten(1)
+        return torch.cat([(counts / colours.shape[1]).sqrt(), hashes, thumbnails], 1)

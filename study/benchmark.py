@@ -33,9 +33,7 @@ class Benchmark:
     @property
     def shown(self) -> dict[str, list[int]]:
         """Whose altered banners are shown: alteration -> appids."""
-        shown = {}
-        for name in QUERIES:
-            shown[name] = [query.appid for query in self.queries[name]]
+        shown = {name: [query.appid for query in self.queries[name]] for name in QUERIES}
         return shown | dict.fromkeys(COPIES, self.originals)
 
     @property
@@ -67,14 +65,12 @@ def build_benchmark(
         **dict.fromkeys(QUERIES, tested),
         "developers": among(developers(catalogue), hashes.appids),
     }
-    asked = {}
-    for task, all_asked in every.items():
-        asked[task] = some_of(all_asked, pictures if task in QUERIES else queries)
-    totals = dict(zip(every, map(len, every.values()), strict=True))
-    return Benchmark(asked, totals, distinct, some_of(distinct.tolist(), pictures), album)
+    asked = {task: _some_of(every[task], pictures if task in QUERIES else queries) for task in every}
+    totals = {task: len(every[task]) for task in every}
+    return Benchmark(asked, totals, distinct, _some_of(distinct.tolist(), pictures), album)
 
 
-def some_of(items: Sequence, most: int) -> list:
+def _some_of(items: Sequence, most: int) -> list:
     """Return at most `most` of the items in their order, a random choice that is always the same."""
     chosen = np.random.default_rng(0).permutation(len(items))[:most]
     return [items[at] for at in sorted(chosen)]
@@ -83,17 +79,14 @@ def some_of(items: Sequence, most: int) -> list:
 def evaluate(games: Prepared, altered: AugmentedEmbeddings, benchmark: Benchmark) -> Row:
     """Return one row of the table."""
     distinct = games.only(benchmark.distinct)
-    row: Row = {}
+    found = {}
     for task, queries in benchmark.queries.items():
         gallery = distinct if task == "collapsed" else games
         ranked = rank(gallery, queries, altered.vectors.get(task)) if queries else np.empty((0, K), np.int64)
-        row |= _named(task, averages(scores(ranked, queries)))
-    row |= _named("copies", _copies(distinct, altered, np.array(benchmark.originals)))
-    return row | _named("shown", hubness(games))
-
-
-def _named(task: str, numbers: dict[str, float]) -> Row:
-    return {(task, metric): value for metric, value in numbers.items()}
+        found[task] = averages(scores(ranked, queries))
+    found["copies"] = _copies(distinct, altered, np.array(benchmark.originals))
+    found["shown"] = hubness(games)
+    return {(task, metric): value for task, numbers in found.items() for metric, value in numbers.items()}
 
 
 def _copies(games: Prepared, altered: AugmentedEmbeddings, originals: np.ndarray) -> dict[str, float]:
@@ -103,16 +96,14 @@ def _copies(games: Prepared, altered: AugmentedEmbeddings, originals: np.ndarray
     have low cosines.
     """
     own = originals[:, None]
-    there = np.arange(len(originals)) % 2 == 0
-    accuracy = {}
-    hits = []
-    cosines = []
+    is_there = np.arange(len(originals)) % 2 == 0
+    accuracy, hits, cosines = {}, [], []
     for name in COPIES:
         found, nearness = matching.nearest(games, altered.vectors[name], K + 1)
         accuracy[name] = float((found[:, 0] == originals).mean())
-        counted = (found != own) | there[:, None]
+        counted = (found != own) | is_there[:, None]
         hits.append((found == own)[counted])
         cosines.append(nearness[counted])
-    pairs = len(COPIES) * int(there.sum())
-    precision = micro_average_precision(np.concatenate(hits), np.concatenate(cosines), pairs)
+    positives = len(COPIES) * int(is_there.sum())
+    precision = micro_average_precision(np.concatenate(hits), np.concatenate(cosines), positives)
     return {"micro-AP": precision, "accuracy@1": float(np.mean(list(accuracy.values())))} | accuracy

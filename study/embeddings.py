@@ -4,27 +4,18 @@ import hashlib
 import json
 import time
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-from torch import Tensor
 from tqdm.auto import tqdm
 
 from study.alterations import alter
+from study.baselines import Pixels
 from utils import files
 from utils.banners import Banner
-
-
-class Embedder(Protocol):
-    """An Encoder, or whatever else maps pictures uint8 (384, 256, 3) to vectors float32 (n, dim)."""
-
-    @property
-    def identity(self) -> Mapping: ...
-
-    def __call__(self, pictures: Sequence[np.ndarray], /) -> Tensor: ...
+from utils.encoder import Encoder
 
 
 @dataclass(frozen=True)
@@ -45,7 +36,7 @@ class AugmentedEmbeddings:
 
 
 def embed_altered(
-    embedder: Embedder, shown: Mapping[str, list[int]], album: Mapping[int, Banner], folder: Path
+    embedder: Encoder | Pixels, shown: Mapping[str, list[int]], album: Mapping[int, Banner], folder: Path
 ) -> AugmentedEmbeddings:
     """Return the vectors of banners altered as `shown` says: alteration -> appids.
 
@@ -53,39 +44,32 @@ def embed_altered(
     """
     vectors = {}
     seconds = 0.0
-    name = Path(embedder.identity["checkpoint"]).name
+    name = Path(str(embedder.identity["checkpoint"])).name
     for alteration, appids in tqdm(shown.items(), desc=f"Altered banners, {name}", unit=" alteration"):
         if appids:
-            file = folder / f"{alteration}-{_key(embedder.identity, [album[appid] for appid in appids])}.npz"
-            vectors[alteration], taken = _load(file) or _embed(file, embedder, alteration, album, appids)
+            banners = [album[appid] for appid in appids]
+            vectors[alteration], taken = _embed(embedder, alteration, banners, folder)
             seconds += taken
     return AugmentedEmbeddings(vectors, seconds)
 
 
-def _key(identity: Mapping, shown: list[Banner]) -> str:
-    """Return what tells these banners, seen by this embedder, from all others."""
-    digest = hashlib.sha256(json.dumps(dict(identity), sort_keys=True).encode())
-    for banner in shown:
-        digest.update(bytes.fromhex(banner.sha256))
-    return digest.hexdigest()[:16]
-
-
 def _embed(
-    file: Path, embedder: Embedder, alteration: str, album: Mapping[int, Banner], appids: list[int]
+    embedder: Encoder | Pixels, alteration: str, banners: list[Banner], folder: Path
 ) -> tuple[np.ndarray, float]:
-    pictures = [alter(album[appid].rgb, alteration) for appid in appids]
+    """Return the vectors of altered banners and the seconds they took, from disk where they are there and whole."""
+    digest = hashlib.sha256(json.dumps(dict(embedder.identity), sort_keys=True).encode())
+    for banner in banners:
+        digest.update(bytes.fromhex(banner.sha256))
+    file = folder / f"{alteration}-{digest.hexdigest()[:16]}.npz"
+    try:
+        with np.load(file) as content:  # zip checks its members' checksums
+            return content["vectors"], float(content["seconds"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        pass  # it is made again
+    pictures = [alter(banner.rgb, alteration) for banner in banners]
     began = time.perf_counter()
     vectors = embedder(pictures).numpy()
     seconds = time.perf_counter() - began
     with files.writing(file) as part, part.open("wb") as content:
         np.savez(content, vectors=vectors, seconds=seconds)
     return vectors, seconds
-
-
-def _load(file: Path) -> tuple[np.ndarray, float] | None:
-    """Return what `_embed` wrote; None where it did not, or the file is damaged and has to be made again."""
-    try:
-        with np.load(file) as content:  # zip checks its members' checksums
-            return content["vectors"], float(content["seconds"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None

@@ -16,8 +16,6 @@ BOUNDED = METRICS[:2]  # those that averages come with an interval of
 HUB_GAMES = 20_000  # games among which it is counted how often each is shown
 DRAWS = 1_000  # samples of a bootstrap
 
-_NOBODY = -1  # in place of an appid, where a ranking ends before place K
-
 
 def rank(games: Prepared, queries: Sequence[Query], vectors: np.ndarray | None = None) -> np.ndarray:
     """Return the first K games of each query, nearest first, without its own game and the ignored ones.
@@ -27,7 +25,7 @@ def rank(games: Prepared, queries: Sequence[Query], vectors: np.ndarray | None =
     """
     depth = K + 1 + max((len(query.ignored) for query in queries), default=0)
     found, _ = matching.nearest(games, [query.appid for query in queries] if vectors is None else vectors, depth)
-    ranked = np.full((len(queries), K), _NOBODY, np.int64)
+    ranked = np.full((len(queries), K), -1, np.int64)
     for place, query in enumerate(queries):
         counted = found[place][~np.isin(found[place], [query.appid, *query.ignored])][:K]
         ranked[place, : len(counted)] = counted
@@ -41,10 +39,9 @@ def scores(ranked: np.ndarray, queries: Sequence[Query]) -> pd.DataFrame:
     and 1 / log2(place + 1) as discount (Järvelin and Kekäläinen 2002).
     """
     hits = np.zeros((len(queries), K), bool)
-    most = np.zeros(len(queries), int)
     for place, query in enumerate(queries):
         hits[place] = np.isin(ranked[place], list(query.relevant))
-        most[place] = min(K, len(query.relevant))
+    most = np.array([len(query.relevant) for query in queries], int).clip(max=K)
     discounts = 1 / np.log2(np.arange(2, K + 2))
     precisions = hits.cumsum(1) / np.arange(1, K + 1)
     table = {
@@ -65,16 +62,12 @@ def averages(table: pd.DataFrame) -> dict[str, float]:
     groups = table.groupby("group")[list(METRICS)].mean()
     found = groups.mean().to_dict()
     for metric in BOUNDED:
-        found[f"{metric} low"], found[f"{metric} high"] = _interval(groups[metric].to_numpy())
+        low = high = np.nan
+        if len(groups):
+            drawn = np.random.default_rng(0).integers(len(groups), size=(DRAWS, len(groups)))
+            low, high = np.percentile(groups[metric].to_numpy()[drawn].mean(1), [2.5, 97.5])
+        found |= {f"{metric} low": float(low), f"{metric} high": float(high)}
     return found
-
-
-def _interval(values: np.ndarray) -> tuple[float, float]:
-    if not len(values):
-        return np.nan, np.nan
-    drawn = np.random.default_rng(0).integers(len(values), size=(DRAWS, len(values)))
-    low, high = np.percentile(values[drawn].mean(1), [2.5, 97.5])
-    return float(low), float(high)
 
 
 def micro_average_precision(hits: np.ndarray, cosines: np.ndarray, positives: int) -> float:
@@ -86,10 +79,10 @@ def micro_average_precision(hits: np.ndarray, cosines: np.ndarray, positives: in
     """
     order = np.argsort(-cosines, axis=None, kind="stable")
     descending = -cosines.ravel()[order]
-    found = hits.ravel()[order].cumsum()
+    hits = hits.ravel()[order]
     last = np.searchsorted(descending, descending, side="right")  # places of this cosine or a higher one
-    precision = found[last - 1] / last
-    return float((precision * hits.ravel()[order]).sum() / positives)
+    precision = hits.cumsum()[last - 1] / last
+    return float((precision * hits).sum() / positives)
 
 
 def hubness(games: Prepared) -> dict[str, float]:
@@ -100,4 +93,5 @@ def hubness(games: Prepared) -> dict[str, float]:
     chosen = np.random.default_rng(0).permutation(len(games))[:HUB_GAMES]
     matches = matching.all_matches(games.only(games.appids[chosen]), K)
     shown = np.bincount(np.searchsorted(matches.appids, matches.neighbours.ravel()), minlength=len(matches.appids))
-    return {"never": float((shown == 0).mean()), "skew": float(stats.skew(shown)) if np.ptp(shown) else 0.0}
+    skew = float(stats.skew(shown)) if np.ptp(shown) else 0.0
+    return {"never": float((shown == 0).mean()), "skew": skew}

@@ -4,7 +4,7 @@ The measures are those of cleanvision, on whose thresholds they lean; it reads f
 110,000 banners would first have to be unpacked. Here each banner is decoded once, on its way through.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import imagehash
@@ -14,10 +14,9 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from utils import banners, files
-from utils.banners import Banner
 from utils.errors import PictureError
-from utils.show import Album, page
-from utils.show.page import INNER, MARGIN, Page, Rect
+from utils.show import Album, Figure
+from utils.show.page import BODY, GAP, INNER, MARGIN, WIDTH, Page, tile_height, tile_width
 
 ISSUES = {
     "dark": "even its bright parts are dark",
@@ -51,17 +50,26 @@ def find_issues(folder: Path, games: pd.DataFrame) -> pd.DataFrame:
     """
     measured = pd.DataFrame(list(_measured(folder, games)), columns=pd.Index(_MEASURED))
     odd = np.maximum(measured["ratio"] / _RATIO, _RATIO / measured["ratio"])
-    found = [
-        _rows(measured, "dark", measured["bright"], measured["bright"] < _DARK),
-        _rows(measured, "light", measured["dim"], measured["dim"] > _LIGHT),
-        _rows(measured, "blurry", measured["sharpness"], measured["sharpness"] < _BLURRY),
-        _rows(measured, "low information", measured["entropy"], measured["entropy"] < _LOW_INFORMATION),
-        _rows(measured, "grey", measured["colour"], measured["colour"] <= _GREY),
-        _rows(measured, "odd ratio", measured["ratio"], odd > _ODD),
-        _doubles(measured, "exact duplicate", ["sha256"]),
-        _doubles(measured.drop_duplicates("sha256"), "near duplicate", ["phash"]),
-    ]
-    return pd.concat(found, ignore_index=True)
+    limits = {  # issue -> what was measured, and whether it lies beyond the limit
+        "dark": ("bright", measured["bright"] < _DARK),
+        "light": ("dim", measured["dim"] > _LIGHT),
+        "blurry": ("sharpness", measured["sharpness"] < _BLURRY),
+        "low information": ("entropy", measured["entropy"] < _LOW_INFORMATION),
+        "grey": ("colour", measured["colour"] <= _GREY),
+        "odd ratio": ("ratio", odd > _ODD),
+    }
+    found = []
+    for issue, (column, is_so) in limits.items():
+        beyond = measured[is_so]
+        found.append(beyond.assign(issue=issue, value=beyond[column].astype(float), group=-1))
+    for issue, column, among in (
+        ("exact duplicate", "sha256", measured),
+        ("near duplicate", "phash", measured.drop_duplicates("sha256")),
+    ):
+        doubles = among[among.duplicated(column, keep=False)]
+        group = doubles.groupby(column, sort=False).ngroup()
+        found.append(doubles.assign(issue=issue, value=np.nan, group=group))
+    return pd.concat(found, ignore_index=True)[["appid", "name", "issue", "value", "group"]]
 
 
 def summary(issues: pd.DataFrame) -> pd.DataFrame:
@@ -81,26 +89,23 @@ def save_csv(issues: pd.DataFrame, file: Path) -> Path:
     return file
 
 
-def figure(album: Album, found: pd.DataFrame) -> page.Figure:
+def figure(album: Album, found: pd.DataFrame) -> Figure:
     """Return a row for each kind of issue that find_issues found: how many banners have it, and the first."""
     kinds = summary(found)
     kinds = kinds[kinds["banners"] > 0]
-    width = page.tile_width(INNER, _COLUMNS)
-    step = page.tile_height(width, 2) + _LABEL
+    width = tile_width(_COLUMNS)
+    step = tile_height(width, 2) + _LABEL
     said = ", ".join(f"{count} {issue}" for issue, count in zip(kinds["issue"], kinds["banners"], strict=True))
-    drawn = Page(max(len(kinds) * step, _LABEL), None, f"Issues found in the banners: {said or 'none'}.")
-    y = MARGIN
+    page = Page(max(len(kinds) * step, _LABEL), f"Issues found in the banners: {said or 'none'}.")
     if kinds.empty:
-        drawn.draw_text("Nothing stands out in any banner.", (MARGIN, y), page.BODY, page.WIDTH)
-    for kind in kinds.itertuples():
-        heading = f"{kind.issue} ({kind.banners:,}): {kind.meaning}"
-        drawn.draw_text(heading, (MARGIN, y), page.BODY, INNER, lines=1)
+        page.draw_text("Nothing stands out in any banner.", (MARGIN, MARGIN), BODY, WIDTH)
+    for row, kind in enumerate(kinds.itertuples()):
+        y = MARGIN + row * step
+        page.draw_text(f"{kind.issue} ({kind.banners:,}): {kind.meaning}", (MARGIN, y), BODY, INNER, lines=1)
         some = found[found["issue"] == kind.issue].sort_values("group", kind="stable").head(_COLUMNS)
         for at, appid in enumerate(some["appid"]):
-            rect = Rect(MARGIN + at * (width + page.GAP), y + _LABEL, width)
-            drawn.draw_tile(album[int(appid)], rect)
-        y += step
-    return drawn.figure
+            page.draw_tile(album[int(appid)], (MARGIN + at * (width + GAP), y + _LABEL), width)
+    return page.figure
 
 
 _MEASURED = ["appid", "name", "bright", "dim", "sharpness", "entropy", "colour", "ratio", "sha256", "phash"]
@@ -111,9 +116,10 @@ def _measured(folder: Path, games: pd.DataFrame) -> Iterator[tuple]:
     total = len(banners.Album(folder).keys() & set(games["appid"]))
     for banner in tqdm(banners.read(folder, games), desc="Looking at all banners", unit=" banners", total=total):
         try:
-            yield (banner.appid, banner.name, *_measures(banner.rgb), banner.ratio, banner.sha256, _phash(banner))
+            phash = str(imagehash.phash(Image.fromarray(banner.rgb)))
         except PictureError:
             continue
+        yield (banner.appid, banner.name, *_measures(banner.rgb), banner.ratio, banner.sha256, phash)
 
 
 def _measures(rgb: np.ndarray) -> tuple[float, float, float, float, float]:
@@ -122,28 +128,7 @@ def _measures(rgb: np.ndarray) -> tuple[float, float, float, float, float]:
     dim, bright = np.percentile(np.sqrt(_LUMA @ np.square(some)) / 255, (5, 99))
     colour = np.percentile(np.ptp(some, axis=0), 99)
     grey = np.asarray(Image.fromarray(rgb).convert("L"))
-    shares = np.bincount(grey.ravel(), minlength=256) / grey.size
-    entropy = -np.sum(shares * np.log2(shares, out=np.zeros_like(shares), where=shares > 0))
-    sharpness = _laplacian(grey.astype(np.float32)).var() / max(grey.var(), 1.0)
-    return float(bright), float(dim), float(sharpness), float(entropy), float(colour)
-
-
-def _laplacian(grey: np.ndarray) -> np.ndarray:
-    """Return four times each inner pixel less its neighbours, of (height, width)."""
-    inner = 4 * grey[1:-1, 1:-1]
-    return inner - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
-
-
-def _phash(banner: Banner) -> str:
-    return str(imagehash.phash(Image.fromarray(banner.rgb)))
-
-
-def _rows(measured: pd.DataFrame, issue: str, values: pd.Series, is_so: pd.Series) -> pd.DataFrame:
-    found = measured.loc[is_so, ["appid", "name"]]
-    return found.assign(issue=issue, value=values[is_so].astype(float), group=-1)
-
-
-def _doubles(measured: pd.DataFrame, issue: str, alike: Sequence[str]) -> pd.DataFrame:
-    doubled = measured[measured.duplicated(list(alike), keep=False)]
-    group = doubled.groupby(list(alike), sort=False).ngroup()
-    return doubled[["appid", "name"]].assign(issue=issue, value=np.nan, group=group)
+    inner = 4 * grey[1:-1, 1:-1].astype(np.float32)
+    laplacian = inner - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
+    sharpness = laplacian.var() / max(grey.var(), 1.0)
+    return float(bright), float(dim), float(sharpness), Image.fromarray(grey).entropy(), float(colour)

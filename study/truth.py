@@ -13,8 +13,6 @@ from utils.names import compare_key
 LARGEST = 50  # games: a franchise or a developer with more says little about how a banner looks
 PEOPLE = 4  # developers: a franchise with more, and with one for every two of its games, is a publisher's
 
-_HALVES = ("development", "test")
-
 Members = dict[str, set[int]]  # a name's key -> the appids of its games
 
 
@@ -35,10 +33,8 @@ def franchises(catalogue: pd.DataFrame) -> list[Query]:
     developers and at least one for every two games. A query counts for the smallest of its franchises.
     """
     members = {name: games for name, games in _franchises(catalogue).items() if len(games) > 1}
-    queries = []
-    for appid, names in _inverted(members).items():
-        queries.append(Query(appid, _smallest(members, names), _union(members, names) - {appid}))
-    return queries
+    own = _inverted(members).items()
+    return [Query(appid, _smallest(members, names), _union(members, names) - {appid}) for appid, names in own]
 
 
 def developers(catalogue: pd.DataFrame) -> list[Query]:
@@ -49,8 +45,8 @@ def developers(catalogue: pd.DataFrame) -> list[Query]:
     """
     members = _franchises(catalogue)
     own = _inverted(members)
-    made = _members(catalogue[catalogue["appid"].isin(own)], "developers")
-    made = {name: games for name, games in made.items() if len(games) <= LARGEST}
+    every = _members(catalogue[catalogue["appid"].isin(own)], "developers")
+    made = {name: games for name, games in every.items() if len(games) <= LARGEST}
     queries = []
     for appid, names in _inverted(made).items():
         same = _union(members, own[appid])
@@ -82,20 +78,17 @@ def among(queries: Iterable[Query], appids: Iterable[int]) -> list[Query]:
 
 def half(queries: Iterable[Query], name: str) -> list[Query]:
     """Return the queries of the "development" or the "test" half of the groups, which a hash of their name decides."""
-    parity = _HALVES.index(name)
+    parity = ("development", "test").index(name)
     return [query for query in queries if hashlib.sha256(query.group.encode()).digest()[0] % 2 == parity]
 
 
 def _franchises(catalogue: pd.DataFrame) -> Members:
     """Return the games of each franchise that is one, by the rule of `franchises`."""
     companies = _members(catalogue, "publishers").keys() | _members(catalogue, "developers").keys()
-    first = {}
-    for appid, names in zip(catalogue["appid"].tolist(), catalogue["developers"], strict=True):
-        if len(names):
-            first[appid] = compare_key(names[0])
+    first = catalogue.set_index("appid")["developers"].str[0].dropna().map(compare_key).to_dict()
     kept = {}
     for name, games in _members(catalogue, "franchises").items():
-        people = set(map(first.__getitem__, games & first.keys()))
+        people = {first[appid] for appid in games & first.keys()}
         many_hands = len(people) > PEOPLE and 2 * len(people) >= len(games)
         if name not in companies and len(games) <= LARGEST and not many_hands:
             kept[name] = games

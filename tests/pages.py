@@ -31,8 +31,16 @@ def boxes(figure, appids):
     return found
 
 
+def rows_of(figure, appids):
+    """The appids of a figure's banners, row by row from the top, each from the left."""
+    rows = {}
+    for appid, (left, top, *_) in boxes(figure, appids).items():
+        rows.setdefault(top // 9, []).append((left, appid))
+    return [[appid for _, appid in sorted(rows[top])] for top in sorted(rows)]
+
+
 def lines(figure):
-    return [text.get_text() for text in figure.axes[0].texts]
+    return [text.get_text() for text in figure.axes[0].texts if text.get_text()]
 
 
 def assert_drawn_well(figure):

@@ -193,7 +193,6 @@ def test_what_cannot_be_compared_is_refused(folder_of, pictures):
     other_pooling = load(folder_of("tuned"), "pooled")
     other_checkpoint = load(folder_of("masked"), "mean")
     for network, games in (
-        (beit, stored),
         (beit, just_the_mean),
         (other_pooling, prepared),
         (other_checkpoint, prepared),

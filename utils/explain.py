@@ -31,14 +31,11 @@ from torch import Tensor
 
 from utils import matching
 from utils.banners import Banner
-from utils.encoder import Encoder, Norm
+from utils.encoder import Encoder
 from utils.errors import MatchError
 
 _SHARED = ("checkpoint", "revision", "pooling", "image", "views")  # what an encoder and its features have in common
 _NOTHING = 1e-6  # the length of a sum, over the summed lengths of its parts, where it is rounding and no more
-_PLACED = ("mean", "complex")  # the features, of which patches or cells add up to a part at least
-
-Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels of a banner
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class Explanation:
     unplaced: float  # the pairs that CLS takes part in; 0 but for the pooling "complex"
     query_map: np.ndarray  # float32 (rows, columns): what each patch adds, negative where it speaks against
     match_map: np.ndarray  # float32 (rows, columns)
-    box: Box  # where the maps lie
+    box: tuple[float, float, float, float]  # where the maps lie: left, top, right, bottom, in pixels of a banner
     manifest: dict  # of the prepared features
 
     @property
@@ -67,25 +64,29 @@ def reason(
     this encoder (where they were in bfloat16 and it is in float32, to 1e-2). The maps sum to their part of it to 1e-5.
     A feature that is no sum over patches has no heat map: a sentence says why.
 
-    Raises MatchError for features that are not prepared or of another encoder, and for a picture that is zero or just
-    the mean of all games.
+    Raises MatchError for features of another encoder, and for a picture that is zero or just the mean of all games.
     """
-    if encoder.feature not in _PLACED:
+    if encoder.feature in ("cls", "head"):
         return _without_maps(encoder)
-    _check(encoder, prepared)
-    pictures = [each.rgb if isinstance(each, Banner) else each for each in (query, match)]
-    (ours, our_cls), (theirs, their_cls) = _terms(encoder, prepared, encoder.tokens(pictures))
+    games = matching.prepared(prepared)
+    for name in _SHARED:
+        found, asked = games.manifest.get(name), encoder.identity.get(name)
+        if found != asked:
+            raise MatchError(
+                f"the features are of {name} {found}, but the encoder is of {name} {asked}; "
+                "load the encoder as the features were made"
+            )
+    tokens = encoder.tokens([each.rgb if isinstance(each, Banner) else each for each in (query, match)])
+    (ours, our_cls), (theirs, their_cls) = _terms(encoder, games, tokens)
     our_sum, their_sum = ours.sum(0), theirs.sum(0)
-    query_map = ours @ their_sum
-    match_map = theirs @ our_sum
-    unplaced = our_cls @ (their_cls + their_sum) + our_sum @ their_cls
+    on_grid = encoder.preparation.on_one_grid
     return Explanation(
         cosine=float((our_sum + our_cls) @ (their_sum + their_cls)),
-        unplaced=float(unplaced),
-        query_map=encoder.preparation.on_one_grid(query_map, encoder.grid).float().numpy(),
-        match_map=encoder.preparation.on_one_grid(match_map, encoder.grid).float().numpy(),
+        unplaced=float(our_cls @ (their_cls + their_sum) + our_sum @ their_cls),
+        query_map=on_grid(ours @ their_sum, encoder.grid).float().numpy(),
+        match_map=on_grid(theirs @ our_sum, encoder.grid).float().numpy(),
         box=encoder.preparation.box,
-        manifest=prepared.manifest,
+        manifest=games.manifest,
     )
 
 
@@ -98,19 +99,6 @@ def _without_maps(encoder: Encoder) -> str:
     return f"POOLING {encoder.pooling!r} has no heat map: {cause}; of this checkpoint, these have one: {with_maps}"
 
 
-def _check(encoder: Encoder, prepared: matching.Prepared) -> None:
-    if not isinstance(prepared, matching.Prepared):
-        raise MatchError("the features are not ready for matching: matching.prepare(features) makes them so")
-    for name in _SHARED:
-        found = prepared.manifest.get(name)
-        asked = encoder.identity.get(name)
-        if found != asked:
-            raise MatchError(
-                f"the features are of {name} {found}, but the encoder is of {name} {asked}; "
-                "load the encoder as the features were made"
-            )
-
-
 def _terms(encoder: Encoder, prepared: matching.Prepared, tokens: Tensor) -> list[tuple[Tensor, Tensor]]:
     """Return the prepared features of two pictures, of length 1, as sums; float64.
 
@@ -119,34 +107,31 @@ def _terms(encoder: Encoder, prepared: matching.Prepared, tokens: Tensor) -> lis
     to length 1.
     """
     on_disk = encoder.pool(tokens).half().double()  # (2, dim)
-    normed = _normed(tokens.double(), encoder.norm, encoder.leading)
     first = encoder.dims - tokens.shape[2]  # dims of CLS, 0 but for "complex"
+    parts = _normed(encoder, tokens.double())
     if len(encoder.views) > 1:  # each brings its feature to length 1
-        features = torch.cat([normed[:, 0, :first], normed[:, encoder.leading :].mean(1)], dim=1)
-        normed = normed / features.norm(dim=1)[:, None, None]
-    views = normed.unflatten(0, (2, -1))  # (2, views, leading + n, hidden)
-    patches = views[:, :, encoder.leading :].flatten(1, 2)  # (2, views * n, hidden)
-    leading = views[:, :, :1, :first].mean(1)  # (2, 1, dims of CLS)
-    exact = torch.cat([leading[:, 0], patches.mean(1)], dim=1)
-    mean = (torch.from_numpy(prepared.mean) + exact - on_disk)[:, None]  # (2, 1, dim)
+        features = torch.cat([parts[:, 0, :first], parts[:, encoder.leading :].mean(1)], dim=1)
+        parts = parts / features.norm(dim=1)[:, None, None]
+    parts = parts.unflatten(0, (2, -1))  # (2, views, leading + n, hidden)
+    patches = parts[:, :, encoder.leading :].flatten(1, 2)  # (2, views * n, hidden)
+    leading = parts[:, :, 0, :first].mean(1)  # (2, dims of CLS)
+    mean = torch.from_numpy(prepared.mean) + torch.cat([leading, patches.mean(1)], dim=1) - on_disk  # (2, dim)
     whitening = torch.eye(encoder.dims, dtype=torch.float64)
     if prepared.whitening_matrix is not None:
         whitening = torch.from_numpy(prepared.whitening_matrix)
-    cls = ((leading - mean[..., :first]) @ whitening[:first])[:, 0]
-    placed = (patches - mean[..., first:]) @ whitening[first:] / patches.shape[1]
-    terms = []
-    for patch_terms, cls_term in zip(placed, cls, strict=True):
-        length = (patch_terms.sum(0) + cls_term).norm()
-        if length <= _NOTHING * (patch_terms.norm(dim=1).sum() + cls_term.norm()):
-            raise MatchError("a picture's features are a zero vector, or just the mean of all games")
-        terms.append((patch_terms / length, cls_term / length))
-    return terms
+    cls_terms = (leading - mean[:, :first]) @ whitening[:first]
+    patch_terms = (patches - mean[:, None, first:]) @ whitening[first:] / patches.shape[1]
+    lengths = (patch_terms.sum(1) + cls_terms).norm(dim=1)
+    if (lengths <= _NOTHING * (patch_terms.norm(dim=2).sum(1) + cls_terms.norm(dim=1))).any():
+        raise MatchError("a picture's features are a zero vector, or just the mean of all games")
+    return list(zip(patch_terms / lengths[:, None, None], cls_terms / lengths[:, None], strict=True))
 
 
-def _normed(tokens: Tensor, norm: Norm | None, leading: int) -> Tensor:
-    """Return tokens (2, leading + n, hidden), float64, of which the feature is the plain mean."""
+def _normed(encoder: Encoder, tokens: Tensor) -> Tensor:
+    """Return tokens (2 * views, leading + n, hidden), float64, of which the feature is the plain mean."""
+    norm = encoder.norm
     if norm is None:
         return tokens
-    scaled = tokens if norm.on == "tokens" else tokens[:, leading:].mean(1, keepdim=True)
+    scaled = tokens if norm.on == "tokens" else tokens[:, encoder.leading :].mean(1, keepdim=True)
     sigma = (scaled.var(-1, correction=0, keepdim=True) + norm.eps).sqrt()
     return norm.gamma * (tokens - tokens.mean(-1, keepdim=True)) / sigma + norm.beta

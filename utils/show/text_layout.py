@@ -10,16 +10,13 @@ import matplotlib as mpl
 from matplotlib import font_manager
 from matplotlib.ft2font import FT2Font
 
-FONTS = (  # those installed follow DejaVu Sans, which matplotlib brings, for the glyphs it lacks
+_FONTS = (  # those installed follow DejaVu Sans, which matplotlib brings, for the glyphs it lacks
     *("IPAexGothic", "Noto Sans CJK JP", "Noto Sans JP", "Source Han Sans", "Hiragino Sans", "Yu Gothic"),
     *("Noto Sans CJK SC", "Noto Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC"),
     *("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Malgun Gothic", "Apple SD Gothic Neo"),
     *("Noto Sans Thai", "Noto Sans Devanagari", "Noto Sans Symbols2", "Noto Emoji", "Symbola", "Arial Unicode MS"),
 )
-
 _PACKAGES = ("matplotlib_fontja", "paperang_p2_fonts_cjk")  # Japanese; simplified Chinese and Hangul
-_NO_GLYPH = "▫"
-_INVISIBLE = {"Cc", "Cf", "Cs"}  # Unicode categories that have nothing to draw
 _WORD = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]|[^\s\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef]+|\s+")
 
 
@@ -31,29 +28,29 @@ def fonts() -> dict[str, FT2Font]:
             for path in Path(folder).glob("fonts/*.tt[fc]"):  # read as files: an import would change settings
                 font_manager.fontManager.addfont(path)
     paths = {font.name: font.fname for font in font_manager.fontManager.ttflist}
-    found = {"DejaVu Sans": Path(mpl.get_data_path(), "fonts/ttf/DejaVuSans.ttf")}
-    found |= {name: Path(paths[name]) for name in FONTS if name in paths}
-    return {name: FT2Font(str(path)) for name, path in found.items()}
-
-
-def drawable(text: str) -> str:
-    """Return what the fonts can draw: controls and joiners go, characters that no font has become one mark."""
-    drawn = ""
-    for character in unicodedata.normalize("NFC", " ".join(text.split())):
-        if unicodedata.category(character) in _INVISIBLE or "\ufe00" <= character <= "\ufe0f":
-            continue
-        drawn += "\0" if _advance(character) is None else character
-    return re.sub("\0+", _NO_GLYPH, drawn).strip()
+    found = {"DejaVu Sans": f"{mpl.get_data_path()}/fonts/ttf/DejaVuSans.ttf"}
+    found |= {name: paths[name] for name in _FONTS if name in paths}
+    return {name: FT2Font(path) for name, path in found.items()}
 
 
 def wrapped(text: str, width: float, lines: int) -> list[str]:
-    """Return drawable text in at most `lines` lines of `width` type sizes, the last one cut with an ellipsis."""
+    """Return what can be drawn of a text, in at most `lines` lines of `width` type sizes, cut with an ellipsis."""
     broken = [""]
-    for word in _WORD.findall(text):
+    for word in _WORD.findall(_drawable(text)):
         if broken[-1] and len(broken) < lines and _length(broken[-1] + word.rstrip()) > width:
             broken.append("")
         broken[-1] += word if broken[-1] else word.lstrip()
     return [_cut(line.strip(), width) for line in broken]
+
+
+def _drawable(text: str) -> str:
+    """Return text without controls and joiners, one mark in place of characters that no font has."""
+    drawn = ""
+    for character in unicodedata.normalize("NFC", " ".join(text.split())):
+        is_invisible = unicodedata.category(character) in ("Cc", "Cf", "Cs") or "\ufe00" <= character <= "\ufe0f"
+        if not is_invisible:
+            drawn += "\0" if _advance(character) is None else character
+    return re.sub("\0+", "▫", drawn).strip()
 
 
 @cache
