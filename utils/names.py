@@ -14,7 +14,7 @@ def search_key(name: str) -> str:
     A name of marks alone is its own key.
     """
     plain = unicodedata.normalize("NFKD", name.replace("™", "")).casefold()
-    return " ".join(plain.translate(_FOLDING).split()) or name.strip().casefold()
+    return " ".join("".join(map(_folded, plain)).split()) or name.strip().casefold()
 
 
 def compare_key(name: str) -> str:
@@ -25,8 +25,7 @@ def compare_key(name: str) -> str:
 
 def visible(text: str) -> str:
     """Return text on one line without control characters, text-turning marks and lone surrogates, which break pages."""
-    seen = "".join(character for character in text if _is_visible(character))
-    return " ".join(seen.split())
+    return " ".join("".join(filter(_is_visible, text)).split())
 
 
 def shortened(text: str, limit: int) -> str:
@@ -34,17 +33,7 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
-class _Folding(dict[int, str]):
-    """What each character becomes in a search key, worked out when it is first met."""
-
-    def __missing__(self, code: int) -> str:
-        self[code] = _folded(chr(code))
-        return self[code]
-
-
-_FOLDING = _Folding()
-
-
+@cache
 def _folded(character: str) -> str:
     category = unicodedata.category(character)
     if category in {"Mn", "Cf"} or character in _IGNORED:

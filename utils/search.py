@@ -16,10 +16,10 @@ lowest sum, then the most reviewed. Nothing found, all is tried with letters par
 numbers short. `share/web/search.js` is the same in JavaScript.
 """
 
+import functools
 import re
 from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from rapidfuzz import process
@@ -57,10 +57,13 @@ class Index:
         self._appids = list(self.names)
         self._written = list(map(search_key, self.names.values()))
         self._short = list(map(_numbered, self._written))
-        both = list(zip(self._written, self._short, strict=True))
-        self._compact = [_forms(key.replace(" ", "") for key in keys) for keys in both]
-        self._initials = [_forms(map(_initials, keys)) for keys in both]
-        self._rows = _rows_by_word(both)
+        keys = list(zip(self._written, self._short, strict=True))  # one list after another: each lies together
+        self._compact = [_forms(key.replace(" ", "") for key in both) for both in keys]
+        self._initials = [_forms(map(_initials, both)) for both in keys]
+        self._rows: dict[str, list[int]] = {}  # by the words of the names
+        for row, both in enumerate(keys):
+            for word in dict.fromkeys(" ".join(both).split()):
+                self._rows.setdefault(word, []).append(row)
         self._words = sorted(self._rows)
 
     def find(self, text: str, limit: int = 12) -> list[int]:
@@ -68,56 +71,50 @@ class Index:
         key = search_key(text[:_LONGEST])
         parted = " ".join(_DIGITS.sub(r" \g<0> ", key).split())
         tries = map(self._ranked, dict.fromkeys([key, parted, _numbered(key)]))
-        found = next(filter(len, tries), np.array([], int))
-        appids = [self._appids[row] for row in found[:limit]]
+        appids = [self._appids[row] for row in next(filter(None, tries), [])[:limit]]
         itself = int(text) if text.strip().isdecimal() and len(text) < _LONGEST else -1
         if itself in self.names:
             appids = list(dict.fromkeys([itself, *appids]))
         return appids[:limit]
 
-    def _ranked(self, typed: str) -> np.ndarray:
-        """Return the rows that fit, int64, the best first."""
+    def _ranked(self, typed: str) -> list[int]:
+        """Return the rows that fit, the best first."""
         words = list(dict.fromkeys(typed.split()))
         if not words:
-            return np.arange(len(self._appids))
+            return list(range(len(self._appids)))
         needed = [word for word in words if word not in _OPTIONAL][:_MOST_WORDS] or words[:1]
-        sums = self._fitting(needed, with_errors=False)
-        held = self._holding(typed.replace(" ", ""))
-        sums[held] = np.minimum(sums[held], 3)
+        sums = self._sums(needed, self._fits)
+        together = self._holding(typed.replace(" ", ""))
+        sums[together] = np.minimum(sums[together], 3)
         if (sums >= _NONE).all():
-            sums = self._fitting(needed, with_errors=True)
-        rows = np.flatnonzero(sums < _NONE)
-        begins = np.fromiter((self._begins(row, typed) for row in rows), int, len(rows))
-        return rows[np.lexsort((rows, sums[rows], begins))]
+            sums = self._sums(needed, self._forgiving)
+        short = _numbered(typed)
 
-    def _begins(self, row: int, typed: str) -> int:
-        """Return 0 for the name as typed, 1 for one that begins so, else 2."""
-        short, key = self._short[row], _numbered(typed)
-        return 0 if short == key else 1 if short.startswith(key) or self._written[row].startswith(typed) else 2
+        def place(row: int) -> tuple[bool, bool, int]:
+            begins = self._short[row].startswith(short) or self._written[row].startswith(typed)
+            return self._short[row] != short, not begins, sums[row]
 
-    def _fitting(self, words: Sequence[str], *, with_errors: bool) -> np.ndarray:
+        return sorted(np.flatnonzero(sums < _NONE).tolist(), key=place)
+
+    def _sums(self, words: Sequence[str], fits: Callable[[str], np.ndarray]) -> np.ndarray:
         """Return the sum of how well each word fits, int64 (n,); _NONE or more where one does not."""
         sums = np.zeros(len(self._appids), int)
         for word in words:
-            fits = self._fits(word, with_errors=with_errors)
-            for other in _other_spellings(word):
-                fits = np.minimum(fits, self._fits(other, with_errors=False))
-            sums += fits
+            spelled = map(self._fits, _other_spellings(word))
+            sums += functools.reduce(np.minimum, spelled, fits(word))
             if (sums >= _NONE).all():
                 break
         return sums
 
-    def _fits(self, word: str, *, with_errors: bool) -> np.ndarray:
+    def _fits(self, word: str) -> np.ndarray:
         """Return how well a word fits each name, int64 (n,); the better of several ways is written last."""
         fits = np.full(len(self._appids), _NONE)
-        if with_errors:
-            self._forgive(word, fits)
         held = self._holding(word)
         fits[held] = 3
         if len(word) > 1:
-            fits[_rows_with(word, self._initials)] = 2
-        for other in self._beginning(word):
-            fits[self._rows[other]] = 1
+            fits[[row for row, initials in enumerate(self._initials) if word in initials]] = 2
+        for at in range(bisect_left(self._words, word), bisect_left(self._words, word + "\U0010ffff")):
+            fits[self._rows[self._words[at]]] = 1
         whole = [row for row in held if f" {word} " in self._compact[row]]
         fits[whole + self._rows.get(word, [])] = 0
         return fits
@@ -126,20 +123,16 @@ class Index:
         """Return the rows of the names that hold a part, spaces aside."""
         if len(part) < _SHORTEST_PART and part.isascii():
             return []
-        return _rows_with(part, self._compact)
+        return [row for row, name in enumerate(self._compact) if part in name]
 
-    def _beginning(self, word: str) -> list[str]:
-        """Return the words that begin with a word."""
-        first = bisect_left(self._words, word)
-        after = bisect_left(self._words, word + "\U0010ffff")
-        return self._words[first:after]
-
-    def _forgive(self, word: str, fits: np.ndarray) -> None:
-        """Write 3 and the typing errors between a word and one of the name's."""
-        near = process.extract(word, self._words, scorer=OSA.distance, score_cutoff=2, limit=None)
-        for other, errors, _ in sorted(near, key=lambda each: -each[1]):
+    def _forgiving(self, word: str) -> np.ndarray:
+        """Return what `_fits` does, and 3 and the typing errors between the word and one of a name's."""
+        fits = self._fits(word)
+        for other, errors, _ in process.extract(word, self._words, scorer=OSA.distance, score_cutoff=2, limit=None):
             if max(len(word), len(other)) >= (_ONE_ERROR if errors == 1 else _TWO_ERRORS):
-                fits[self._rows[other]] = 3 + int(errors)
+                rows = self._rows[other]
+                fits[rows] = np.minimum(fits[rows], 3 + int(errors))
+        return fits
 
 
 def _numbered(key: str) -> str:
@@ -162,15 +155,3 @@ def _forms(forms: Iterable[str]) -> str:
 def _initials(key: str) -> str:
     """Return the first letter of each word, and numbers whole."""
     return "".join(word if word.isdecimal() or word in _ROMAN else word[0] for word in key.split())
-
-
-def _rows_with(part: str, texts: Sequence[str]) -> list[int]:
-    return [row for row, text in enumerate(texts) if part in text]
-
-
-def _rows_by_word(names: Sequence[Sequence[str]]) -> dict[str, list[int]]:
-    rows: dict[str, list[int]] = defaultdict(list)
-    for row, keys in enumerate(names):
-        for word in dict.fromkeys(" ".join(keys).split()):
-            rows[word].append(row)
-    return dict(rows)
