@@ -154,13 +154,13 @@ def in_the_kernel(games: int, clicks: int) -> None:
     keys = [text[:length] for text in TYPED for length in range(1, len(text) + 1)]
     everything = dict(enumerate(names(games)))
     naive = timed(lambda text: process.extract(text, everything, limit=12), [*TYPED, *MISTYPED])
-    row("key to list", timed(lambda text: shown.view.search.set_trait("value", text), keys), 100, naive)
-    row("key to list, mistyped", timed(lambda text: shown.view.search.set_trait("value", text), MISTYPED), 100, naive)
+    row("key to list", timed(lambda text: shown.search.set_trait("value", text), keys), 100, naive)
+    row("key to list, mistyped", timed(lambda text: shown.search.set_trait("value", text), MISTYPED), 100, naive)
     appids = np.random.default_rng(1).choice(games, (2, clicks)).tolist()
     row("click to HTML", timed(shown.show, appids[0]), None, timed(figure_of(games), appids[0][:5]))
-    sent = len(shown.view.card.value) + sum(len(tile.label.value) for tile in shown.view.grid.children)
-    shown.view.options["exclude_same_studio"].value = True
-    shown.view.options["distinct"].value = True
+    sent = len(shown.card.value) + sum(len(tile.label.value) for tile in shown.grid.children)
+    shown.options["exclude_same_studio"].value = True
+    shown.options["distinct"].value = True
     row("click to HTML, both filters", timed(shown.show, appids[1]), None)
     print(f"\n{sent:,} bytes sent a click")
 

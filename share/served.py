@@ -44,7 +44,7 @@ class Served:
         if options.turns and appid not in self.album:
             raise PictureError(f"the banner of {appid} is not on disk, so it cannot be turned")
         jpeg = self.album[appid].jpeg if options.turns else b""
-        return self.matcher.matches_of(Query("", jpeg, appid, here=True), options)
+        return self.matcher.matches_of(Query("", jpeg, appid), options)
 
     def of_picture(self, content: bytes, options: QueryOptions) -> Near:
         """Return the matches of a picture file; raises PictureError where it cannot be used."""
@@ -79,4 +79,5 @@ def load(chosen: Settings, *, with_encoder: bool = True) -> Served:
         shown = site(matches, games, store_pictures(matches, games))
     else:  # away from Steam there are no store pages, and the pictures are the gallery's
         shown = site(matches, games, copied_pictures(matches, album if gallery else {}, "/pictures/"), store_page=None)
-    return Served(shown, Matcher(prepared, network, games, vectors if network else None), album, gallery)
+    plain = matching.prepared(vectors) if network else None
+    return Served(shown, Matcher(prepared, network, games, plain), album, gallery)

@@ -46,7 +46,7 @@ def served(tmp_path_factory) -> Served:
     matches = matching.all_matches(prepared, 10)
     page = share.gallery(matches, games, album, folder / "gallery", pictures="folder")
     shown = site(matches, games, store_pictures(matches, games))
-    return Served(shown, Matcher(prepared, eye, games, found), album, page.parent)
+    return Served(shown, Matcher(prepared, eye, games, matching.prepared(found)), album, page.parent)
 
 
 @contextlib.contextmanager

@@ -6,54 +6,35 @@ Names are searched in the kernel, so that only a short list is sent, whatever th
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from functools import wraps
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache, wraps
+from html import escape
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 
-from utils import show
+from utils import banners, matching, show
 from utils.banners import Banner
-from utils.errors import MatchError, PictureError, PlainError
-from utils.picker import drafts, live
+from utils.encoder import Encoder
+from utils.errors import PictureError, PlainError
+from utils.features import Features
+from utils.matching import Matches, Prepared
+from utils.names import shortened
+from utils.picker import drafts, view
 from utils.picker.drafts import DraftResult
-from utils.picker.queries import Matcher, Query, find, from_address, from_banner, from_store, index_of
-from utils.picker.view import CLASS, View
-from utils.settings import STORE_PAGE
-
-if TYPE_CHECKING:
-    from utils.encoder import Encoder
-    from utils.features import Features
-    from utils.matching import Matches, Prepared
-    from utils.settings import Settings
+from utils.picker.queries import Matcher, Query, find, from_store, index_of
+from utils.picker.view import PictureButton, Tile, box, data_address, named, panel, readable, small
+from utils.settings import STORE_PAGE, Settings
 
 __all__ = ["Picker", "drafts", "find", "pick"]
 
+_PRIVATE = (
+    "Your pictures stay with this kernel: they are not stored, and not sent anywhere else. On Colab an upload breaks "
+    "above 1 MB: put the file into the Files pane, and its path into DRAFT."
+)
+_TURNS = {(True, False): "scaleX(-1)", (False, True): "scaleY(-1)", (True, True): "scale(-1,-1)"}
 _LOG = logging.getLogger(__name__)
-
-
-def pick(
-    prepared: "Prepared",
-    encoder: "Encoder | None",
-    album: Mapping[int, Banner],
-    games: pd.DataFrame | None = None,
-    matches: "Matches | None" = None,
-    *,
-    settings: "Settings | None" = None,
-    plain: "Features | None" = None,
-    threshold: float = 0.95,
-) -> "Picker":
-    """Return the control, showing the game of the settings' QUERY, or the most reviewed one.
-
-    encoder: that of the features; without it there are no pictures of one's own, reasons, words or mirroring. album:
-    appid -> Banner. games: the catalogue, for reviews, filters and makers. matches: of all games, so that drafts need
-    not compute them. settings: to begin with their QUERY and MATCHES, to fetch games that have no features here, and
-    to link Steam's pages. plain: the features before they were prepared, for words. threshold: the cosine from which
-    two banners are near-duplicates.
-    """
-    matcher = Matcher(prepared, encoder, games, plain, threshold)
-    return Picker(matcher, album, matches, settings)
 
 
 def _guarded(act: Callable[..., None]) -> Callable[..., None]:
@@ -68,40 +49,54 @@ def _guarded(act: Callable[..., None]) -> Callable[..., None]:
             try:
                 act(self, *event)
             except PlainError as error:
-                self.view.say(str(error))
+                self._say(str(error))
             except Exception as error:  # noqa: BLE001 - whatever it is, it must be seen
                 _LOG.exception("an event of the picker failed")
-                self.view.say(f"That did not work: {error}")
+                self._say(f"That did not work: {error}")
 
     return guarded
 
 
 class Picker(widgets.VBox):
-    """The control that `pick` returns: `appid` is the game shown, `matches` its matches with their cosines."""
+    """The control: `appid` is the game shown, `matches` its matches with their cosines.
+
+    It begins with the game of the settings' QUERY, or the most reviewed one. encoder: that of the features; without it
+    there are no pictures of one's own, reasons, words or mirroring. album: appid -> Banner. games: the catalogue, for
+    reviews, filters and makers. matches: those of all games, so that drafts need not compute them. settings: to begin
+    with their QUERY and MATCHES, to fetch games that have no features here, and to link Steam's pages. plain: the
+    features before they were prepared, for words. threshold: the cosine from which two banners are near-duplicates.
+    """
 
     def __init__(
         self,
-        matcher: Matcher,
+        prepared: Prepared,
+        encoder: Encoder | None,
         album: Mapping[int, Banner],
-        matches: "Matches | None",
-        settings: "Settings | None",
+        games: pd.DataFrame | None = None,
+        matches: Matches | None = None,
+        *,
+        settings: Settings | None = None,
+        plain: Features | None = None,
+        threshold: float = 0.95,
     ) -> None:
         self._lock = threading.RLock()
-        self._matcher = matcher
+        of_words = None if plain is None else matching.prepared(plain)
+        self._matcher = Matcher(matching.prepared(prepared), encoder, games, of_words, threshold)
         self._album = album
         self._all_matches = matches
         self._settings = settings
-        self._index = index_of(matcher.features, matcher.games)
+        self._index = index_of(self._matcher.features, games)
+        self._picture = lru_cache(4_000)(lambda appid, size: small(album.get(appid), size))  # of 2 to 10 kB each
         self._query: Query | None = None
         self._history: list[Query] = []
+        self._tiles: list[Tile] = []
+        self._subshell: str | None = None
         self.matches: list[tuple[int, float]] = []
         self.results: list[DraftResult] = []  # of the drafts that were given last, the most distinctive first
-        self.view = View(matcher, album, self._index.names, self._page_of, self._on_game)
-        super().__init__(self.view.whole())
-        self.add_class(CLASS)
+        super().__init__([*self._make_panels(), self._make_body(), named(widgets.HTML, value=view.style_and_script())])
+        self.add_class(view.CLASS)
         self._begin()
-        self._listen()
-        live.answer_at_once(self)
+        self._answer_at_once()
 
     @property
     def appid(self) -> int | None:
@@ -114,80 +109,128 @@ class Picker(widgets.VBox):
         banner = self._album.get(appid)
         if banner is None:
             raise PictureError(f"The banner of {name} is not on disk.")
-        self._look(Query(name, banner.jpeg, appid, here=True))
+        self._look(Query(name, banner.jpeg, appid))
+
+    _on_game = _guarded(show)
 
     def _ipython_display_(self, **_: Any) -> None:  # noqa: ANN401 - ipywidgets passes what it likes
         """Show the control where a kernel runs, and a still of it elsewhere."""
         from IPython.display import display
 
-        data = {"text/plain": "The picker", "text/html": self._query and self.view.still(self._query, self.matches)}
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        display(data | {"application/vnd.jupyter.widget-view+json": view}, raw=True)
+        page = None
+        if self._query:
+            query = (self._query.name, data_address(self._query.jpeg) if self._query.jpeg else "", "")
+            page = view.still([query, *(self._parts(*match)[1:] for match in self.matches)])
+        live = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        data = {"text/plain": "The picker", "text/html": page, "application/vnd.jupyter.widget-view+json": live}
+        display(data, raw=True)
 
-    def _page_of(self, appid: int | None) -> str:
-        """Return the address of a game's store page, or nothing away from Steam."""
-        has_pages = self._settings is not None and self._settings.source == "steam"
-        return STORE_PAGE.format(appid=appid) if has_pages and appid else ""
+    def _make_panels(self) -> list[widgets.Widget]:
+        """Return what stands above the query: the search, the panels of options and drafts, what is said."""
+        hint = f"Search {len(self._index.names):,} games by name or appid"
+        about = "Part of a game's name, or its appid"
+        self.search = named(widgets.Text, "Search", about, self._on_type, placeholder=hint)
+        self.search.on_msg(self._on_enter)
+        self.found = [PictureButton(self._on_game) for _ in range(8)]
+        self.listed: list[int] = []  # the appids that these buttons show
+        self._found_pictures = named(widgets.HTML)
+        found = box("sbp-list", [*self.found, self._found_pictures])
+        self.filters = named(widgets.ToggleButton, "Filters and mirroring")
+        top = box("sbp-top", [box("sbp-search", [self.search, found]), self.filters])
+        k = self._settings.matches if self._settings else 10
+        self.options = view.option_widgets(self._matcher, k, self._on_option)
+        self.status = named(widgets.HTML)
+        return [top, panel(self.filters, list(self.options.values())), self._make_draft_panel(), self.status]
 
-    def _listen(self) -> None:
-        view = self.view
-        view.search.observe(self._on_type, "value")
-        view.search.on_msg(self._on_enter)
-        for at, button in enumerate(view.found):
-            button.on_click(lambda _, at=at: self._on_found(at))
-        view.random.on_click(self._on_random)
-        view.back.on_click(self._on_back)
-        view.why.observe(self._on_why, "value")
-        view.match.observe(self._on_why, "value")
-        view.upload.observe(self._on_upload, "value")
-        view.address.observe(self._on_address, "value")
-        view.words.observe(self._on_words, "value")
-        for option in view.options.values():
-            option.observe(self._on_option, "value")
+    def _make_draft_panel(self) -> widgets.Box:
+        about, hint = "The web address of a picture", "https://..."
+        self.address = named(widgets.Text, "Picture link", about, self._on_address, placeholder=hint)
+        about, hint = "Describe a banner in English", "a dragon over a burning castle"
+        self.words = named(widgets.Text, "Describe", about, self._on_words, placeholder=hint)
+        self.address.continuous_update = self.words.continuous_update = False
+        about = "Upload one or more pictures of yours"
+        self.upload = named(
+            widgets.FileUpload, "Upload pictures", about, self._on_upload, accept="image/*", multiple=True
+        )
+        self.draft = named(widgets.ToggleButton, "My draft", "Compare pictures of your own")
+        self.ranked = widgets.VBox()
+        words, said = [self.words], _PRIVATE
+        if self._matcher.encoder is None:
+            self.draft.layout.display = "none"
+        elif not self._matcher.supports_text:
+            reason = self._matcher.encoder.text_unsupported_reason or "Words need the features as they were"
+            words, said = [], f"{reason}. {_PRIVATE}"
+        said = named(widgets.HTML, value=f'<div class="sbp-note">{escape(said)}</div>')
+        return panel(self.draft, [self.upload, self.address, *words, said, self.ranked])
+
+    def _make_body(self) -> widgets.Box:
+        """Return the query with its buttons, and the matches."""
+        self.card, self.about, self.reasons = (named(widgets.HTML) for _ in range(3))
+        self.why = named(widgets.ToggleButton, "Why?", "The reasons for a match", self._on_why)
+        if self._matcher.encoder is None:
+            self.why.layout.display = "none"
+        self.random = named(widgets.Button, "Random", "A random game", self._on_random)
+        self.back = named(widgets.Button, "Back", "Back to what was shown before", self._on_back)
+        self.match = named(widgets.Dropdown, "Match", "The match that is explained", self._on_why, options=[])
+        self.heading = named(widgets.HTML, value=view.heading(self._matcher))
+        self.grid = box("sbp-grid", [])
+        buttons = box("sbp-buttons", [self.why, self.draft, self.random, self.back])
+        query = box("sbp-query", [self.card, box("sbp-about", [self.about, buttons])])
+        reasons = panel(self.why, [self.match, self.reasons])
+        return box("sbp-body", [query, box("sbp-results", [reasons, self.heading, self.grid])])
 
     @_guarded
     def _begin(self) -> None:
-        names = self._index.names
-        if not names:
-            raise MatchError("There are no features yet: nothing to pick from.")
-        self.view.offer(self._index.find(""))
+        self._offer("")
         first = str(self._settings.query or "") if self._settings else ""
-        if self._settings:
-            self.view.options["k"].value = self._settings.matches
         found = self._index.find(first, limit=1)
-        self.show(found[0] if found else next(iter(names)))
+        self.show(found[0] if found else self.listed[0])
         if not found:
-            self.view.say(f"No game here is called “{first}”; this is the most reviewed one.")
+            self._say(f"No game here is called “{first}”; this is the most reviewed one.")
+
+    def _answer_at_once(self) -> None:
+        """Have what the widgets send handled beside the cells that run, where that is possible.
+
+        A kernel handles messages in turn: after Run All, a click waits until every cell has run. From ipykernel 7.4 on
+        the picker's go to a subshell, a thread of the kernel made for such messages. The hook is one that ipykernel
+        does not promise to keep; where it is missing, as in older kernels (Colab's is 6.17), the picker answers after
+        the cells, as any control does: keep those below it short.
+        """
+        if not hasattr(getattr(self.comm, "kernel", None), "shell_channel_thread"):
+            return
+        every: list[widgets.Widget] = [self]
+        for widget in every:  # it grows by what is in each
+            every += getattr(widget, "children", ())
+            setattr(widget.comm, "_reply_subshell_for", self._subshell_for)  # noqa: B010 - ipykernel's name for it
+
+    def _subshell_for(self, _data: object, default: str | None) -> str | None:
+        """Return the subshell that handles a message; ipykernel asks in the thread in which subshells are started."""
+        manager = self.comm.kernel.shell_channel_thread.manager
+        if self._subshell not in manager.list_subshell():
+            self._subshell = getattr(manager, "_create_subshell", lambda: default)()
+        return self._subshell
 
     @_guarded
     def _on_type(self, change: dict) -> None:
         typed = change["new"].strip()
-        self.view.offer(self._index.find(typed))
-        if self.view.listed:
-            self.view.say("")
+        self._offer(typed)
+        if self.listed:
+            self._say("")
         elif typed.isdecimal() and self._settings:
-            self.view.say(f"No game here has the appid {typed}. Press Enter to fetch it from the store.")
+            self._say(f"No game here has the appid {typed}. Press Enter to fetch it from the store.")
         else:
-            self.view.say(f"No game here is called “{typed}”, nor nearly so.")
+            self._say(f"No game here is called “{typed}”, nor nearly so.")
 
     @_guarded
     def _on_enter(self, _: widgets.Widget, content: dict, __: list) -> None:
-        typed = self.view.search.value.strip()
+        typed = self.search.value.strip()
         if content.get("event") != "submit":
             return
-        if self.view.listed:
-            self._on_found(0)
+        if self.listed:
+            self.show(self.listed[0])
         elif typed.isdecimal() and self._settings:
-            self.view.say(f"Fetching {typed} from the store ...")
+            self._say(f"Fetching {typed} from the store ...")
             self._look(from_store(int(typed), self._settings))
-
-    @_guarded
-    def _on_found(self, at: int) -> None:
-        self.show(self.view.listed[at])
-
-    @_guarded
-    def _on_game(self, appid: int) -> None:
-        self.show(appid)
 
     @_guarded
     def _on_random(self, _: widgets.Button) -> None:
@@ -196,7 +239,7 @@ class Picker(widgets.VBox):
     @_guarded
     def _on_back(self, _: widgets.Button) -> None:
         before = self._history.pop()
-        self._query = None
+        self._query = None  # so that it is not kept
         self._look(before)
 
     @_guarded
@@ -208,16 +251,19 @@ class Picker(widgets.VBox):
     def _on_words(self, change: dict) -> None:
         text = change["new"].strip()
         if text:
-            self.view.words.value = ""  # the same words again are a change
+            self.words.value = ""  # the same words again are a change
             self._look(Query(f"“{text}”", words=text))
 
     @_guarded
     def _on_address(self, change: dict) -> None:
         address = change["new"].strip()
-        if address:
-            self.view.address.value = ""
-            self.view.say("Fetching the picture ...")
-            self._take([from_address(address)], [])
+        if not address:
+            return
+        self.address.value = ""
+        self._say("Fetching the picture ...")
+        if not address.lower().startswith(("http://", "https://")):  # others may use it: no files of this machine
+            raise PictureError(f"“{address}” is no web address; it must begin with http:// or https://")
+        self._take([banners.own(address, "A picture from the web")], [])
 
     @_guarded
     def _on_upload(self, change: dict) -> None:
@@ -226,54 +272,107 @@ class Picker(widgets.VBox):
             files = [{"name": name, "content": file["content"]} for name, file in files.items()]
         if not files:
             return
-        self.view.upload.set_trait("value", type(self.view.upload.value)())  # the same files again are a change
+        self.upload.set_trait("value", type(self.upload.value)())  # the same files again are a change
         self._take(*drafts.decoded([(str(file["name"]), bytes(file["content"])) for file in files]))
 
     def _take(self, given: list[Banner], skipped: list[str]) -> None:
         """Show how drafts stand: one with its matches, several ranked; nothing of those before stays."""
         self.results = []
-        self.view.rank([], self._on_draft)
+        self.ranked.children = ()
         if given:
-            self.view.say("Comparing ...")
-            wanted = self.view.query_options().filter
-            matcher = self._matcher
+            self._say("Comparing ...")
+            wanted = view.query_options(self.options).filter
+            of = self._matcher
+            network = of.require_encoder()
             self.results = drafts.compare(
-                given,
-                matcher.features,
-                matcher.require_encoder(),
-                self._all_matches,
-                matcher.games,
-                wanted=wanted,
-                threshold=matcher.threshold,
+                given, of.features, network, self._all_matches, of.games, wanted=wanted, threshold=of.threshold
             )
             if len(given) > 1:
-                self.view.rank(self.results, self._on_draft)
-            self._on_draft(0)
-        said = [self._query.note] if given and self._query else []
-        self.view.say(" ".join([*said, *skipped]))
+                self.ranked.children = tuple(map(self._ranked_row, range(len(given)), self.results))
+            self._look(self.results[0].query)
+            skipped = [self.results[0].query.note, *skipped]
+        self._say(" ".join(skipped))
 
     @_guarded
     def _on_draft(self, at: int) -> None:
-        self._look(from_banner(self.results[at].draft, self.results[at].sentence))
+        self._look(self.results[at].query)
 
     @_guarded
     def _on_why(self, _: dict) -> None:
-        view, query, appid = self.view, self._query, self.view.match.value
-        if not view.why.value or query is None or appid is None:
+        query, appid = self._query, self.match.value
+        if not self.why.value or query is None or appid is None:
             return
-        view.say("Looking for the reasons ...")
-        asked, reason = self._matcher.reason(query, view.query_options(), self._album[appid])
+        self._say("Looking for the reasons ...")
+        asked, reason = self._matcher.reason(query, view.query_options(self.options), self._album[appid])
         figure = show.reasons(reason, asked, self._album[appid])
-        view.explain(figure.jpeg(), figure.alt, show.reasons_sentence(reason))
-        view.say(query.note)
+        image = f'<img class="sbp-figure" src="{data_address(figure.jpeg())}" alt="{escape(figure.alt)}">'
+        self.reasons.value = f"{image}<p>{escape(show.reasons_sentence(reason))}</p>"
+        self._say(query.note)
 
     def _look(self, query: Query) -> None:
-        """Find and show the matches of a query."""
-        self.view.search.value = ""
-        options = self.view.query_options()
+        """Find and show the matches of a query; whatever was said or explained about another one goes."""
+        self.search.value = ""
+        options = view.query_options(self.options)
         self.matches = self._matcher.matches_of(query, options)
         if self._query and self._query != query:
             self._history.append(self._query)
         self._query = query
-        self.view.back.disabled = not self._history
-        self.view.show(query, self.matches, options)
+        self.back.disabled = not self._history
+        self._show_query(query, _TURNS.get((options.mirrored, options.upside_down), "none"))
+        self._tiles += [Tile(self._on_game) for _ in self.matches[len(self._tiles) :]]
+        shown = zip(self._tiles, self.matches, strict=False)
+        self.grid.children = tuple(tile.fill(*self._parts(*match)) for tile, match in shown)
+        self.why.value = False
+        self.reasons.value = ""
+        self.match.options = [(shortened(each.button.tooltip, 60), each.button.key) for each in self.grid.children]
+        self.match.index = 0 if self.matches else None  # ipywidgets 7 chooses the first by itself, 8 does not
+        self._say(query.note if self.matches else "Nothing is left: no other game passes these options.")
+        self._answer_at_once()  # by tiles that are new, too
+
+    def _show_query(self, query: Query, turn: str) -> None:
+        name = f"<bdi>{escape(query.name)}</bdi>"
+        if query.words:
+            self.card.value, self.about.value = f'<div class="sbp-words">{name}</div>', ""
+            return
+        image = f'<img src="{data_address(query.jpeg)}" alt="{escape(query.name)}" style="transform:{turn}">'
+        note = self._note(query.appid, "" if query.appid is None else f"appid {query.appid}")
+        self.card.value, self.about.value = image, f'<div class="sbp-name" role="status">{name}</div>{note}'
+
+    def _say(self, text: str) -> None:
+        """Show a sentence above the matches, or nothing; a screen reader says it when it comes."""
+        self.status.value = f'<div class="sbp-said" role="status">{escape(text)}</div>' if text else ""
+
+    def _offer(self, typed: str) -> None:
+        """List the games that somebody may mean below the search box."""
+        self.listed = self._index.find(typed, limit=len(self.found))
+        for at, button in enumerate(self.found):
+            button.layout.display = None if at < len(self.listed) else "none"
+        rules = []
+        for button, appid in zip(self.found, self.listed, strict=False):
+            button.key = appid
+            button.description = button.tooltip = readable(self._index.names[appid], appid)
+            rules.append(button.rule(self._picture(appid, view.THUMBNAIL)))
+        self._found_pictures.value = f"<style>{''.join(rules)}</style>"
+
+    def _ranked_row(self, at: int, result: DraftResult) -> widgets.Box:
+        """Return a draft beside its three nearest games."""
+        own = Tile(self._on_draft).fill(at, result.draft.name, small(result.draft, view.TILE), "")
+        said = named(widgets.HTML, value=f"<p>{at + 1}. {escape(str(result))}</p>")
+        found = zip(result.stand.appids[:3].tolist(), result.stand.cosines, strict=False)
+        return box("sbp-draft", [own, said, *(Tile(self._on_game).fill(*self._parts(*match)) for match in found)])
+
+    def _parts(self, appid: int, cosine: float) -> tuple[int, str, str, str]:
+        """Return what a tile shows of a match: its appid, name, picture and note."""
+        return appid, self._index.names[appid], self._picture(appid, view.TILE), self._note(appid, f"{cosine:.2f}")
+
+    def _note(self, appid: int | None, text: str) -> str:
+        """Return a number, and a small link to the store where there is one, as HTML."""
+        link = ""
+        if appid and self._settings and self._settings.source == "steam":
+            label = escape(f"{self._index.names.get(appid, 'This game')} in the store, in a new tab")
+            address = STORE_PAGE.format(appid=appid)
+            link = f'<a href="{address}" target="_blank" rel="noopener" aria-label="{label}">Store</a>'
+        return f'<div class="sbp-note">{escape(text)} {link}</div>'
+
+
+pick = Picker  # as the notebooks say it

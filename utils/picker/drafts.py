@@ -5,28 +5,20 @@ nothing about games that were not loaded, nor about beauty.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from utils import banners, filters, matching, show
 from utils.banners import Banner
+from utils.encoder import Encoder
 from utils.errors import MatchError, PictureError, PlainError
 from utils.filters import Filter
-from utils.picker.queries import crop_note
-
-if TYPE_CHECKING:
-    from utils.encoder import Encoder
-
-NEAREST = 10  # games that a result names
-BESIDE = 3  # games beside each of several drafts
+from utils.picker.queries import Query, from_banner
 
 _MOST = 20  # drafts at a time
-_BETWEEN = ";"
-_FEWEST = 30  # games of which a percentage says something
 
 
 @dataclass(frozen=True)
@@ -35,27 +27,15 @@ class DraftResult:
 
     draft: Banner
     stand: matching.StandOut
-    nearest_name: str
-    wanted: Filter = field(default_factory=Filter)
-    threshold: float = 0.95  # the cosine from which two banners are nearly identical
+    sentence: str  # how distinctive it is, in words
 
     @property
-    def sentence(self) -> str:
-        """How distinctive it is, in words; without a percentage among fewer than 30 games."""
-        likeness = f"“{self.nearest_name}” ({self.stand.cosines[0]:.2f})"
-        if self.stand.cosines[0] >= self.threshold:
-            return f"Nearly identical to {likeness}."
-        if self.stand.games < _FEWEST:
-            return f"Most similar to {likeness}."
-        group = ""
-        if self.wanted:
-            tag_alone = self.wanted == Filter(tag=self.wanted.tag)
-            group = f" with the tag {self.wanted.tag}" if tag_alone else " that pass the filters"
-        games = f"{self.stand.games:,} games{group}"
-        return f"More distinctive than {self.stand.percentile:.0f} % of {games}; most similar to {likeness}."
+    def query(self) -> Query:
+        """The draft, for the picker, with what there is to say of it."""
+        return from_banner(self.draft, self.sentence)
 
     def __str__(self) -> str:
-        return f"{self.draft.name}: {self.sentence} {crop_note(self.draft)}".strip()
+        return f"{self.draft.name}: {self.query.note}"
 
 
 def read(places: str | Path) -> tuple[list[Banner], list[str]]:
@@ -65,9 +45,15 @@ def read(places: str | Path) -> tuple[list[Banner], list[str]]:
     after their files. Raises PictureError where there is none, or more than 20.
     """
     found: list[tuple[str, str | Path]] = []
-    for place in map(str.strip, str(places).split(_BETWEEN)):
-        if place:
-            found += _pictures_at(place)
+    for place in filter(None, map(str.strip, str(places).split(";"))):
+        path = Path(place).expanduser()
+        if place.lower().startswith(("http://", "https://")):
+            found.append((place.split("?")[0], place))
+        elif path.is_dir():
+            files = [file for file in sorted(path.iterdir()) if not (file.name.startswith(".") or file.is_dir())]
+            found += [(file.name, file) for file in files]
+        else:
+            found.append((path.name, path))
     if not found:
         raise PictureError("no draft was named; give the path of a picture, of a folder of pictures, or a web address")
     drafts, skipped = decoded(found)
@@ -93,7 +79,7 @@ def decoded(found: Sequence[tuple[str, str | Path | bytes]]) -> tuple[list[Banne
 def compare(
     drafts: Iterable[Banner],
     prepared: matching.Prepared,
-    encoder: "Encoder",
+    encoder: Encoder,
     matches: matching.Matches | None = None,
     games: pd.DataFrame | None = None,
     *,
@@ -102,16 +88,18 @@ def compare(
 ) -> list[DraftResult]:
     """Return how drafts stand among all games, or among those of a catalogue that pass, the most distinctive first.
 
-    `matches`, where they are at hand, spare matching all games. Raises MatchError where fewer than two games pass.
+    `matches`, where they are at hand, spare matching all games; from a cosine of `threshold` on a draft and a game are
+    nearly identical. Raises MatchError where fewer than two games pass.
     """
-    wanted = wanted or Filter()
-    among = filters.passing(games, wanted) if wanted and games is not None else None
+    among, group = None, ""
+    if wanted and games is not None:
+        among = filters.passing(games, wanted)
+        group = f" with the tag {wanted.tag}" if wanted == Filter(tag=wanted.tag) else " that pass the filters"
     results = []
     for draft in drafts:
-        vector = matching.query_vector(encoder, draft.rgb)
-        stand = matching.stand_out(prepared, vector, matches, NEAREST, among=among)
+        stand = matching.stand_out(prepared, matching.query_vector(encoder, draft.rgb), matches, 10, among=among)
         name = prepared.names[np.searchsorted(prepared.appids, stand.appids[0])]
-        results.append(DraftResult(draft, stand, str(name), wanted, threshold))
+        results.append(DraftResult(draft, stand, _sentence(stand, name, group, threshold)))
     return sorted(results, key=lambda result: float(result.stand.cosines[0]))
 
 
@@ -122,14 +110,16 @@ def figure(results: Sequence[DraftResult], album: Mapping[int, Banner]) -> show.
     if len(results) == 1:
         stand = results[0].stand
         return show.matches(album, results[0].draft, stand.appids.tolist(), stand.cosines.tolist())
-    near = [(each.stand.appids[:BESIDE].tolist(), each.stand.cosines[:BESIDE].tolist()) for each in results]
+    near = [(each.stand.appids[:3].tolist(), each.stand.cosines[:3].tolist()) for each in results]
     return show.ranked(album, [result.draft for result in results], list(map(str, results)), near)
 
 
-def _pictures_at(place: str) -> list[tuple[str, str | Path]]:
-    """Return the name and the place of each picture at a file's path, a folder's, or a web address."""
-    if place.lower().startswith(("http://", "https://")):
-        return [(place.split("?")[0], place)]
-    path = Path(place).expanduser()
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [(file.name, file) for file in files if file == path or not (file.name.startswith(".") or file.is_dir())]
+def _sentence(stand: matching.StandOut, name: str, group: str, threshold: float) -> str:
+    """Say how distinctive a draft is; without a percentage among fewer than 30 games."""
+    likeness = f"“{name}” ({stand.cosines[0]:.2f})"
+    if stand.cosines[0] >= threshold:
+        return f"Nearly identical to {likeness}."
+    if stand.games < 30:
+        return f"Most similar to {likeness}."
+    games = f"{stand.games:,} games{group}"
+    return f"More distinctive than {stand.percentile:.0f} % of {games}; most similar to {likeness}."
