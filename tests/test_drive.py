@@ -18,20 +18,15 @@ from utils import drive, features, settings, snapshot
 from utils.errors import DamagedError, StorageError
 
 
-@pytest.fixture(autouse=True)
-def _quick_looks(monkeypatch):
+@pytest.fixture
+def chosen(tmp_path, monkeypatch):
     monkeypatch.setattr(drive, "PAUSE", 0.05)
     monkeypatch.setattr(drive, "REST", 0.05)
-    yield
-    for thread in drive.watchers():
-        thread.stop()
-
-
-@pytest.fixture
-def chosen(tmp_path):
     (tmp_path / "MyDrive").mkdir()
     (tmp_path / "work").mkdir()
-    return settings.Settings(source="sample", data=tmp_path / "work" / "data", drive=tmp_path / "MyDrive" / "banners")
+    chosen = settings.Settings(source="sample", data=tmp_path / "work" / "data", drive=tmp_path / "MyDrive" / "banners")
+    yield chosen
+    drive.stop_watching(chosen.data_dir)
 
 
 @pytest.fixture
@@ -120,8 +115,7 @@ def test_a_file_that_cannot_be_read_is_made_again_and_the_rest_comes(finished_di
 @pytest.mark.parametrize("code", [errno.ENOTCONN, errno.EIO, errno.ESTALE])
 def test_a_mount_that_goes_away_is_one_line_that_names_it(chosen, there, monkeypatch, code):
     drive.open_drive(chosen)
-    for thread in drive.watchers():
-        thread.stop()
+    drive.stop_watching(chosen.data_dir)
     real = os.stat
 
     def stat(path, *rest, **more):

@@ -2,8 +2,8 @@
 
 import hashlib
 import io
-import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -52,8 +52,7 @@ def own(
     picture: str | Path | bytes | Image.Image | np.ndarray, name: str, formats: tuple[str, ...] = images.OWN_FORMATS
 ) -> Banner:
     """Return a picture of one's own, as `content` takes it, as a banner (its appid is 0); raises PictureError."""
-    upright = images.upright_rgb(open_picture(content(picture), formats))
-    return Banner(0, name, _jpeg(_fit(upright)), upright.width / upright.height)
+    return _made(0, name, content(picture), formats)
 
 
 def read(folder: Path, catalogue: pd.DataFrame | None = None) -> Iterator[Banner]:
@@ -76,27 +75,14 @@ def read_shard(shard: snapshot.Shard) -> Iterator[Banner]:
 
     Holds the shard in memory. Raises DamagedError, before the first banner, if the tar's checksum is another.
     """
-    try:
+    tar = b""
+    with suppress(OSError):
         tar = shard.path.read_bytes()
-    except OSError:
-        tar = b""
-    remedy = "snapshot.update(catalogue, folder, check=True) fetches it again"
     if hashlib.sha256(tar).hexdigest() != shard.sha256:
+        remedy = "snapshot.update(catalogue, folder, check=True) fetches it again"
         raise DamagedError(f"{shard.path} changed after it was checked: {remedy}")
-    jpegs = _jpegs(tar)
-    if not jpegs.keys() >= set(shard.appids):
-        raise DamagedError(f"{shard.path} lacks banners that its record names: {remedy}")
-    for appid, name in zip(shard.rows["appid"], shard.rows["name"], strict=True):
-        yield _banner(appid, name, jpegs[appid])
-
-
-def _jpegs(tar: bytes) -> dict[int, bytes]:
-    """Return the JPEGs in a webdataset's tar by appid."""
-    from webdataset import tariterators  # brings torch
-
-    members = tariterators.tar_file_expander([{"url": "", "stream": io.BytesIO(tar)}])
-    samples = tariterators.group_by_keys(members)
-    return {json.loads(sample["json"])["appid"]: sample["jpg"] for sample in samples}
+    for appid, name, offset, size in shard.rows[["appid", "name", "offset", "size"]].itertuples(index=False):
+        yield _banner(appid, name, tar[offset : offset + size])
 
 
 class Album(Mapping[int, Banner]):
@@ -109,14 +95,14 @@ class Album(Mapping[int, Banner]):
     def __init__(self, folder: Path) -> None:
         found = snapshot.records(folder)
         found = found[found["status"] == "downloaded"].drop_duplicates("appid", keep="last")
-        self._rows = found.set_index("appid", drop=False)
+        self._rows = found.set_index("appid")
 
     def __getitem__(self, appid: int) -> Banner:
         row = self._rows.loc[appid]
         with files.storage_errors(Path(row["path"])), Path(row["path"]).open("rb") as tar:
             tar.seek(row["offset"])
             jpeg = tar.read(row["size"])
-        return _banner(row["appid"], row["name"], jpeg)
+        return _banner(int(appid), row["name"], jpeg)
 
     def __iter__(self) -> Iterator[int]:
         return map(int, self._rows.index)
@@ -127,13 +113,17 @@ class Album(Mapping[int, Banner]):
 
 def _banner(appid: int, name: str, jpeg: bytes) -> Banner:
     """Return a banner, its JPEG written again only where it is not of the banners' size."""
-    try:
-        if images.picture_size(jpeg) == (WIDTH, HEIGHT):
-            return Banner(int(appid), name, jpeg)
-        upright = images.upright_rgb(open_picture(jpeg))
-    except PictureError:
-        return Banner(int(appid), name, jpeg)  # its pixels say what is wrong, without keeping the others back
-    return Banner(int(appid), name, _jpeg(_fit(upright)), upright.width / upright.height)
+    with suppress(PictureError):  # its pixels say what is wrong, without keeping the others back
+        if images.picture_size(jpeg) != (WIDTH, HEIGHT):
+            return _made(appid, name, jpeg, images.FORMATS)
+    return Banner(appid, name, jpeg)
+
+
+def _made(appid: int, name: str, picture: bytes, formats: tuple[str, ...]) -> Banner:
+    upright = images.upright_rgb(open_picture(picture, formats))
+    file = io.BytesIO()
+    _fit(upright).save(file, "JPEG", quality=95)
+    return Banner(appid, name, file.getvalue(), upright.width / upright.height)
 
 
 def _fit(image: Image.Image) -> Image.Image:
@@ -141,9 +131,3 @@ def _fit(image: Image.Image) -> Image.Image:
         return image
     shrinks = image.width >= WIDTH and image.height >= HEIGHT
     return ImageOps.fit(image, (WIDTH, HEIGHT), Image.Resampling.BOX if shrinks else Image.Resampling.LANCZOS)
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=95)
-    return file.getvalue()

@@ -5,12 +5,11 @@ in the last moments is lost with the session. There is no backlog: what is left 
 folders, each a `data/<source>`.
 """
 
-import hashlib
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,9 +25,7 @@ REST = 30.0  # seconds after something went wrong
 
 FileSet = tuple[str, ...]  # files that count together, below a data_dir, with slashes; the last makes the others count
 
-_PLAN = "plan.parquet"  # of a snapshot: another plan in its place is another snapshot
-_CHUNK = 1 << 18  # bytes
-_ABANDONED = 3_600  # seconds that nothing was written to a part
+_DESCRIBING = ("plan.parquet", "manifest.json")  # what else lies in its folder: a snapshot, features
 
 
 def open_drive(chosen: Settings) -> str:
@@ -37,12 +34,16 @@ def open_drive(chosen: Settings) -> str:
     On Colab, Drive is mounted first. What lies damaged on Drive is left there, and made again. Raises StorageError as
     `copy_finished` does.
     """
+    on_colab = "google.colab" in sys.modules
     if chosen.drive is None:
-        lost = ", which Colab wipes when the session ends" if _on_colab() else ""
+        lost = ", which Colab wipes when the session ends" if on_colab else ""
         return f"DRIVE is empty: finished work stays on this disk{lost}"
+    if on_colab and chosen.drive.is_relative_to(MOUNT) and not (MOUNT / "MyDrive").is_dir():
+        from google.colab import drive  # ty: ignore[import-not-found]
+
+        drive.mount(str(MOUNT))
     there = chosen.drive / chosen.data_dir.name
-    _mount(chosen.drive)
-    _stop_watching(chosen.data_dir)
+    stop_watching(chosen.data_dir)
     restored, damaged = _restore(there, chosen.data_dir)
     Watcher(chosen.data_dir, there).start()
     news = f"{restored} files came from {there}" if restored else f"{there} had nothing new"
@@ -58,7 +59,7 @@ def sync_drive(chosen: Settings) -> str:
     if chosen.drive is None:
         return "DRIVE is empty: nothing was copied"
     there = chosen.drive / chosen.data_dir.name
-    _stop_watching(chosen.data_dir)
+    stop_watching(chosen.data_dir)
     copy_finished(chosen.data_dir, there)
     Watcher(chosen.data_dir, there).start()
     return f"{there} has all that is finished"
@@ -69,10 +70,8 @@ def finished(data_dir: Path, *, check: bool = False) -> list[FileSet]:
 
     check: read each set, and leave out those that are not as they were when they were finished.
     """
-    found = [
-        *catalogue.finished_files(data_dir / "catalogue.parquet", check=check),
-        *snapshot.finished_files(data_dir / "snapshots", check=check),
-    ]
+    found = catalogue.finished_files(data_dir / "catalogue.parquet", check=check)
+    found += snapshot.finished_files(data_dir / "snapshots", check=check)
     if (data_dir / "features").is_dir():
         from utils import features  # brings torch, which a download does not need
 
@@ -105,7 +104,12 @@ def differing(sets: Sequence[FileSet], source: Path, to: Path) -> list[FileSet]:
 
     That one holds the checksums of the others, so they are the same where it is the same and nobody cut them.
     """
-    return [each for each in sets if not _is_same(each, source, to)]
+
+    def is_there(each: FileSet) -> bool:
+        sizes = ((to / path).stat().st_size == (source / path).stat().st_size for path in each)
+        return _is_here(each, to) and all(sizes) and files.sha256(to / each[-1]) == files.sha256(source / each[-1])
+
+    return [each for each in sets if not is_there(each)]
 
 
 def put(
@@ -115,7 +119,6 @@ def put(
     move: Callable[[Path, Path], None] | None = None,
     *,
     quiet: bool = False,
-    ended: Callable[[], bool] = lambda: False,
 ) -> tuple[int, list[FileSet]]:
     """Copy sets from one data_dir to another, or `move` each file; return how many files, and the sets not to be read.
 
@@ -126,8 +129,6 @@ def put(
     _require_same_plans(sets, to)
     copied, unread = 0, []
     for each in tqdm(sets, desc="Copying", unit=" sets", disable=quiet):
-        if ended():
-            break
         if len(each) > 1:
             (to / each[-1]).unlink(missing_ok=True)
         try:
@@ -145,88 +146,68 @@ class Watcher(threading.Thread):
     def __init__(self, data_dir: Path, to: Path) -> None:
         super().__init__(name=f"copies {data_dir} to {to}", daemon=True)
         self.data_dir = data_dir
+        self.ended = threading.Event()
         self._to = to
-        self._ended = threading.Event()
         self._copied: dict[FileSet, tuple[int, int]] = {}  # what is there -> bytes and time of its last file
-        self._said = ""
 
     def run(self) -> None:
-        pause = PAUSE
-        while not self._ended.wait(pause):
+        pause, said = PAUSE, ""
+        while not self.ended.wait(pause):
             began = time.monotonic()
-            went_well = self._look()
-            pause = max(PAUSE, 20 * (time.monotonic() - began)) if went_well else REST  # leaves the work its time
+            try:
+                self._copy_new()
+                pause = max(PAUSE, 20 * (time.monotonic() - began))  # leaves the work its time
+            except PlainError as error:
+                if str(error) != said:
+                    sys.stderr.write(f"Not copied to Drive, and tried again later while the work goes on: {error}\n")
+                pause, said = REST, str(error)
 
-    def stop(self) -> None:
-        """End the thread after the set that it is copying."""
-        self._ended.set()
-        self.join()
-
-    def _look(self) -> bool:
-        """Copy what is new; return whether that went well."""
-        try:
-            with files.storage_errors(self._to):
-                _require_place(self._to)  # where Drive is gone, its folder must not be made on this disk
-                states = {each: self._state(each) for each in finished(self.data_dir)}
-                changed = [each for each, state in states.items() if self._copied.get(each) != state]
-                new = differing(changed, self.data_dir, self._to)
-                _, unread = put(new, self.data_dir, self._to, quiet=True, ended=self._ended.is_set)
-                if not self._ended.is_set():
-                    self._copied = {each: state for each, state in states.items() if each not in unread}
-        except PlainError as error:
-            if str(error) != self._said:
-                sys.stderr.write(f"Not copied to Drive, and tried again later while the work goes on: {error}\n")
-            self._said = str(error)
-            return False
-        return True
-
-    def _state(self, each: FileSet) -> tuple[int, int]:
-        stat = (self.data_dir / each[-1]).stat()
-        return stat.st_size, stat.st_mtime_ns
+    def _copy_new(self) -> None:
+        with files.storage_errors(self._to):
+            stats = {each: (self.data_dir / each[-1]).stat() for each in finished(self.data_dir)}
+            states = {each: (stat.st_size, stat.st_mtime_ns) for each, stat in stats.items()}
+            changed = [each for each, state in states.items() if self._copied.get(each) != state]
+            new = differing(changed, self.data_dir, self._to)
+            _, unread = put(new, self.data_dir, self._to, quiet=True)
+            self._copied = {each: state for each, state in states.items() if each not in unread}
 
 
-def watchers() -> list[Watcher]:
-    """Return the threads of this process that copy to Drive."""
-    return [thread for thread in threading.enumerate() if isinstance(thread, Watcher)]
-
-
-def _stop_watching(data_dir: Path) -> None:
-    for watcher in watchers():
-        if watcher.data_dir == data_dir:
-            watcher.stop()
+def stop_watching(data_dir: Path) -> None:
+    """End the thread that copies what gets finished in a data_dir, after what it is copying."""
+    for thread in threading.enumerate():
+        if isinstance(thread, Watcher) and thread.data_dir == data_dir:
+            thread.ended.set()
+            thread.join()
 
 
 def _restore(there: Path, data_dir: Path) -> tuple[int, int]:
-    """Copy what lies on Drive in order and is absent here; return how many files came, and how many are damaged."""
+    """Copy what lies on Drive in order and is absent here; return how many files came, and how many are damaged.
+
+    Where features here are another encoder's, nothing comes into their folder: it would not fit together.
+    """
     with files.storage_errors(there):
         _require_place(there)
-        for left in there.rglob(".*.part"):  # by a copy that was killed
-            if time.time() - left.lstat().st_mtime > _ABANDONED:
-                left.unlink()
+        for folder in there.glob("**/"):
+            files.sweep(folder)
         listed = finished(there)
         if all(_is_here(each, data_dir) for each in listed):
             return 0, 0
         in_order = finished(there, check=True)
-        foreign = _foreign(in_order, there, data_dir)
-        new = [each for each in in_order if not _is_here(each, data_dir) and not each[-1].startswith(foreign)]
+        other = differing(in_order, there, data_dir)
+        _require_same_plans(other, data_dir)
+        absent = [each for each in other if not _is_here(each, data_dir)]
+        kept = [each[-1].rpartition("/")[0] for each in other if each not in absent and each[-1].endswith(_DESCRIBING)]
+        new = [each for each in absent if not each[-1].startswith(tuple(f"{folder}/" for folder in kept))]
         with files.locked(data_dir / "snapshots"):
             restored, unread = put(new, there, data_dir)
     damaged = [each for each in listed if each in unread or each not in in_order]
     return restored, sum(map(len, damaged))
 
 
-def _foreign(sets: Sequence[FileSet], there: Path, data_dir: Path) -> tuple[str, ...]:
-    """Return the folders of snapshots and features that are others here, whose files would not fit together."""
-    described = [each for each in sets if _name(each) in (_PLAN, "manifest.json") and _is_here(each, data_dir)]
-    others = differing(described, there, data_dir)
-    _require_same_plans(others, data_dir)
-    return tuple(each[-1].removesuffix(_name(each)) for each in others)
-
-
 def _require_same_plans(sets: Sequence[FileSet], to: Path) -> None:
     """Raise StorageError where one of some sets that differ would replace the plan of another snapshot."""
     for each in sets:
-        if _name(each) == _PLAN and (to / each[-1]).exists() and each in finished(to):
+        if each[-1].endswith("plan.parquet") and (to / each[-1]).exists() and each in finished(to):
             remedy = "keep the two in different folders, or delete the one that you do not need"
             raise StorageError(f"{(to / each[-1]).parent} is another snapshot than the one to be put there; {remedy}")
 
@@ -242,49 +223,15 @@ def _is_here(each: FileSet, data_dir: Path) -> bool:
     return all((data_dir / path).is_file() for path in each)
 
 
-def _is_same(each: FileSet, source: Path, to: Path) -> bool:
-    for path in each:
-        there = to / path
-        if not there.is_file() or there.stat().st_size != (source / path).stat().st_size:
-            return False
-    return files.sha256(to / each[-1]) == files.sha256(source / each[-1])
-
-
-def _name(each: FileSet) -> str:
-    return each[-1].rpartition("/")[2]
-
-
 def _copy(file: Path, to: Path) -> None:
     """Copy a file with its time, and read it back; raises DamagedError where it cannot be read, else StorageError."""
-    with files.writing(to) as part:
-        digest = hashlib.sha256()
-        with part.open("wb") as out:
-            for piece in _pieces(file):
-                out.write(piece)
-                digest.update(piece)
-        if files.sha256(part) != digest.hexdigest():
-            raise StorageError(f"{to} does not read as it was written; check its disk")
-        with suppress(OSError):  # some mounted drives keep no times
-            time_ns = file.stat().st_mtime_ns
-            os.utime(part, ns=(time_ns, time_ns))
-
-
-def _pieces(file: Path) -> Iterator[bytes]:
-    """Yield a file's content; raises DamagedError where it cannot be read."""
     try:
-        with file.open("rb") as content:
-            while piece := content.read(_CHUNK):
-                yield piece
+        content, time_ns = file.read_bytes(), file.stat().st_mtime_ns
     except OSError as error:
         raise DamagedError(f"{file} cannot be read ({error.strerror})") from None
-
-
-def _on_colab() -> bool:
-    return "google.colab" in sys.modules
-
-
-def _mount(folder: Path) -> None:
-    if _on_colab() and folder.is_relative_to(MOUNT) and not MOUNT.joinpath("MyDrive").is_dir():
-        from google.colab import drive  # ty: ignore[import-not-found]
-
-        drive.mount(str(MOUNT))
+    with files.writing(to) as part:
+        part.write_bytes(content)
+        if part.read_bytes() != content:
+            raise StorageError(f"{to} does not read as it was written; check its disk")
+        with suppress(OSError):  # some mounted drives keep no times
+            os.utime(part, ns=(time_ns, time_ns))

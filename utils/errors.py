@@ -78,19 +78,12 @@ def plain_errors() -> None:
         shell.set_custom_exc((NameError, KeyboardInterrupt), _show)
 
 
-def _show(
-    shell: Any,  # noqa: ANN401 - IPython's shell
-    kind: type[BaseException],
-    error: BaseException,
-    trace: TracebackType,
-    tb_offset: int | None = None,
-) -> None:
+def _show(shell: Any, kind: type, error: BaseException, trace: TracebackType, tb_offset: int | None = None) -> None:  # noqa: ANN401
     *_, (frame, _) = traceback.walk_tb(trace)
     if isinstance(error, KeyboardInterrupt):
         said = "what is finished is kept; run this cell again to go on"
     elif isinstance(error, NameError) and frame.f_globals is shell.user_ns:
         said = f"no cell has made `{error.name}` yet; run the cells above this one, or correct the name"
     else:  # a mistake of the package's own
-        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
-        return
-    shell.showtraceback((CellError, CellError(said), None))
+        return shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+    return shell.showtraceback((CellError, CellError(said), None))

@@ -1,12 +1,14 @@
 """Files that are there whole or not at all, their checksums, and folders that one process at a time may change."""
 
 import errno
+import functools
 import hashlib
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
@@ -15,9 +17,9 @@ import pyarrow.parquet as pq
 
 from utils.errors import DamagedError, PlainError, StorageError, shown
 
-_UNSUPPORTED = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.ENOLCK)
-
+_UNSUPPORTED = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # of a mount without fsync
 _MOST_ROWS = 10_000_000  # of a table that is believed
+_ABANDONED = 3_600  # seconds that nothing was written to a part
 
 
 @contextmanager
@@ -31,6 +33,7 @@ def writing(file: Path) -> Iterator[Path]:
     try:
         with storage_errors(file):
             file.parent.mkdir(parents=True, exist_ok=True)
+            sweep(file.parent)
             yield part
             flush(part)
             part.replace(file)
@@ -38,6 +41,15 @@ def writing(file: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+@functools.cache
+def sweep(folder: Path) -> None:
+    """Remove from a folder, once a process, the parts of writers that were killed an hour ago or earlier."""
+    with suppress(OSError):
+        for part in folder.glob(".[0-9]*-[0-9a-f]*.part"):
+            if time.time() - part.lstat().st_mtime > _ABANDONED:
+                part.unlink()
 
 
 def write(file: Path, content: bytes) -> None:
@@ -62,15 +74,14 @@ def read_table(file: Path, schema: pa.Schema) -> tuple[pa.Table, dict[str, str]]
         raise DamagedError(f"{shown(file, 200)} is not there")
     try:
         with pq.ParquetFile(file) as content:
-            sound = content.schema_arrow.equals(schema) and content.metadata.num_rows <= _MOST_ROWS
-            table = content.read() if sound else schema.empty_table()
+            is_ours = content.schema_arrow.equals(schema) and content.metadata.num_rows <= _MOST_ROWS
+            table = content.read() if is_ours else schema.empty_table()
         about = {name.decode(): text.decode() for name, text in (table.schema.metadata or {}).items()}
-        sound = sound and about.pop("checksum", "") == _checksum(table, about)
-    except Exception:  # noqa: BLE001 - a damaged file meets any line of the library
-        sound = False
-    if not sound:
-        raise DamagedError(f"{shown(file, 200)} cannot be read, or is not what was written")
-    return table, about
+        if about.pop("checksum", "") == _checksum(table, about):
+            return table, about
+    except Exception:  # noqa: BLE001, S110 - a damaged file meets any line of the library
+        pass
+    raise DamagedError(f"{shown(file, 200)} cannot be read, or is not what was written")
 
 
 def _checksum(table: pa.Table, about: dict[str, str]) -> str:
@@ -113,25 +124,27 @@ def sha256(file: Path) -> str:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep a folder to this process for the length of the block; raises StorageError where another one has it."""
+    """Keep a folder to this process for the length of the block; raises StorageError where another one has it.
+
+    Where the file system has no locks, a file in it says who has the folder.
+    """
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = _acquired(folder)
+        try:
+            lock = _acquired(folder)
+        except filelock.Timeout:
+            raise StorageError(f"another process is changing {folder}; wait for it, or stop it first") from None
     with lock:
         yield
 
 
-def _acquired(folder: Path) -> AbstractContextManager[object]:
-    """Return the lock of a folder, taken; where the file system has no locks, a file that says who holds it."""
+def _acquired(folder: Path) -> filelock.AcquireReturnProxy:
     try:
-        try:
-            return filelock.FileLock(folder / ".lock", timeout=0).acquire()
-        except (OSError, NotImplementedError) as error:  # the second is what older filelocks make of ENOSYS
-            if getattr(error, "errno", errno.ENOSYS) not in _UNSUPPORTED:
-                raise
-            return filelock.SoftFileLock(folder / ".lock-holder", timeout=0).acquire()
+        return filelock.FileLock(folder / ".lock", timeout=0).acquire()
     except filelock.Timeout:
-        raise StorageError(f"another process is changing {folder}; wait for it, or stop it first") from None
+        raise
+    except (OSError, NotImplementedError):  # no locks there; the second is what older filelocks make of ENOSYS
+        return filelock.SoftFileLock(folder / ".lock-holder", timeout=0).acquire()
 
 
 @contextmanager

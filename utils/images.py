@@ -8,7 +8,7 @@ a PictureError.
 import functools
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def is_plain(content: bytes, most_pixels: int = MOST_PIXELS) -> bool:
     with _refusing(content):
         image = _undecoded(content, OWN_FORMATS)
         upright = "exif" not in image.info or image.getexif().get(Base.Orientation, 1) == 1
-        plain = image.format == "JPEG" and image.mode in ("L", "RGB") and _colours(image) is None
+        plain = image.format == "JPEG" and image.mode in ("L", "RGB") and _to_srgb(image) is None
         return upright and plain and image.width * image.height <= most_pixels
 
 
@@ -106,11 +106,14 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     them. Raises PictureError.
     """
     with _refusing():
-        image = _eight_bits(_upright(image))
+        if "exif" in image.info:
+            with suppress(Exception):  # EXIF that cannot be read says nothing about the pixels
+                image = ImageOps.exif_transpose(image)
+        image = _eight_bits(image)
         clear = "A" in image.getbands() or "transparency" in image.info
         if clear or image.mode == "P":
             image = image.convert("RGBA" if clear else "RGB")
-        to_srgb = _colours(image)
+        to_srgb = _to_srgb(image)
         if to_srgb:
             image = ImageCms.applyTransform(image, to_srgb) or image
         if clear:
@@ -131,16 +134,13 @@ def _from_address(address: str) -> bytes:
 
 def _from_file(path: Path) -> bytes:
     try:
-        if path.exists() and not path.is_file():
-            raise PictureError(f"{path} is not a file")
-        with path.open("rb") as file:
-            return file.read(MOST_BYTES + 1)  # a byte too many is refused when it is opened
+        if path.is_file() or not path.exists():  # a pipe would be waited for
+            with path.open("rb") as file:
+                return file.read(MOST_BYTES + 1)  # a byte too many is refused when it is opened
+        reason = "it is something else"
     except (OSError, ValueError) as error:
-        if isinstance(error, PictureError):
-            raise
         reason = getattr(error, "strerror", None) or error
-        named = shown(path, 200)
-        raise PictureError(f"{named} is no file that can be read, nor an http(s) address: {reason}") from None
+    raise PictureError(f"{shown(path, 200)} is no file that can be read, nor an http(s) address: {reason}")
 
 
 def _undecoded(content: bytes, formats: tuple[str, ...]) -> Image.Image:
@@ -166,27 +166,14 @@ def _bound(image: Image.Image, content: bytes, most: int) -> None:
         return
     allowed = most
     if isinstance(image, JpegImagePlugin.JpegImageFile):
-        allowed = min(64 * most, MOST_PIXELS if _has_scans(image, content) else _MOST_REDUCED)
+        begin = image.fp.tell() if image.fp else 0  # behind the header of the first scan
+        several = content.count(_START_OF_SCAN, begin, content.find(_END_OF_JPEG, begin))
+        allowed = min(64 * most, MOST_PIXELS if several else _MOST_REDUCED)  # of several, all is held in memory
     if pixels > allowed:
         stated = f"{image.width} x {image.height} pixels"
         raise PictureError(f"{TOO_LARGE}the picture has {stated}; allowed are {allowed:,} in all")
     scale = next(scale for scale in (2, 4, 8) if pixels <= most * scale**2)
     image.draft(None, (image.width // scale, image.height // scale))
-
-
-def _has_scans(image: JpegImagePlugin.JpegImageFile, content: bytes) -> bool:
-    """Return whether a JPEG has several scans, for which its decoder holds the whole picture in memory."""
-    begin = image.fp.tell() if image.fp else 0  # behind the header of the first
-    return content.count(_START_OF_SCAN, begin, content.find(_END_OF_JPEG, begin)) > 0
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    if "exif" not in image.info:
-        return image
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001 - EXIF that cannot be read says nothing about the pixels
-        return image
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -201,22 +188,20 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((levels * (255 / white)).round().astype(np.uint8))
 
 
-def _colours(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
-    """Return what turns a picture's colours into sRGB; None where its profile does not ask for it."""
+def _to_srgb(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
+    """Return what turns a picture's colours into sRGB; None where its profile does not ask for it, or says nothing."""
     profile = image.info.get("icc_profile")
-    return _to_srgb(profile, image.mode) if isinstance(profile, bytes) and profile else None
+    return _transform(profile, image.mode) if isinstance(profile, bytes) and profile else None
 
 
-@functools.lru_cache(maxsize=8)
-def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    try:
+@functools.lru_cache(maxsize=8)  # 15 ms for a profile
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    with suppress(Exception):  # a profile that cannot be read says nothing about the colours
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "sRGB" in ImageCms.getProfileDescription(given):
-            return None
-        srgb = ImageCms.createProfile("sRGB")
-        return ImageCms.buildTransform(given, srgb, mode, "RGBA" if mode == "RGBA" else "RGB")
-    except Exception:  # noqa: BLE001 - a profile that cannot be read says nothing about the colours
-        return None
+        if "sRGB" not in ImageCms.getProfileDescription(given):
+            srgb = ImageCms.createProfile("sRGB")
+            return ImageCms.buildTransform(given, srgb, mode, "RGBA" if mode == "RGBA" else "RGB")
+    return None
 
 
 @contextmanager

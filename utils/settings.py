@@ -21,8 +21,8 @@ Pooling = Literal["pooled", "cls", "mean", "complex"]
 Image = Literal["squash", "crop", "whole"]
 Dtype = Literal["bfloat16", "float16", "float32"]
 Preparation = Literal["as they are", "centred", "whitened"]
-SOURCES, ORDERS, POOLINGS = get_args(Source), get_args(Order), get_args(Pooling)
-IMAGES, DTYPES, PREPARATIONS = get_args(Image), get_args(Dtype), get_args(Preparation)
+ORDERS, POOLINGS, IMAGES = get_args(Order), get_args(Pooling), get_args(Image)
+DTYPES, PREPARATIONS = get_args(Dtype), get_args(Preparation)
 GAMES_LIMIT = 10_000_000  # more than Steam will have for a long time
 MATCHES_LIMIT = 100
 DEFAULT_CHECKPOINT = "microsoft/beit-base-patch16-224-pt22k-ft22k"
@@ -51,9 +51,7 @@ def _findable(path: Path) -> Path:
 
 def _writable(path: Path) -> Path:
     """Return a folder that can be made or written to."""
-    place = path
-    while not place.exists() and place != place.parent:
-        place = place.parent
+    place = next((each for each in (path, *path.parents) if each.exists()), path)
     if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
         raise ValueError(f", but {place} cannot be written to; give another folder")
     return path
@@ -86,23 +84,12 @@ class Settings:
     overridden: tuple[str, ...] = field(default=(), compare=False)  # cell values that yielded to the environment
 
     def __str__(self) -> str:
-        """Say what is asked for, which may be more than there is: `found` says what is there."""
+        """Say what is asked for, which may be more than there is, and which of the cell's values do not count."""
         asked = f"up to {self.games:,} games" if self.games else "every game"
-        line = f"{asked} of {self.place}, kept in {visible(str(self.data_dir))}"
-        if not self.overridden:
-            return line
-        return f"{line}\nFrom the environment, not the cell: {', '.join(self.overridden)}"
-
-    def found(self, games: int) -> str:
-        """Return a line that says how many games the loaded catalogue has."""
-        return f"{games:,} game{'' if games == 1 else 's'} of {self.place}"
-
-    @property
-    def place(self) -> str:
-        """The store, in words."""
-        if self.source == "folder":
-            return f"the pictures in {visible(str(self.folder))}"
-        return "Steam" if self.source == "steam" else "the sample store"
+        pictures = f"the pictures in {visible(str(self.folder))}"
+        place = {"steam": "Steam", "sample": "the sample store", "folder": pictures}[self.source]
+        yielded = f"\nFrom the environment, not the cell: {', '.join(self.overridden)}" if self.overridden else ""
+        return f"{asked} of {place}, kept in {visible(str(self.data_dir))}{yielded}"
 
     @property
     def store_page(self) -> str | None:
@@ -112,14 +99,9 @@ class Settings:
     @property
     def request(self) -> dict[str, Any]:
         """The arguments of `catalogue.fetch_catalogue`."""
-        return {
-            "limit": self.games,
-            "order": self.order,
-            "adult": self.adult,
-            "folder": self.folder if self.source == "folder" else None,
-            "api_url": self.api_url,
-            "assets_url": self.assets_url,
-        }
+        folder = self.folder if self.source == "folder" else None
+        urls = {"api_url": self.api_url, "assets_url": self.assets_url}
+        return {"limit": self.games, "order": self.order, "adult": self.adult, "folder": folder, **urls}
 
     @property
     def data_dir(self) -> Path:
@@ -163,19 +145,23 @@ def read(**cell_values: object) -> Settings:
 
     Raises SettingsError, with a line for each unknown name or for each value that is not allowed.
     """
-    outside = {name.removeprefix(PREFIX): value for name, value in os.environ.items() if name.startswith(PREFIX)}
-    asked = _given(cell_values)
-    values = asked | _given(outside)
+    cell = _given(cell_values)
+    outside = _given({name.removeprefix(PREFIX): text for name, text in os.environ.items() if name.startswith(PREFIX)})
+    values = cell | outside
     if values.get("source", "steam") == "steam":
         values.setdefault("checkpoint", DEFAULT_CHECKPOINT)
-    yielding = _yielding(_validated(asked), _validated(values), asked.keys() & _given(outside).keys())
+    asked, chosen = _validated(cell), _validated(values)
+    yielded = []
+    for name in known():
+        here, counts = (str(getattr(each, name.lower())) for each in (asked, chosen))
+        if here != counts and name.lower() in cell.keys() & outside.keys():
+            yielded.append(f"{name} {_shown(counts)} (the cell: {_shown(here)})")
     api_url, assets_url = store_urls()
-    chosen = _validated(values | {"api_url": api_url, "assets_url": assets_url, "overridden": yielding})
-    if chosen.source != "folder":
-        return chosen
-    if chosen.folder is None:
-        raise SettingsError("SOURCE is 'folder' but FOLDER is empty; set FOLDER to a folder of pictures")
-    return replace(chosen, api_url="", assets_url=chosen.folder.resolve().as_uri().rstrip("/") + "/")
+    if chosen.source == "folder":
+        if chosen.folder is None:
+            raise SettingsError("SOURCE is 'folder' but FOLDER is empty; set FOLDER to a folder of pictures")
+        api_url, assets_url = "", chosen.folder.resolve().as_uri().rstrip("/") + "/"
+    return replace(chosen, api_url=api_url, assets_url=assets_url, overridden=tuple(yielded))
 
 
 def known() -> list[str]:
@@ -198,9 +184,7 @@ def store_urls() -> tuple[str, str]:
 
 def store_key(api_url: str) -> str | None:
     """Return STEAM_API_KEY, if it is set and the address is that of Steam's own host over https: no other gets it."""
-    asked = urlsplit(api_url)
-    steam = urlsplit(API_URL)
-    if (asked.scheme, asked.netloc) != (steam.scheme, steam.netloc):
+    if urlsplit(api_url)[:2] != urlsplit(API_URL)[:2]:  # scheme and host
         return None
     return os.environ.get("STEAM_API_KEY") or None
 
@@ -217,26 +201,13 @@ def _validated(values: Mapping[str, Any]) -> Settings:
     try:
         return Settings(**values)
     except ValidationError as invalid:
-        raise SettingsError("\n".join(_line(error) for error in invalid.errors())) from None
+        raise SettingsError("\n".join(map(_line, invalid.errors()))) from None
 
 
 def _line(error: Any) -> str:  # noqa: ANN401 - pydantic's record of what is wrong with one value
-    name = error["loc"][0]
-    context = error.get("ctx", {})
-    found = f"{name.upper()} is {_shown(error['input'])}"
-    if "error" in context:  # one of our own sentences
-        return f"{found}{context['error']}"
-    return f"{found}; allowed: {_ALLOWED.get(name) or context.get('expected') or 'a text'}"
-
-
-def _yielding(asked: Settings, chosen: Settings, both: set[str]) -> tuple[str, ...]:
-    """Say which of the cell's values differ from the environment's, which count."""
-    said = []
-    for name in known():
-        cell, counts = getattr(asked, name.lower()), getattr(chosen, name.lower())
-        if name.lower() in both and cell != counts:
-            said.append(f"{name} {_shown(str(counts))} (the cell: {_shown(str(cell))})")
-    return tuple(said)
+    name, context = error["loc"][0], error.get("ctx", {})
+    allowed = f"; allowed: {_ALLOWED.get(name) or context.get('expected') or 'a text'}"
+    return f"{name.upper()} is {_shown(error['input'])}{context.get('error', allowed)}"  # the first is ours
 
 
 def _shown(value: object) -> str:
@@ -246,15 +217,11 @@ def _shown(value: object) -> str:
 
 def _address(name: str, default: str) -> str:
     address = os.environ.get(name, "").strip() or default
-    if not _is_http(address):
-        raise SettingsError(f"{name} is {_shown(address)}; allowed is an http(s) address such as {default}")
-    return address
-
-
-def _is_http(address: str) -> bool:
     try:
         parts = urlsplit(address)
-        named = bool(parts.hostname) and parts.port != 0
+        is_usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:  # half a bracket, a port that is no number
-        return False
-    return named and parts.scheme in ("http", "https") and not re.search(r"[\s\x00-\x1f?#]", address)
+        is_usable = False
+    if not is_usable or re.search(r"[\s\x00-\x1f?#]", address):
+        raise SettingsError(f"{name} is {_shown(address)}; allowed is an http(s) address such as {default}")
+    return address
