@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Collection
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from tqdm.auto import tqdm
 
 from utils import files
 from utils.errors import HttpError
-from utils.http import TRIES, Body, opened, require_ok, retry
+from utils.http import TRIES, Body, is_retryable, opened, require_ok, retry
 
 _CHUNK = 1 << 18  # bytes
 
@@ -46,42 +45,41 @@ def _resumed(address: str, file: Path, bounds: dict[str, Any]) -> Path:
     """Return the whole download under its temporary name."""
     with opened(address, **bounds) as body:
         require_ok(body)
-        version = _version(body)
+        if (body.total or 0) > bounds["limit"]:
+            raise HttpError(f"too large: {body.host} offers more than the {bounds['limit']:,} bytes that this may have")
+        tag = body.headers.get("ETag", "")
+        version = tag if tag and not tag.startswith("W/") else body.headers.get("Last-Modified", "")  # for If-Range
         part = _part_of(file, f"{version} {body.total}")
         have = part.stat().st_size if part.is_file() else 0
         if not (version and body.total and 0 < have <= body.total):
-            _save(body, part, 0, bounds["limit"])
+            _save(body, part, 0)
             return part
     if have < body.total:
         wanted = {"Range": f"bytes={have}-", "If-Range": version}
-        with opened(address, headers=wanted, **bounds) as rest:
-            _go_on(rest, part, have, bounds["limit"])
-    if part.stat().st_size < body.total:
+        with opened(address, headers=wanted, **bounds | {"limit": bounds["limit"] - have}) as rest:
+            _go_on(rest, part, have)
+    if part.stat().st_size != body.total:
         raise HttpError(f"{body.host} sent less than it announced; what came is kept: run again", retryable=True)
     return part
 
 
-def _go_on(rest: Body, part: Path, have: int, limit: int) -> None:
-    """Save the rest of a file after the `have` bytes that are there, or all of it where the server sends all."""
-    if rest.status not in (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE):
+def _go_on(rest: Body, part: Path, have: int) -> None:
+    """Save the rest of a file after the `have` bytes that are there; raises HttpError where it is something else."""
+    if is_retryable(rest.status):
         require_ok(rest)
-        _save(rest, part, 0, limit)
-    elif rest.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-        _save(rest, part, have, limit)
-    else:
+    if not rest.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
         part.unlink()
         raise HttpError(f"{rest.host} does not go on where it stopped; run again to start over", retryable=True)
+    _save(rest, part, have)
 
 
-def _save(body: Body, part: Path, have: int, limit: int) -> None:
+def _save(body: Body, part: Path, have: int) -> None:
     """Write a body to a file after the `have` bytes that are there; one that is too large leaves no file."""
     whole = have + body.total if body.total else None
     bar = tqdm(desc="Downloading", total=whole, initial=have, unit="B", unit_scale=True)
     try:
         with bar, part.open("ab" if have else "wb") as out:
-            _check_size(body, whole or 0, limit)
             while piece := body.read(_CHUNK):
-                _check_size(body, out.tell() + len(piece), limit)
                 out.write(piece)
                 bar.update(len(piece))
                 body.renew()
@@ -91,11 +89,6 @@ def _save(body: Body, part: Path, have: int, limit: int) -> None:
         raise
 
 
-def _check_size(body: Body, size: int, limit: int) -> None:
-    if size > limit:
-        raise HttpError(f"too large: {body.host} offers more than the {limit:,} bytes that this file may have")
-
-
 def _part_of(file: Path, version: str) -> Path:
     """Return where a version is kept while it comes; removes what was kept of other versions."""
     part = file.with_name(f".{file.name}.{hashlib.sha256(version.encode()).hexdigest()[:16]}.part")
@@ -103,9 +96,3 @@ def _part_of(file: Path, version: str) -> Path:
         if other.name.startswith(f".{file.name}.") and other.name.endswith(".part") and other != part:
             other.unlink()
     return part
-
-
-def _version(body: Body) -> str:
-    """Return what tells a file's versions apart in If-Range; "" where the server says nothing that is exact."""
-    tag = body.headers.get("ETag", "")
-    return tag if tag and not tag.startswith("W/") else body.headers.get("Last-Modified", "")
