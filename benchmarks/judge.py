@@ -20,7 +20,7 @@ import pandas as pd
 import sample
 import study
 from study import figure, truth
-from utils import catalogue, matching, settings, snapshot
+from utils import catalogue, settings, snapshot
 from utils.errors import PlainError
 from utils.settings import Settings
 
@@ -37,7 +37,7 @@ def fetched(folder: Path | None, data: Path) -> tuple[Settings, pd.DataFrame]:
 
 def ways(asked: argparse.Namespace, chosen: Settings) -> list[study.Configuration]:
     """Return all that is compared: each checkpoint, pooling and input in each preparation."""
-    preparations = [(how, 0.5) for how in matching.PREPARATIONS]
+    preparations = [(how, 0.5) for how in settings.PREPARATIONS]
     preparations += [("whitened", exponent) for exponent in asked.exponent]
     checkpoints = asked.checkpoint or [chosen.checkpoint]
     found = []

@@ -65,7 +65,7 @@ def test_maps_and_what_has_no_place_sum_to_the_cosine_of_matching(load, pictures
     network = load(name, pooling, image, views)
     assert pooling in network.heat_maps
     stored = features(network, pictures[:8])
-    for prepared in (stored, *(matching.prepare(stored, how) for how in matching.PREPARATIONS)):
+    for prepared in (stored, *(matching.prepare(stored, how) for how in settings.PREPARATIONS)):
         for query, match in ((0, 1), (8, 2)):  # a game's own banner, and a picture that is no game's
             found = explain.reason(network, prepared, pictures[query], pictures[match])
             appids, cosines = matching.nearest(prepared, network(pictures[[query]]).numpy(), 8)

@@ -5,7 +5,6 @@ appid, so that runs, tile sizes and machines agree.
 """
 
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,41 +13,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import torch
 
 from utils import files
-from utils.errors import MatchError, PlainError
+from utils.errors import DamagedError, MatchError
 from utils.features import Features
-from utils.matching.duplicates import DuplicateGroup, duplicate_threshold, near_duplicates
-from utils.matching.preparation import Prepared, prepare, prepared, rows_of
-from utils.matching.search import device, top_k
+from utils.matching.duplicates import DuplicateGroup as DuplicateGroup
+from utils.matching.duplicates import duplicate_threshold as duplicate_threshold
+from utils.matching.duplicates import near_duplicates as near_duplicates
+from utils.matching.preparation import Prepared, prepared, rows_of
+from utils.matching.preparation import prepare as prepare
+from utils.matching.search import top_k
 from utils.names import compare_key
-from utils.settings import PREPARATIONS
 
 if TYPE_CHECKING:
     from utils.encoder import Encoder
-
-__all__ = [
-    "PREPARATIONS",
-    "DuplicateGroup",
-    "Matches",
-    "Prepared",
-    "StandOut",
-    "all_matches",
-    "duplicate_threshold",
-    "exclude_same_studio",
-    "load_matches",
-    "mirrored_matches",
-    "most_unique",
-    "near_duplicates",
-    "nearest",
-    "nearest_of_any",
-    "nearest_to_words",
-    "prepare",
-    "prepared",
-    "query_vector",
-    "stand_out",
-]
 
 FILE = "matches.parquet"  # the match cache
 SCHEMA = pa.schema(
@@ -59,8 +37,6 @@ SCHEMA = pa.schema(
         ("cosines", pa.list_(pa.float32())),
     ]
 )
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,10 +50,7 @@ class Matches:
     manifest: dict  # that of the prepared features
 
     def of(self, appid: int, k: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Return one game's first k (default: all) neighbours and cosines, both (k,).
-
-        Raises MatchError for a game that is not here.
-        """
+        """Return one game's first k (default: all) neighbours and cosines, both (k,); raises MatchError."""
         row = rows_of(self.appids, [appid])[0]
         return self.neighbours[row, :k], self.cosines[row, :k]
 
@@ -99,20 +72,13 @@ class StandOut:
         """The percent of the games with a nearer twin than this picture: 100 stands out most."""
         return 100 * self.nearer / self.games
 
-    def __str__(self) -> str:
-        return f"Of {self.games:,} games, {self.nearer:,} have a nearer twin than this picture."
-
-
-# ------------------------------------------------------------------------------------------ the games themselves
-
 
 def nearest(features: Features, queries: Sequence[int] | np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the k nearest games of each query: appids int64 (q, k) and cosines float32 (q, k), nearest first.
 
     Queries are appids (q,), whose own game is left out, or vectors (q, dim) as an Encoder gives them, which are
     rounded to float16 and prepared as the games' were. Features that are not `Prepared` are matched as they are;
-    prepare them once where there is more than one call. Where there are fewer than k games to choose from, all of them
-    are returned.
+    prepare them once where there is more than one call. Where there are fewer than k games, all of them are returned.
 
     Raises MatchError for no queries, a game that is not here, vectors of another shape or without direction, and k
     below 1.
@@ -123,30 +89,47 @@ def nearest(features: Features, queries: Sequence[int] | np.ndarray, k: int) -> 
         raise MatchError("there are no queries; give at least one appid or vector")
     if asked.ndim == 1 and np.issubdtype(asked.dtype, np.integer):
         own = rows_of(games.appids, asked)
-        vectors, exclude = games.vectors[own], torch.from_numpy(own)
+        positions, cosines = top_k(games.vectors, games.vectors[own], _allowed(k, len(games) - 1), exclude=own)
     else:
-        vectors, exclude = _query_vectors(games, asked), None
-    k = _allowed(k, len(games) - (exclude is not None))
-    positions, cosines = top_k(torch.from_numpy(games.vectors), torch.from_numpy(vectors), k, exclude=exclude)
-    return games.appids[positions.numpy()], cosines.numpy()
+        positions, cosines = top_k(games.vectors, _query_vectors(games, asked), _allowed(k, len(games)))
+    return games.appids[positions], cosines
 
 
 def all_matches(features: Features, k: int, folder: Path | None = None) -> Matches:
     """Return the k nearest games of every game, itself left out; with a folder, keep them there and read them again.
 
     What is kept is taken if it is whole and was made from the same features, prepared alike, with k or more neighbours.
-    It is computed on the accelerator where there is one; beyond the features it takes less than 1 GB. Raises MatchError
-    for k below 1, and StorageError.
+    Matching runs on the accelerator where there is one; beyond the features it takes less than 1 GB. Raises MatchError
+    for k below 1, and StorageError, also where another process is matching into the folder.
     """
     games = prepared(features)
     k = _allowed(k, len(games) - 1)
-    kept = None if folder is None else load_matches(folder)
+    if folder is None:
+        return _matches(games, None, k)
+    kept = load_matches(folder)
     if kept and kept.manifest["fingerprint"] == games.manifest["fingerprint"] and kept.neighbours.shape[1] >= k:
         return replace(kept, names=games.names, neighbours=kept.neighbours[:, :k], cosines=kept.cosines[:, :k])
-    matches = _matches(games, None, k)
-    if folder is not None:
-        _write_cache(matches, folder)
+    with files.locked(Path(folder)):
+        matches = _matches(games, None, k)
+        ends = np.arange(0, len(games) * k + 1, k, dtype=np.int32)
+        lists = [pa.ListArray.from_arrays(ends, each.ravel()) for each in (matches.neighbours, matches.cosines)]
+        table = pa.table([matches.appids, pa.array(matches.names, pa.string()), *lists], schema=SCHEMA)
+        files.write_table(Path(folder) / FILE, table, {"manifest": json.dumps(matches.manifest)})
     return matches
+
+
+def load_matches(folder: Path) -> Matches | None:
+    """Return the matches kept in a folder, or None where there are none or the file is damaged."""
+    try:
+        table, about = files.read_table(Path(folder) / FILE, SCHEMA)
+    except DamagedError:
+        return None
+    appids, names = table["appid"].to_numpy(), table["name"].to_numpy()
+    neighbours, cosines = (
+        table[column].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
+        for column in ("neighbours", "cosines")
+    )
+    return Matches(appids, names, neighbours, cosines, json.loads(about["manifest"]))
 
 
 def mirrored_matches(games: Prepared, mirrored: Features, k: int) -> Matches:
@@ -161,24 +144,16 @@ def mirrored_matches(games: Prepared, mirrored: Features, k: int) -> Matches:
     return _matches(games, units, _allowed(k, len(games) - 1))
 
 
-def most_unique(games: Features | Matches, n: int | None = None) -> pd.DataFrame:
+def most_unique(matches: Matches, n: int | None = None) -> pd.DataFrame:
     """Return the n games (all by default) whose nearest neighbour is furthest, the most unique first.
 
     Columns: appid, name, nearest (its appid), cosine (to it), percentile: how many percent of the games have a nearer
-    nearest neighbour. Pass Matches where they are at hand: Features are matched first.
+    nearest neighbour.
     """
-    matches = games if isinstance(games, Matches) else all_matches(games, 1)
     cosines = matches.cosines[:, 0]
     nearer = len(cosines) - np.searchsorted(np.sort(cosines), cosines, side="right")
-    table = pd.DataFrame(
-        {
-            "appid": matches.appids,
-            "name": matches.names,
-            "nearest": matches.neighbours[:, 0],
-            "cosine": cosines,
-            "percentile": 100 * nearer / len(cosines),
-        }
-    )
+    table = pd.DataFrame({"appid": matches.appids, "name": matches.names, "nearest": matches.neighbours[:, 0]})
+    table = table.assign(cosine=cosines, percentile=100 * nearer / len(cosines))
     return table.sort_values(["cosine", "appid"], ignore_index=True)[:n]
 
 
@@ -234,19 +209,13 @@ def nearest_to_words(features: Features, words: np.ndarray, k: int) -> tuple[np.
     games = prepared(features)
     done = games.manifest["preparation"]
     if done != "as they are":
-        raise MatchError(
-            f"these features are {done}; words need them as they are: matching.prepare(features, 'as they are')"
-        )
+        remedy = "matching.prepare(features, 'as they are')"
+        raise MatchError(f"these features are {done}; words need them as they are: {remedy}")
     return nearest(games, words, k)
 
 
 def stand_out(
-    features: Features,
-    vector: np.ndarray,
-    matches: Matches | None = None,
-    k: int = 10,
-    *,
-    among: np.ndarray | None = None,
+    games: Prepared, vector: np.ndarray, matches: Matches | None, k: int, among: np.ndarray | None = None
 ) -> StandOut:
     """Say how much a picture of your own, a vector (1, dim) of `query_vector`, stands out among all games, or some.
 
@@ -254,64 +223,22 @@ def stand_out(
     compare with instead of all, such as those of one tag: then the nearest twins are looked for among them alone.
     Raises MatchError where the matches are those of other features, and where `among` leaves fewer than two games.
     """
-    games = prepared(features)
     if among is not None:
-        games = games.only(among)
+        games, matches = games.only(among), None
         if len(games) < 2:
             raise MatchError(f"{len(games)} of the games to compare with are here; it takes at least two")
-        matches = None
     matches = matches or all_matches(games, 1)
     if matches.manifest["fingerprint"] != games.manifest["fingerprint"]:
-        raise MatchError(
-            f"these matches are not of {games!r}, or of another snapshot; "
-            "matching.all_matches(features, k, folder) makes the right ones"
-        )
+        raise MatchError(f"these matches are not of {games!r}; matching.all_matches(features, k, folder) makes them")
     appids, cosines = nearest(games, vector, k)
     nearer = int((matches.cosines[:, 0] > cosines[0, 0]).sum())
     return StandOut(appids[0], cosines[0], len(games), nearer)
 
 
-# ---------------------------------------------------------------------------------------------------- the match cache
-
-
-def load_matches(folder: Path) -> Matches | None:
-    """Return the matches kept in a folder, or None where there are none or the file is damaged."""
-    file = Path(folder) / FILE
-    if not file.is_file():
-        return None
-    try:
-        table, about = files.read_table(file, SCHEMA)
-    except PlainError as error:
-        _LOG.warning("%s; the matches are computed again", error)
-        return None
-    neighbours, cosines = (
-        table[column].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
-        for column in ("neighbours", "cosines")
-    )
-    return Matches(
-        table["appid"].to_numpy(), table["name"].to_numpy(), neighbours, cosines, json.loads(about["manifest"])
-    )
-
-
-def _write_cache(matches: Matches, folder: Path) -> None:
-    """Write the match cache, whole or not at all; two processes that do so at once write the same."""
-    count, k = matches.neighbours.shape
-    ends = np.arange(0, count * k + 1, k, dtype=np.int32)
-    lists = [pa.ListArray.from_arrays(ends, each.ravel()) for each in (matches.neighbours, matches.cosines)]
-    table = pa.table([matches.appids, pa.array(matches.names, pa.string()), *lists], schema=SCHEMA)
-    files.write_table(Path(folder) / FILE, table, {"manifest": json.dumps(matches.manifest)})
-
-
 def _matches(games: Prepared, queries: np.ndarray | None, k: int) -> Matches:
     """Return the k nearest games of each game, or of its query (n, dim), itself left out."""
-    vectors = torch.from_numpy(games.vectors).to(device())
-    asked = own = None
-    if queries is not None:
-        asked = torch.from_numpy(queries).to(device())
-        own = torch.arange(len(games), device=device())
-    positions, cosines = top_k(vectors, asked, k, exclude=own)
-    neighbours = games.appids[positions.cpu().numpy()]
-    return Matches(games.appids, games.names, neighbours, cosines.cpu().numpy(), games.manifest)
+    positions, cosines = top_k(games.vectors, queries, k, exclude=np.arange(len(games)))
+    return Matches(games.appids, games.names, games.appids[positions], cosines, games.manifest)
 
 
 def _query_vectors(games: Prepared, queries: np.ndarray) -> np.ndarray:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFont
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -20,7 +19,7 @@ from utils.errors import MatchError
 from utils.features import Features
 from utils.images import open_picture
 from utils.matching.preparation import Prepared, prepared
-from utils.matching.search import device, rounding_error, tiles, top_k
+from utils.matching.search import pairs, top_k
 
 if TYPE_CHECKING:
     from utils.encoder import Encoder
@@ -62,15 +61,16 @@ def near_duplicates(
         raise MatchError(f"threshold is {threshold}; allowed are cosines above 0 and up to 1")
     games = prepared(features)
     labels = np.arange(len(games))
-    for rows, columns in _pairs(games, threshold) if album is None else _confirmed_pairs(games, threshold, album):
+    found = pairs(games.vectors, threshold) if album is None else [_confirmed_pairs(games, threshold, album)]
+    for rows, columns in found:
         links = coo_array((np.ones(len(rows), bool), (labels[rows], labels[columns])), shape=(len(games),) * 2)
         labels = connected_components(links, directed=False)[1][labels]
     order = np.argsort(labels, kind="stable")
     groups = []
     for rows in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
         if len(rows) > 1:
-            _, cosines = top_k(torch.from_numpy(games.vectors[rows]), None, 1)
-            groups.append(DuplicateGroup(games.appids[rows], cosines[:, 0].numpy()))
+            _, cosines = top_k(games.vectors[rows], None, 1)
+            groups.append(DuplicateGroup(games.appids[rows], cosines[:, 0]))
     return sorted(groups, key=lambda group: (-len(group), group.appids[0]))
 
 
@@ -113,31 +113,16 @@ def written_on(picture: Image.Image, text: str, box: tuple[int, int, int, int], 
     return drawn
 
 
-def _pairs(games: Prepared, threshold: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the rows of all pairs whose cosine is the threshold or more, tile by tile: there may be very many."""
-    vectors = torch.from_numpy(games.vectors).to(device())
-    least = threshold - rounding_error(vectors)
-    for top, left, cosines in tiles(vectors):
-        rows, columns = (cosines >= least).nonzero().cpu().numpy().T
-        if len(rows):
-            yield rows + top, columns + left
-
-
-def _confirmed_pairs(
-    games: Prepared, threshold: float, album: Mapping[int, Banner]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the rows of the pairs that come near the threshold and whose thumbnails correlate."""
-    vectors = torch.from_numpy(games.vectors).to(device())
-    positions, cosines = top_k(vectors, None, min(NEAREST, len(games) - 1))
-    rows, places = (cosines.cpu().numpy() >= 1 - LOOSER * (1 - threshold)).nonzero()
-    columns = positions.cpu().numpy()[rows, places]
-    if not len(rows):
-        return
-    shown, at = np.unique(np.stack([rows, columns]), return_inverse=True)
-    pixels = [np.asarray(Image.fromarray(album[appid].rgb).reduce(_REDUCE)) for appid in games.appids[shown].tolist()]
-    thumbnails = np.array(pixels, float).reshape(len(shown), -1)
+def _confirmed_pairs(games: Prepared, threshold: float, album: Mapping[int, Banner]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of the pairs that come near the threshold and whose thumbnails correlate."""
+    positions, cosines = top_k(games.vectors, None, min(NEAREST, len(games) - 1))
+    rows, places = (cosines >= 1 - LOOSER * (1 - threshold)).nonzero()
+    columns = positions[rows, places]
+    shown, at = np.unique(games.appids[np.stack([rows, columns])], return_inverse=True)
+    pixels = [np.asarray(Image.fromarray(album[appid].rgb).reduce(_REDUCE)) for appid in shown.tolist()]
+    thumbnails = np.array(pixels, float).reshape(len(shown), 8 * 12 * 3)
     thumbnails -= thumbnails.mean(1, keepdims=True)
     thumbnails /= np.maximum(np.linalg.norm(thumbnails, axis=1, keepdims=True), 1)  # a plain colour's is 0
     first, second = at.reshape(2, -1)
     confirmed = (thumbnails[first] * thumbnails[second]).sum(1) >= CORRELATION
-    yield rows[confirmed], columns[confirmed]
+    return rows[confirmed], columns[confirmed]

@@ -30,17 +30,28 @@ class Prepared(Features):
     def units(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return an Encoder's vectors (q, dim) rounded to float16 and prepared as the games' were: float32 of length 1.
 
-        The second, bool (q,), is False where nothing is left to bring to length 1: those come out as zero vectors.
+        The second, bool (q,), is False for those without a direction, which come out as zero vectors: they are zero,
+        not finite, or nothing but the mean.
         """
-        return _unit_vectors(vectors.astype(np.float16), self.mean, self.whitening_matrix)
+        rounded = vectors.astype(np.float16)
+        unit = np.zeros(rounded.shape, np.float32)
+        is_left = _usable(rounded)
+        for start in range(0, len(rounded), _ROWS):
+            rows = slice(start, start + _ROWS)
+            exact = np.where(is_left[rows, None], rounded[rows], 0).astype(np.float64)
+            centred = exact - self.mean
+            is_left[rows] &= np.linalg.norm(centred, axis=1) > _ROUNDING * np.linalg.norm(exact, axis=1)
+            turned = (centred if self.whitening_matrix is None else centred @ self.whitening_matrix)[is_left[rows]]
+            unit[rows][is_left[rows]] = turned / np.linalg.norm(turned, axis=1, keepdims=True)
+        return unit, is_left
 
     def only(self, appids: np.ndarray) -> "Prepared":
         """Return some of the games, prepared as they were with all; appids that are not here are passed over."""
         chosen = np.isin(self.appids, appids)
-        names = self.names[chosen]
-        fingerprint = hashlib.sha256(self.manifest["fingerprint"].encode() + self.appids[chosen].tobytes()).hexdigest()
+        kept, names = self.appids[chosen], self.names[chosen]
+        fingerprint = hashlib.sha256(self.manifest["fingerprint"].encode() + kept.tobytes()).hexdigest()
         manifest = self.manifest | {"fingerprint": fingerprint}
-        return replace(self, appids=self.appids[chosen], names=names, vectors=self.vectors[chosen], manifest=manifest)
+        return replace(self, appids=kept, names=names, vectors=self.vectors[chosen], manifest=manifest)
 
 
 def prepare(features: Features, how: str = "whitened", *, exponent: float = 0.5) -> Prepared:
@@ -58,29 +69,30 @@ def prepare(features: Features, how: str = "whitened", *, exponent: float = 0.5)
     if how not in PREPARATIONS:
         raise MatchError(f"preparation is {how!r}; allowed are {', '.join(map(repr, PREPARATIONS))}")
     if isinstance(features, Prepared):
-        raise MatchError(
-            f"these features are already prepared ({features.manifest['preparation']}); "
-            "pass those that features.load returns"
-        )
+        done = features.manifest["preparation"]
+        raise MatchError(f"these features are already prepared ({done}); pass those that features.load returns")
     if not 0 <= exponent <= 2:
         raise MatchError(f"exponent is {exponent}; allowed are 0 to 2")
     mean, matrix = _learned(features.vectors[_usable(features.vectors)], how, exponent)
-    vectors, is_left = _unit_vectors(features.vectors, mean, matrix)
+    fitted = Prepared(features.appids, features.names, features.vectors, features.manifest, mean, matrix)
+    vectors, is_left = fitted.units(features.vectors)
+    if is_left.sum() < 2:
+        raise MatchError(
+            f"matching needs at least two games, and {is_left.sum()} of {len(features)} have a vector to match; where "
+            "the pictures of all are the same, matching.prepare(features, 'as they are') matches them"
+        )
     order = np.argsort(features.appids, kind="stable")
-    kept = order[is_left[order]]
-    _require_two(features, kept)
-    left_out = order[~is_left[order]]
+    kept, left_out = order[is_left[order]], order[~is_left[order]]
     if len(left_out):
         named = ", ".join(f"{features.names[row]} ({features.appids[row]})" for row in left_out[:10])
-        more = f" and {len(left_out) - 10:,} more" if len(left_out) > 10 else ""
-        warnings.warn(f"left out, their vectors are zero, not finite, or just the mean: {named}{more}", stacklevel=2)
+        found = f"{len(left_out):,} games, as their vectors are zero, not finite, or just the mean"
+        warnings.warn(f"left out {found}: {named}", stacklevel=2)
     done = f"whitened (exponent {exponent:g}, floor {_FLOOR:g})" if how == "whitened" else how
-    digest = hashlib.sha256(done.encode())
-    for part in (features.appids, features.vectors):
-        digest.update(np.ascontiguousarray(part).data)
+    digest = hashlib.sha256(done.encode() + features.appids.tobytes())
+    digest.update(np.ascontiguousarray(features.vectors).data)
     about = {"preparation": done, "left_out": features.appids[left_out].tolist(), "fingerprint": digest.hexdigest()}
-    manifest = features.manifest | about
-    return Prepared(features.appids[kept], features.names[kept], vectors[kept], manifest, mean, matrix)
+    names, manifest = features.names[kept], features.manifest | about
+    return replace(fitted, appids=features.appids[kept], names=names, vectors=vectors[kept], manifest=manifest)
 
 
 def prepared(features: Features) -> Prepared:
@@ -96,23 +108,6 @@ def rows_of(appids: np.ndarray, wanted: Sequence[int] | np.ndarray) -> np.ndarra
     if missing.any():
         raise MatchError(f"game {wanted[missing][0]} is not among the {len(appids):,} games with a vector to match")
     return rows
-
-
-def _unit_vectors(vectors: np.ndarray, mean: np.ndarray, matrix: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return vectors (n, dim) prepared, float32 of length 1, and which of them have a direction, bool (n,).
-
-    Those that have none (zero, not finite, or nothing but the mean) come out as zero vectors.
-    """
-    unit = np.zeros(vectors.shape, np.float32)
-    is_left = _usable(vectors)
-    for start in range(0, len(vectors), _ROWS):
-        rows = slice(start, start + _ROWS)
-        exact = np.where(is_left[rows, None], vectors[rows], 0).astype(np.float64)
-        centred = exact - mean
-        is_left[rows] &= np.linalg.norm(centred, axis=1) > _ROUNDING * np.linalg.norm(exact, axis=1)
-        turned = (centred if matrix is None else centred @ matrix)[is_left[rows]]
-        unit[rows][is_left[rows]] = turned / np.linalg.norm(turned, axis=1, keepdims=True)
-    return unit, is_left
 
 
 def _usable(vectors: np.ndarray) -> np.ndarray:
@@ -134,16 +129,3 @@ def _learned(vectors: np.ndarray, how: str, exponent: float) -> tuple[np.ndarray
     eigenvalues, axes = np.linalg.eigh(covariance)
     raised = np.maximum(eigenvalues, max(_FLOOR * eigenvalues[-1], np.finfo(np.float64).tiny))
     return mean, axes * raised ** (-exponent / 2)
-
-
-def _require_two(features: Features, kept: np.ndarray) -> None:
-    """Raise MatchError unless there are two games to match."""
-    if len(kept) >= 2:
-        return
-    first = features.vectors[:1]
-    if len(features) >= 2 and _usable(features.vectors).all() and (features.vectors == first).all():
-        raise MatchError(
-            f"the pictures of all {len(features):,} games are the same, so nothing tells them apart; "
-            "give games with other pictures, or matching.prepare(features, 'as they are')"
-        )
-    raise MatchError(f"matching needs at least two games; {len(kept)} of {len(features)} have a vector to match")
