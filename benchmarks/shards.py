@@ -35,7 +35,7 @@ def nothing_to_do(rows: int) -> None:
     games = pd.DataFrame({"appid": range(1, rows + 1), "name": "A game", "banner_url": urls})
     with tempfile.TemporaryDirectory() as place:
         pictures = games["banner_url"].map(plan.picture_identity)
-        planned = plan.write_plan(Path(place), games.assign(picture=pictures), 1000, [])
+        planned = plan.write_plan(Path(place), games.assign(picture=pictures), 1000)
         for number in planned.shards:
             written(shards.Snapshot(planned.folder, planned, {}), number)
         began = time.perf_counter()

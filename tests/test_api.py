@@ -168,7 +168,10 @@ def test_pictures_are_looked_at_one_at_a_time(served):
             return super().of_picture(content, options)
 
     content = png(np.zeros((4000, 3000, 3), np.uint8))
-    with serving(api.create(Watched(served.site, served.matcher, served.album))) as client, ThreadPoolExecutor(8) as pool:
+    with (
+        serving(api.create(Watched(served.site, served.matcher, served.album))) as client,
+        ThreadPoolExecutor(8) as pool,
+    ):
         answers = list(pool.map(lambda _: client.post("/api/matches", content=content), range(8)))
     assert [answer.status_code for answer in answers] == [200] * 8
     assert max(most) == 1

@@ -100,12 +100,13 @@ def contract(world, asked, die_after):
     @contextlib.contextmanager
     def run(plan, addresses, numbers, _):
         for place, number in enumerate(numbers):
-            part = addresses.iloc[number * plan.shard_size :][: plan.size(number)]
+            part = addresses.loc[plan.part_of_table(number).index]
             asked.extend(part["appid"])
             write_shard(plan.folder / "shards" / f"{number:05}", part, world, died=place == die_after)
             if place == die_after:
                 break
-        yield SimpleNamespace(ended=True, in_vain=False, asked=lambda: 0, exit_message=lambda: "it died")
+        tmp = plan.folder / "shards" / "_tmp"
+        yield SimpleNamespace(is_over=lambda: True, asked=lambda: 0, exit_message=lambda: "it died", tmp=tmp)
 
     return run
 

@@ -66,7 +66,7 @@ def update(
                 _finish(each, catalogue, options, check=check)
             games = wanted(catalogue, snapshots, allowed)
             if not games.empty:
-                plan = write_plan(folder, games, shard_size, [each.folder for each in snapshots])
+                plan = write_plan(folder, games, shard_size)
                 snapshots.append(Snapshot(plan.folder, plan, {}))
                 _finish(snapshots[-1], catalogue, options)
     except KeyboardInterrupt:
@@ -91,15 +91,16 @@ def _finish(snapshot: Snapshot, catalogue: pd.DataFrame, options: Options, *, ch
     if not lacking or plan is None:
         return
     _sweep(snapshot, lacking)
-    done = plan.games - sum(map(plan.size, lacking))
-    bar = tqdm(desc="Starting the download", unit=" banners", total=plan.games, initial=done)
+    games = len(plan.table)
+    done = games - sum(len(plan.part_of_table(number)) for number in lacking)
+    bar = tqdm(desc="Starting the download", unit=" banners", total=games, initial=done)
     with bar, img2dataset(plan, _addresses(plan.table, catalogue), sorted(lacking), options) as run:
         _follow(snapshot, run, lacking, bar)
     _sweep(snapshot, lacking)
     if lacking:
         kept = f"{len(plan.shards) - len(lacking)} of {len(plan.shards)} shards are finished and kept"
         raise DownloadError(f"{run.exit_message()}. {kept}: run the update again to go on")
-    shutil.rmtree(plan.folder / "shards" / "_tmp", ignore_errors=True)
+    shutil.rmtree(run.tmp, ignore_errors=True)
 
 
 def _follow(snapshot: Snapshot, run: Run, lacking: set[int], bar: tqdm) -> None:
@@ -108,7 +109,7 @@ def _follow(snapshot: Snapshot, run: Run, lacking: set[int], bar: tqdm) -> None:
     counts: Counter[str] = Counter()
     moved = time.monotonic()
     while lacking and time.monotonic() - moved < _STUCK:
-        over = run.ended or run.in_vain
+        is_over = run.is_over()
         asked = min(began + run.asked(), bar.total or 0)
         if asked > bar.n:
             bar.set_description(f"Banners of snapshot {snapshot.folder.name}", refresh=False)
@@ -120,7 +121,7 @@ def _follow(snapshot: Snapshot, run: Run, lacking: set[int], bar: tqdm) -> None:
                 lacking.discard(number)
                 counts.update(shard.table["status"].to_pylist())
                 bar.set_postfix(counts)
-        if over:
+        if is_over:
             return
         time.sleep(_PAUSE)
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import types
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -82,33 +82,29 @@ class Options:
 class Run:
     """A running img2dataset."""
 
-    plan: Plan
     process: subprocess.Popen
+    tmp: Path  # its own folder, which it removes at its end
+    log: Path
 
-    @property
-    def ended(self) -> bool:
-        return self.process.poll() is not None
-
-    @property
-    def in_vain(self) -> bool:
-        """Whether the store seems to be down, or to refuse us."""
-        return (_tmp(self.plan) / "refused").exists()
+    def is_over(self) -> bool:
+        """Return whether it has ended, or the store seems to be down, or to refuse us."""
+        return self.process.poll() is not None or (self.tmp / "refused").exists()
 
     def asked(self) -> int:
         """Return how many pictures have been asked for since it began."""
         with suppress(OSError):
-            return sum(file.stat().st_size for file in (_tmp(self.plan) / "asked").iterdir())
+            return sum(file.stat().st_size for file in (self.tmp / "asked").iterdir())
         return 0
 
     def exit_message(self) -> str:
         """Return how it ended, and the last answer or the last line that it wrote."""
-        if self.in_vain:
-            answer = (_tmp(self.plan) / "refused").read_text(errors="replace")
+        if (self.tmp / "refused").exists():
+            answer = (self.tmp / "refused").read_text(errors="replace")
             return f"{MOST_IN_VAIN} pictures in a row gave none, the last because {answer}: the store seems to be down"
-        log = _log(self.plan)
-        lines = log.read_text(errors="replace").strip().splitlines() or ["nothing"]
-        ended = f"ended with code {self.process.returncode}" if self.ended else "downloads nothing more"
-        return f"img2dataset {ended}; its last words in {log}: {lines[-1]!r}"
+        lines = self.log.read_text(errors="replace").strip().splitlines() or ["nothing"]
+        is_running = self.process.returncode is None
+        ended = "downloads nothing more" if is_running else f"ended with code {self.process.returncode}"
+        return f"img2dataset {ended}; its last words in {self.log}: {lines[-1]!r}"
 
 
 @contextmanager
@@ -117,26 +113,27 @@ def img2dataset(plan: Plan, addresses: pd.DataFrame, numbers: Sequence[int], opt
 
     addresses: appid, name, picture and url of each planned game, in the plan's order.
     """
+    tmp, log = plan.folder / "shards" / "_tmp", plan.folder / "download.log"
     addresses.to_parquet(plan.folder / "addresses.parquet", index=False)
-    shutil.rmtree(_tmp(plan), ignore_errors=True)
-    (_tmp(plan) / "asked").mkdir(parents=True)
+    shutil.rmtree(tmp, ignore_errors=True)
+    (tmp / "asked").mkdir(parents=True)
     ours = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
     bounds = {"OPENCV_IO_MAX_IMAGE_PIXELS": str(images.MOST_PIXELS), "NO_ALBUMENTATIONS_UPDATE": "1"}
-    with _log(plan).open("ab") as log:
-        reading, writing = os.pipe()
+    reading, writing = os.pipe()
+    with log.open("ab") as said:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and words
             [sys.executable, "-c", _START],
             stdin=reading,
-            stdout=log,
-            stderr=log,
+            stdout=said,
+            stderr=said,
             start_new_session=True,
             env=os.environ | bounds | {"PYTHONPATH": ours},
         )
-        os.close(reading)
+    os.close(reading)
     try:
         with suppress(BrokenPipeError):  # it has ended already: its last words say why
-            os.write(writing, json.dumps(_child_options(plan, numbers, options)).encode() + b"\n")
-        yield Run(plan, process)
+            os.write(writing, json.dumps(_child_options(plan, tmp, numbers, options)).encode() + b"\n")
+        yield Run(process, tmp, log)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -144,7 +141,7 @@ def img2dataset(plan: Plan, addresses: pd.DataFrame, numbers: Sequence[int], opt
         os.close(writing)
 
 
-def _child_options(plan: Plan, numbers: Sequence[int], options: Options) -> dict:
+def _child_options(plan: Plan, tmp: Path, numbers: Sequence[int], options: Options) -> dict:
     """Return the options that the process reads from its standard input: img2dataset's and our bounds."""
     bounds = {
         "shards": list(numbers),  # the numbers of those to download
@@ -152,7 +149,7 @@ def _child_options(plan: Plan, numbers: Sequence[int], options: Options) -> dict
         "deadline": PATIENCE,  # seconds for a picture
         "most_in_vain": MOST_IN_VAIN,
         # A folder where each process counts in `asked`, and `refused` says that too many failed, and why.
-        "tmp": str(_tmp(plan).absolute()),
+        "tmp": str(tmp.absolute()),
     }
     return OPTIONS | {
         "url_list": str(plan.folder.absolute() / "addresses.parquet"),
@@ -163,15 +160,6 @@ def _child_options(plan: Plan, numbers: Sequence[int], options: Options) -> dict
         "distributor": options.distributor,
         "bounds": bounds,
     }
-
-
-def _tmp(plan: Plan) -> Path:
-    """Return img2dataset's own folder, which it removes at its end."""
-    return plan.folder / "shards" / "_tmp"
-
-
-def _log(plan: Plan) -> Path:
-    return plan.folder / "download.log"
 
 
 # What runs in the downloading process and in its workers.
@@ -208,39 +196,31 @@ def patch(bounds: Mapping[str, Any]) -> types.ModuleType:
     downloader = importlib.import_module("img2dataset.downloader")
     vars(downloader).update(download_image_with_retry=functools.partial(fetch, bounds=bounds))
     vars(start).update(
-        Downloader=functools.partial(ShardDownloader, bounds),
-        LoggerProcess=_no_logger,
-        multiprocessing_distributor=_distribute,
+        Downloader=lambda **options: functools.partial(_download_shard, bounds, options),
+        LoggerProcess=lambda *_: threading.Thread(),  # that does nothing: the update has its own progress bar
+        multiprocessing_distributor=functools.partial(_distribute, bounds),
     )
     return start
 
 
-class ShardDownloader:
-    """img2dataset's downloader of a shard with our `fetch`, for the shards that are wanted.
+def _download_shard(bounds: Mapping[str, Any], options: Mapping[str, Any], row: tuple[int, str]) -> tuple[bool, tuple]:
+    """Download a shard by img2dataset with our `fetch`, if it is wanted, in whichever process this runs.
 
     img2dataset finds out by a glob which shards are there, and finds none under a folder named "[1]".
     """
-
-    def __init__(self, bounds: Mapping[str, Any], **options: Any) -> None:  # noqa: ANN401 - img2dataset's own
-        self.bounds = bounds
-        self._options = options
-
-    def __call__(self, row: tuple[int, str]) -> tuple[bool, tuple[int, str]]:
-        """Download a shard, in whichever process this runs."""
-        if row[0] not in self.bounds["shards"]:
-            return True, row
-        patch(self.bounds)
-        downloader = importlib.import_module("img2dataset.downloader")
-        return downloader.Downloader(**self._options)(row)
+    if row[0] not in bounds["shards"]:
+        return True, row
+    patch(bounds)
+    return importlib.import_module("img2dataset.downloader").Downloader(**options)(row)
 
 
-def _distribute(processes: int, downloader: ShardDownloader, reader: Iterable, *_: object) -> None:
+def _distribute(bounds: Mapping[str, Any], processes: int, downloader: Callable, reader: Iterable, *_: object) -> None:
     """Download shards in several processes; ends with an error as soon as one of them dies.
 
     The workers are forked before the reader starts threads, where that is safe; what is imported is theirs then.
     """
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    with ProcessPoolExecutor(processes, context, patch, (downloader.bounds,)) as workers:
+    with ProcessPoolExecutor(processes, context, patch, (bounds,)) as workers:
         workers.submit(os.getpid).result()
         for done in as_completed([workers.submit(downloader, row) for row in reader]):
             done.result()
@@ -310,12 +290,3 @@ def _count(bounds: Mapping[str, Any], error: str | None) -> None:
             Path(bounds["tmp"], "refused").write_text(became.reason)
     if refused:
         threading.Event().wait()
-
-
-def _no_logger(*_: object) -> types.SimpleNamespace:
-    """Stand for img2dataset's process of speed lines: the update has its own progress bar."""
-    return types.SimpleNamespace(start=_do_nothing, join=_do_nothing, terminate=_do_nothing)
-
-
-def _do_nothing() -> None:
-    pass

@@ -3,7 +3,7 @@
 import math
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -42,18 +42,9 @@ class Plan:
     sha256: str  # of plan.parquet
 
     @property
-    def games(self) -> int:
-        """How many games are planned."""
-        return len(self.table)
-
-    @property
     def shards(self) -> range:
         """The numbers of its shards."""
-        return range(math.ceil(self.games / self.shard_size))
-
-    def size(self, number: int) -> int:
-        """Return how many games a shard has."""
-        return len(self.part_of_table(number))
+        return range(math.ceil(len(self.table) / self.shard_size))
 
     def part_of_table(self, number: int) -> pd.DataFrame:
         """Return the planned games of one shard."""
@@ -100,16 +91,17 @@ def read_plan(folder: Path) -> Plan | None:
         return None
 
 
-def write_plan(folder: Path, games: pd.DataFrame, shard_size: int | None, taken: Iterable[Path]) -> Plan:
-    """Write the plan of a new snapshot, whole or not at all, and return it.
+def write_plan(folder: Path, games: pd.DataFrame, shard_size: int | None = None) -> Plan:
+    """Write the plan of a new snapshot in a folder of snapshots, whole or not at all, and return it.
 
-    games: SCHEMA's columns. shard_size: banners a shard; None is 1,000, fewer for fewer games. taken: the folders of
-    the snapshots that are there.
+    games: SCHEMA's columns. shard_size: banners a shard; None is 1,000, fewer for fewer games.
     """
     shard_size = shard_size or max(50, min(1_000, math.ceil(len(games) / 8)))
     games = games[SCHEMA.names].reset_index(drop=True)
-    place = folder / f"{_next_number(folder, taken):04}"
-    part = place.with_name(f"{place.name}.part")
+    number = 1 + max((int(place.name) for place in folder.glob("[0-9][0-9][0-9][0-9]")), default=0)
+    if number > _LAST:
+        raise StorageError(f"{folder} has no number free after {_LAST}; move the snapshot {_LAST} out of it")
+    place, part = folder / f"{number:04}", folder / f"{number:04}.part"
     with files.storage_errors(folder):
         shutil.rmtree(part, ignore_errors=True)  # what a crash left of an earlier attempt
         (part / "shards").mkdir(parents=True)
@@ -120,13 +112,3 @@ def write_plan(folder: Path, games: pd.DataFrame, shard_size: int | None, taken:
         part.rename(place)
         files.flush(folder)
     return Plan(place, games, shard_size, sha256)
-
-
-def _next_number(folder: Path, taken: Iterable[Path]) -> int:
-    """Return the first number after the last snapshot's where nothing stands."""
-    number = 1 + max((int(place.name) for place in taken), default=0)
-    while (folder / f"{number:04}").exists():
-        number += 1
-    if number > _LAST:
-        raise StorageError(f"{folder} has no number free after {_LAST}; move the snapshot {_LAST:04} out of it")
-    return number

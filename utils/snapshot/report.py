@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from utils.snapshot.plan import lie_under, picture_addresses, picture_identity
+from utils.snapshot.plan import SCHEMA, lie_under, picture_addresses, picture_identity
 from utils.snapshot.shards import STATUSES, Snapshot, history, read
 
 
@@ -64,20 +63,17 @@ def report_on(catalogue: pd.DataFrame, snapshots: list[Snapshot], allowed: Seque
 
     allowed: what the address of a picture must begin with.
     """
-    past = history(snapshots)
-    had = past.loc[past["status"] == "downloaded", "appid"]
-    asked = catalogue[["appid", "name"]].assign(picture=catalogue["banner_url"].map(picture_identity))
-    last = past.drop_duplicates(["appid", "picture"], keep="last")
-    found = asked.merge(last[["appid", "picture", "status", "reason"]], on=["appid", "picture"], how="left")
-    unasked = found["status"].isna()
+    found = _known(catalogue, snapshots, allowed)
+    unasked, nowhere = found["status"].isna(), found["picture"] == ""
     found.loc[unasked, ["status", "reason"]] = ["failed", "not downloaded yet"]
-    nowhere = found["picture"] == ""
+    found.loc[unasked & ~found["allowed"], ["status", "reason"]] = ["refused", f"its address is not under {allowed[0]}"]
     found.loc[nowhere, ["status", "reason"]] = ["missing", "the store has no vertical banner of it"]
-    elsewhere = ~nowhere & unasked & ~lie_under(catalogue["banner_url"], allowed).to_numpy()
-    found.loc[elsewhere, ["status", "reason"]] = ["refused", f"its address is not under {allowed[0]}"]
-    older = found["appid"].isin(had) & (found["status"] != "downloaded")
+    older = found["newest"].notna() & (found["status"] != "downloaded")
     found.loc[older, "reason"] += "; an older picture of it is kept"
-    return Report(found[["appid", "name", "status", "reason"]], tuple(_notes(snapshots)))
+    again = "what was not finished there is planned again in a later snapshot"
+    damaged = [each.folder / "plan.parquet" for each in snapshots if each.plan is None]
+    notes = tuple(f"{file} is not what was planned; {again}" for file in damaged)
+    return Report(found[["appid", "name", "status", "reason"]], notes)
 
 
 def wanted(catalogue: pd.DataFrame, snapshots: list[Snapshot], allowed: Sequence[str]) -> pd.DataFrame:
@@ -86,23 +82,24 @@ def wanted(catalogue: pd.DataFrame, snapshots: list[Snapshot], allowed: Sequence
     They are those whose picture is not known on disk, failed for a reason that may pass, or was followed by another one
     and is the store's again.
     """
-    games = catalogue[["appid", "name", "banner_url"]].assign(picture=catalogue["banner_url"].map(picture_identity))
-    asked = (games["picture"] != "") & lie_under(games["banner_url"], allowed)
-    return games[asked & ~_is_settled(games, history(snapshots))]
+    games = _known(catalogue, snapshots, allowed)
+    overtaken = (games["status"] == "downloaded") & (games["newest"] != games["picture"])
+    settled = games["retryable"].eq(False) & ~overtaken  # `retryable` is missing where nothing is known
+    return games.loc[games["allowed"] & (games["picture"] != "") & ~settled, SCHEMA.names]
 
 
-def _is_settled(games: pd.DataFrame, past: pd.DataFrame) -> np.ndarray:
-    """Return for each game whether its picture is the newest on disk, or is none for good."""
+def _known(catalogue: pd.DataFrame, snapshots: list[Snapshot], allowed: Sequence[str]) -> pd.DataFrame:
+    """Return each game of a catalogue with what became of its picture the last time, as far as it was asked for.
+
+    Columns: SCHEMA's; allowed (bool); status, reason and retryable; newest (the picture that is on disk).
+    """
+    past = history(snapshots)
     last = past.drop_duplicates(["appid", "picture"], keep="last")
-    known = games[["appid", "picture"]].merge(last, on=["appid", "picture"], how="left")
-    downloaded = past[past["status"] == "downloaded"].drop_duplicates("appid", keep="last")
-    newest = known["appid"].map(downloaded.set_index("appid")["picture"])
-    older = known["status"].eq("downloaded") & newest.ne(known["picture"])
-    return (known["retryable"].eq(False) & ~older).to_numpy()  # `retryable` is missing where nothing is known
-
-
-def _notes(snapshots: list[Snapshot]) -> list[str]:
-    """Return a sentence for each snapshot whose plan is damaged."""
-    again = "what was not finished there is planned again in a later snapshot"
-    damaged = (each.folder / "plan.parquet" for each in snapshots if each.plan is None)
-    return [f"{file} is not what was planned; {again}" for file in damaged]
+    newest = past[past["status"] == "downloaded"].drop_duplicates("appid", keep="last").set_index("appid")["picture"]
+    games = catalogue[["appid", "name", "banner_url"]].assign(
+        picture=catalogue["banner_url"].map(picture_identity),
+        allowed=lie_under(catalogue["banner_url"], allowed),
+        newest=catalogue["appid"].map(newest),
+    )
+    outcomes = last[["appid", "picture", "status", "reason", "retryable"]]
+    return games.merge(outcomes, on=["appid", "picture"], how="left")

@@ -1,8 +1,4 @@
-"""Shards that are verified before they count: img2dataset's files, and what became of each game in them.
-
-0001/shards/00000.tar          img2dataset's webdataset, KEY.jpg and KEY.json a banner, beside its parquet and stats
-0001/verified/00000.parquet    a row a game with its outcome and place, and the tar's checksum; written last
-"""
+"""Shards that are verified before they count: img2dataset's files, and what became of each game in them."""
 
 import json
 import re
@@ -58,8 +54,8 @@ class DownloadOutcome(NamedTuple):
     """What a game's row and picture say."""
 
     status: str  # one of STATUSES
-    reason: str  # why it is not downloaded
-    retryable: bool  # whether the reason may pass, so that another try is worth it
+    reason: str = ""  # why it is not downloaded
+    retryable: bool = False  # whether the reason may pass, so that another try is worth it
 
 
 @dataclass(frozen=True)
@@ -160,15 +156,14 @@ def verify(snapshot: Snapshot, number: int) -> Shard | None:
     and its tar has a JPEG for each row that says so. The tar is on the disk before the record that vouches for it.
     """
     plan, tar = snapshot.plan, snapshot.part(number, ".tar")
-    if plan is None:
+    if plan is None or not snapshot.part(number, "_stats.json").is_file():  # a pipe would be waited for
         return None
     try:
         table = _finished_rows(snapshot, plan, number)
-        places = {} if table is None else dict(_jpeg_places(tar))
-        good = table and set(table.filter(pc.field("status") == "success")["key"].to_pylist()) == places.keys()
+        places = _jpeg_places(tar)
     except (OSError, ValueError, LookupError, TypeError, RecursionError, pa.ArrowException, tarfile.TarError):
         return None
-    if not good:
+    if table is None or set(table.filter(pc.field("status") == "success")["key"].to_pylist()) != places.keys():
         return None
     files.flush(tar)
     files.flush(tar.parent)
@@ -201,19 +196,19 @@ def finished_files(folder: Path, *, check: bool = False) -> list[tuple[Path, ...
 def of_picture(jpeg: bytes) -> DownloadOutcome:
     """Judge a stored picture."""
     if len(jpeg) < _BLANK_BYTES and _is_blank(jpeg):
-        return DownloadOutcome("refused", "the picture is blank", retryable=False)
-    return DownloadOutcome("downloaded", "", retryable=False)
+        return DownloadOutcome("refused", "the picture is blank")
+    return DownloadOutcome("downloaded")
 
 
 def of_error(error: str) -> DownloadOutcome:
     """Judge a download that gave no picture, by the message that the downloader left."""
     status = _STATUS.match(error)
     if status and int(status[1]) in _GONE:
-        return DownloadOutcome("missing", f"the store has no picture there (status {status[1]})", retryable=False)
+        return DownloadOutcome("missing", f"the store has no picture there (status {status[1]})")
     if status:
         return DownloadOutcome("failed", f"the store answered with status {status[1]}", retryable=True)
     if error.startswith(images.TOO_LARGE):
-        return DownloadOutcome("refused", error, retryable=False)
+        return DownloadOutcome("refused", error)
     if error.startswith("damaged: ") or "decod" in error.lower():
         return DownloadOutcome("failed", "what came is not a picture, or not a whole one", retryable=True)
     refused = next((reason for said, reason in _REFUSED.items() if said in error), None)
@@ -252,25 +247,21 @@ def _is_intact(shard: Shard, *, check: bool) -> bool:
 
 
 def _finished_rows(snapshot: Snapshot, plan: Plan, number: int) -> pa.Table | None:
-    """Return img2dataset's rows of a shard, in the plan's order; None where they are not there, or not as planned."""
-    stats = snapshot.part(number, "_stats.json")
-    if not stats.is_file():  # a pipe would be waited for
-        return None
-    if snapshot.part(number, ".tar").stat().st_size > plan.size(number) * _BANNER_BYTES:
+    """Return img2dataset's rows of a shard, in the plan's order; None where they are not as planned."""
+    planned = plan.part_of_table(number)[["appid", "picture"]]
+    if snapshot.part(number, ".tar").stat().st_size > len(planned) * _BANNER_BYTES:
         return None
     table = pq.read_table(snapshot.part(number, ".parquet"), partitioning=None).sort_by("key")
-    columns = ["appid", "picture"]
-    planned = plan.part_of_table(number)[columns].to_numpy().tolist()
-    whole = json.loads(stats.read_text())["count"] == len(table)
-    return table if whole and table.select(columns).to_pandas().to_numpy().tolist() == planned else None
+    is_whole = json.loads(snapshot.part(number, "_stats.json").read_text())["count"] == len(table)
+    rows = table.select(["appid", "picture"]).to_pandas()
+    return table if is_whole and rows.to_numpy().tolist() == planned.to_numpy().tolist() else None
 
 
-def _jpeg_places(tar: Path) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yield where each sample's JPEG lies in a tar: key, (offset, size), in bytes."""
+def _jpeg_places(tar: Path) -> dict[str, tuple[int, int]]:
+    """Return where each sample's JPEG lies in a tar: key -> (offset, size), in bytes."""
     with tarfile.open(tar, "r:") as members:
-        for each in members:
-            if each.isreg() and each.name.endswith(".jpg"):
-                yield each.name[:-4], (each.offset_data, each.size)
+        jpegs = [each for each in members if each.isreg() and each.name.endswith(".jpg")]
+    return {each.name[:-4]: (each.offset_data, each.size) for each in jpegs}
 
 
 def _found(table: pa.Table, tar: Path, places: dict[str, tuple[int, int]]) -> Iterator[dict]:
