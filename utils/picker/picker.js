@@ -1,31 +1,20 @@
 (function enhance(element, tries) {
   const picker = element.closest('.steam-banner-picker');
-  if (!picker || !picker.querySelector('.sbp-search input')) {
-    if (tries) setTimeout(enhance, 50, element, tries - 1);
-    return;
-  }
+  const input = picker?.querySelector('.sbp-search input');
+  if (!input) return tries && setTimeout(enhance, 50, element, tries - 1);
   if (picker.dataset.lmSuppressShortcuts) return;
   picker.dataset.lmSuppressShortcuts = 'true'; /* JupyterLab leaves the keys alone */
-  picker.setAttribute('role', 'group');
-  picker.setAttribute('aria-label', 'Pick a game');
+  const set = (each, attributes) => Object.entries(attributes).forEach(pair => each.setAttribute(...pair));
   const search = picker.querySelector('.sbp-search');
-  const input = search.querySelector('input');
   const list = search.querySelector('.sbp-list');
-  const options = () => [...list.querySelectorAll('button')].filter(each => each.style.display != 'none');
   const open = isOpen => {
     search.classList.toggle('sbp-closed', !isOpen);
     input.setAttribute('aria-expanded', isOpen);
   };
-  list.id = 'sbp-' + Math.random().toString(36).slice(2);
-  list.setAttribute('role', 'listbox');
-  list.setAttribute('aria-label', 'Games found');
-  for (const each of list.querySelectorAll('button')) {
-    each.setAttribute('role', 'option');
-    each.tabIndex = -1;
-  }
-  input.setAttribute('role', 'combobox');
-  input.setAttribute('aria-controls', list.id);
-  input.setAttribute('aria-autocomplete', 'list');
+  set(picker, { role: 'group', 'aria-label': 'Pick a game' });
+  set(list, { id: 'sbp-' + Math.random().toString(36).slice(2), role: 'listbox', 'aria-label': 'Games found' });
+  set(input, { role: 'combobox', 'aria-controls': list.id, 'aria-autocomplete': 'list' });
+  for (const each of list.querySelectorAll('button')) set(each, { role: 'option', tabindex: -1 });
   open(false);
   input.addEventListener('input', () => open(true));
   input.addEventListener('click', () => open(true));
@@ -33,10 +22,10 @@
   list.addEventListener('click', () => { input.focus(); open(false); });
   search.addEventListener('focusout', event => { if (!search.contains(event.relatedTarget)) open(false); });
   search.addEventListener('keydown', event => {
-    const all = options();
+    const all = [...list.querySelectorAll('button')].filter(each => each.style.display != 'none');
     const at = all.indexOf(document.activeElement);
     if (event.key == 'Escape' || event.key == 'Enter' && at < 0) open(false);
-    if (event.key == 'Escape') input.focus({ preventScroll: true }), open(false);
+    if (event.key == 'Escape') input.focus({ preventScroll: true });
     if (event.key != 'ArrowDown' && event.key != 'ArrowUp' || !all.length) return;
     event.preventDefault();
     open(true);

@@ -112,9 +112,8 @@ class Matcher:
         if query.words:
             raise MatchError("words lie nowhere in a banner, so there are no reasons to show")
         views = self.views(query, options) if options.turns else [Banner(0, query.name, query.jpeg)]
-        reasons = [explain.reason(self.require_encoder(), self.features, view, match) for view in views]
-        nearer = max(range(len(views)), key=lambda at: getattr(reasons[at], "cosine", 0.0))
-        return views[nearer], reasons[nearer]
+        reasons = [(view, explain.reason(self.require_encoder(), self.features, view, match)) for view in views]
+        return max(reasons, key=lambda found: getattr(found[1], "cosine", 0.0))
 
     def _nearest(
         self, searched: Prepared, query: Query, options: QueryOptions, own: int

@@ -27,7 +27,6 @@ CLASS = "steam-banner-picker"
 TILE = (160, 240)  # pixels that are sent of a match, which is shown 110 wide
 THUMBNAIL = (56, 84)
 
-_UNTRAINED = "This network was never trained: what you see shows how this works, not what looks alike."
 # On ipywidgets 8, and 7; a button's is always "tooltip".
 _TOOLTIP = "tooltip" if "tooltip" in widgets.Text.class_trait_names() else "description_tooltip"
 
@@ -70,13 +69,13 @@ class Tile(widgets.VBox):
 
 def option_widgets(matcher: Matcher, k: int, act: Act) -> dict[str, Any]:
     """Return the widgets of what can be chosen, by the names of QueryOptions and Filter."""
-    whole, check = partial(named, widgets.BoundedIntText, act=act), partial(named, widgets.Checkbox, act=act)
+    kinds = (widgets.Checkbox, widgets.Dropdown, widgets.BoundedIntText, widgets.BoundedFloatText)
+    check, choice, whole, part = (partial(named, kind, act=act) for kind in kinds)
     options: dict[str, Any] = {
         "k": whole("Matches", min=1, max=100, value=k),
         "distinct": check("Hide near-duplicates"),
+        "least": part("Similarity at least", min=-1.0, max=1.0, step=0.05, value=-1.0),
     }
-    least = named(widgets.BoundedFloatText, "Similarity at least", act=act, min=-1.0, max=1.0, step=0.05, value=-1.0)
-    options["least"] = least
     if matcher.encoder is not None:
         options["mirrored"] = check("Mirrored")
         options["upside_down"] = check("Upside down")
@@ -86,7 +85,7 @@ def option_widgets(matcher: Matcher, k: int, act: Act) -> dict[str, Any]:
         years = set(filters.release_years(matcher.games).tolist()) - {0} or {0}
         first, last = min(years), max(years)
         options["exclude_same_studio"] = check("Hide games by the same makers")
-        options["tag"] = named(widgets.Dropdown, "Tag", act=act, options=tags, value="")
+        options["tag"] = choice("Tag", options=tags, value="")
         options["since"] = whole("Released from", min=first, max=last, value=first)
         options["until"] = whole("Released until", min=first, max=last, value=last)
         options["score"] = whole("Good reviews at least (%)", min=0, max=100, step=5, value=0)
@@ -109,7 +108,8 @@ def heading(matcher: Matcher) -> str:
     how = ", ".join(str(manifest[part]) for part in ("pooling", "image", "preparation") if part in manifest)
     said = escape(f"The network is {manifest.get('checkpoint', 'unnamed')} ({how}).")
     hidden = f'<details class="sbp-how"><summary aria-label="How they were found">i</summary>{said}</details>'
-    warning = "" if manifest.get("trained", True) else f'<div class="sbp-said">{_UNTRAINED}</div>'
+    untrained = "This network was never trained: what you see shows how this works, not what looks alike."
+    warning = "" if manifest.get("trained", True) else f'<div class="sbp-said">{untrained}</div>'
     return f"{warning}<div><b>Most similar.</b> The number is the similarity. {hidden}</div>"
 
 
