@@ -119,25 +119,23 @@ def unique(album: Album, table: pd.DataFrame) -> Figure:
 def duplicates(album: Album, groups: Sequence[Collection[int]]) -> Figure:
     """Return groups of near-duplicates, each under a line; of a large group the first four, and how many more."""
     columns, most = 5, 4
-    width = tile_width(columns)
-    step = tile_height(width, 3) + 10
-    places = []
-    free = 0
-    for group in groups:
-        length = min(len(group), most)
-        if free % columns + length > columns:  # no group is broken at the end of a row
-            free += columns - free % columns
-        places.append(free)
-        free += length
-    drawn = Page(math.ceil(free / columns) * step - GAP, f"{len(groups)} groups of banners that are nearly the same.")
-    for group, place in zip(groups, places, strict=True):
-        x = MARGIN + place % columns * (width + GAP)
-        y = MARGIN + place // columns * step
+    starts = []
+    end = 0
+    for length in (min(len(group), most) for group in groups):
+        if end % columns + length > columns:  # no group is broken at the end of a row
+            end += columns - end % columns
+        starts.append(end)
+        end += length
+    corners, width, height = page.grid(end, 3, columns, above=10)
+    drawn = Page(height, f"{len(groups)} groups of banners that are nearly the same.")
+    for group, start in zip(groups, starts, strict=True):
         shown = list(group)[:most]
-        drawn.axes.plot([x, x + len(shown) * (width + GAP) - GAP], [y, y], color=ACCENT, linewidth=2)
-        for at, appid in enumerate(shown):
-            more = f"+{len(group) - most}" if at == most - 1 and len(group) > most else ""
-            drawn.draw_tile(album[int(appid)], (x + at * (width + GAP), y + 10), width, more)
+        x, y = corners[start]
+        right = corners[start + len(shown) - 1][0] + width
+        drawn.axes.plot([x, right], [y - 10, y - 10], color=ACCENT, linewidth=2)
+        notes = [""] * (len(shown) - 1) + [f"+{len(group) - most}" if len(group) > most else ""]
+        for appid, corner, note in zip(shown, corners[start:], notes, strict=False):
+            drawn.draw_tile(album[int(appid)], corner, width, note)
     return drawn.figure
 
 

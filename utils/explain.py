@@ -3,11 +3,10 @@
 With x_i the n patch tokens of a banner (of a CNN the cells of its last map), without registers, and c its CLS token,
 the feature is a mean f = mean_i g_i plus, in dimensions of its own, what c gives:
 
-    LN(mean_i x_i)       g_i = gamma * (x_i - mean(x_i)) / sigma(mean_i x_i) + beta    BEiT, ConvNeXtV2: pooled
-    mean_i LN(x_i)       g_i = LN(x_i)                                                 mean of the other transformers
-    mean_i x_i           g_i = x_i                                                     mean of BEiT, fine-tuned, and of
-                                                                                       CNNs
-    complex              g_i as for mean, the second half of f; its first half is c, which lies nowhere in the banner
+    LN(mean_i x_i)    g_i = gamma * (x_i - mean(x_i)) / sigma(mean_i x_i) + beta   BEiT, ConvNeXtV2: pooled
+    mean_i LN(x_i)    g_i = LN(x_i)                                                mean of the other transformers
+    mean_i x_i        g_i = x_i                                                    mean of BEiT, fine-tuned, and of CNNs
+    complex           g_i as for mean, the second half of f; its first half is c, which lies nowhere in the banner
 
 Of several views the feature is f = mean_v f_v / |f_v|, which is the mean of g_vi / |f_v| over all patches of all views:
 the same sum, with more patches. What those of a crop add is shared out, by area, among the patches of the whole banner.

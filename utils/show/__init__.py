@@ -5,14 +5,14 @@ for those who cannot see it. `album` is any mapping from appid to Banner, `banne
 that are drawn are read from it.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from utils.banners import Banner
-from utils.show.page import ACCENT, BODY, GAP, INNER, MARGIN, MUTED, NOTE, WIDTH, Figure, Page, tile_height, tile_width
+from utils.show import page
+from utils.show.page import GAP, INNER, MARGIN, Figure, Page
 from utils.show.reasons import reasons, reasons_sentence
 
 if TYPE_CHECKING:
@@ -23,25 +23,21 @@ __all__ = ["Figure", "banners", "matches", "queries", "ranked", "reasons", "reas
 Album = Mapping[int, Banner]
 Near = tuple[Sequence[int] | np.ndarray, Sequence[float] | np.ndarray]  # appids (k,) and cosines (k,)
 
-_COLUMNS = 5
 _SMALL = 120  # units of width of a banner in a list
 _APART = 16  # units between a query and its matches
 _ROW = 32  # units of height of a reason in a report
 _NAMED = 12  # games that are named in a figure's description
-_STATUSES = {"downloaded": ACCENT, "missing": "#7d8793", "refused": "#d9a441", "failed": "#e0605a"}
+_STATUSES = {"downloaded": page.ACCENT, "missing": "#7d8793", "refused": "#d9a441", "failed": "#e0605a"}
 
 
 def banners(album: Album, appids: Sequence[int], *, notes: Sequence[str] | None = None) -> Figure:
-    """Return a grid of banners with their names and, where there are notes (n,), one below each name."""
+    """Return a page.grid of banners with their names and, where there are notes (n,), one below each name."""
     shown = [album[int(appid)] for appid in appids]
-    width = tile_width(_COLUMNS)
-    step = tile_height(width, 2 if notes is None else 3)
-    page = Page(math.ceil(len(shown) / _COLUMNS) * step - GAP, f"The banners of {_listed(shown)}.")
-    for at, banner in enumerate(shown):
-        row, column = divmod(at, _COLUMNS)
-        corner = (MARGIN + column * (width + GAP), MARGIN + row * step)
-        page.draw_tile(banner, corner, width, "" if notes is None else notes[at])
-    return page.figure
+    corners, width, height = page.grid(len(shown), 2 if notes is None else 3)
+    drawn = Page(height, f"The banners of {_listed(shown)}.")
+    for banner, corner, note in zip(shown, corners, notes or [""] * len(shown), strict=True):
+        drawn.draw_tile(banner, corner, width, note)
+    return drawn.figure
 
 
 def matches(album: Album, query: int | Banner, appids: Sequence[int], cosines: Sequence[float]) -> Figure:
@@ -49,20 +45,15 @@ def matches(album: Album, query: int | Banner, appids: Sequence[int], cosines: S
 
     The query takes the place of four matches, in the upper left corner; a cosine stands below each match.
     """
-    asked = _banner(album, query)
+    asked = query if isinstance(query, Banner) else album[int(query)]
     found = [album[int(appid)] for appid in appids]
     named = ", ".join(f"{_called(each)} ({cosine:.2f})" for each, cosine in zip(found, cosines, strict=True)) or "none"
-    width = tile_width(_COLUMNS)
-    step = tile_height(width, 3)
-    beside = [2, 3, 4, 7, 8, 9]  # of the places of the grid, those of the first two rows that the query leaves
-    places = [*beside, *range(10, len(found) + 4)][: len(found)]
-    rows = max([2, *(1 + place // _COLUMNS for place in places)])
-    page = Page(rows * step - GAP, f"{_called(asked)} and the banners that look most like it: {named}.")
-    page.draw_tile(asked, (MARGIN + 5, MARGIN + 5), 2 * width + GAP - 10, framed=True)
-    for banner, cosine, place in zip(found, cosines, places, strict=True):
-        row, column = divmod(place, _COLUMNS)
-        page.draw_tile(banner, (MARGIN + column * (width + GAP), MARGIN + row * step), width, f"{cosine:.2f}")
-    return page.figure
+    corners, width, height = page.grid(max(10, len(found) + 4), 3)
+    drawn = Page(height, f"{_called(asked)} and the banners that look most like it: {named}.")
+    drawn.draw_tile(asked, (MARGIN + 5, MARGIN + 5), 2 * width + GAP - 10, framed=True)
+    for banner, cosine, corner in zip(found, cosines, corners[2:5] + corners[7:], strict=False):
+        drawn.draw_tile(banner, corner, width, f"{cosine:.2f}")
+    return drawn.figure
 
 
 def queries(album: Album, queries: Sequence[int | Banner], appids: np.ndarray, cosines: np.ndarray) -> Figure:
@@ -70,17 +61,16 @@ def queries(album: Album, queries: Sequence[int | Banner], appids: np.ndarray, c
 
     Queries are games' appids or any Banners.
     """
-    asked = [_banner(album, query) for query in queries]
-    width = tile_width(appids.shape[1] + 1, INNER - _APART)
-    step = tile_height(width, 3) + 6
-    alt = f"The banners that look most like those of {_listed(asked)}, a row for each."
-    page = Page(len(asked) * step - GAP, alt)
+    asked = [query if isinstance(query, Banner) else album[int(query)] for query in queries]
+    width = page.tile_width(appids.shape[1] + 1, INNER - _APART)
+    step = page.tile_height(width, 3) + 6
+    drawn = Page(len(asked) * step - GAP, f"The banners that look most like those of {_listed(asked)}, a row for each.")
     for row, banner in enumerate(asked):
         y = MARGIN + row * step + 5
-        page.draw_tile(banner, (MARGIN + 5, y), width - 5, framed=True)
+        drawn.draw_tile(banner, (MARGIN + 5, y), width - 5, framed=True)
         for at, (appid, cosine) in enumerate(zip(appids[row], cosines[row], strict=True), 1):
-            page.draw_tile(album[int(appid)], (MARGIN + _APART + at * (width + GAP), y), width, f"{cosine:.2f}")
-    return page.figure
+            drawn.draw_tile(album[int(appid)], (MARGIN + _APART + at * (width + GAP), y), width, f"{cosine:.2f}")
+    return drawn.figure
 
 
 def ranked(album: Album, drafts: Sequence[Banner], sentences: Sequence[str], near: Sequence[Near]) -> Figure:
@@ -88,17 +78,17 @@ def ranked(album: Album, drafts: Sequence[Banner], sentences: Sequence[str], nea
 
     All stand at about the size in which the store lists games.
     """
-    step = tile_height(_SMALL, 3) + 10
-    page = Page(len(drafts) * step - GAP, " ".join(sentences))
+    step = page.tile_height(_SMALL, 3) + 10
+    drawn = Page(len(drafts) * step - GAP, " ".join(sentences))
     for row, (banner, sentence, found) in enumerate(zip(drafts, sentences, near, strict=True)):
         y = MARGIN + row * step + 5
-        page.draw_picture(banner.rgb, (MARGIN + 5, y), _SMALL)
-        page.draw_frame((MARGIN + 5, y), _SMALL)
-        page.draw_text(f"{row + 1}. {sentence}", (MARGIN + _SMALL + 28, y - 4), BODY, 290, lines=8)
-        x = WIDTH - MARGIN + GAP - len(found[0]) * (_SMALL + GAP)
+        drawn.draw_picture(banner.rgb, (MARGIN + 5, y), _SMALL)
+        drawn.draw_frame((MARGIN + 5, y), _SMALL)
+        drawn.draw_text(f"{row + 1}. {sentence}", (MARGIN + _SMALL + 28, y - 4), page.BODY, 290, lines=8)
+        x = page.WIDTH - MARGIN + GAP - len(found[0]) * (_SMALL + GAP)
         for at, (appid, cosine) in enumerate(zip(*found, strict=True)):
-            page.draw_tile(album[int(appid)], (x + at * (_SMALL + GAP), y), _SMALL, f"{cosine:.2f}")
-    return page.figure
+            drawn.draw_tile(album[int(appid)], (x + at * (_SMALL + GAP), y), _SMALL, f"{cosine:.2f}")
+    return drawn.figure
 
 
 def report(report: "Report") -> Figure:
@@ -107,17 +97,17 @@ def report(report: "Report") -> Figure:
     found = with_reason[["status", "reason"]].value_counts().head(8)
     counts = report.table["status"].value_counts().reindex(list(_STATUSES), fill_value=0).to_dict()
     said = ", ".join(f"{count:,} {status}" for status, count in counts.items())
-    page = Page(140 + len(found) * _ROW, f"Of {len(report.table):,} games: {said}.")
-    _draw_shares(page, counts)
+    drawn = Page(140 + len(found) * _ROW, f"Of {len(report.table):,} games: {said}.")
+    _draw_shares(drawn, counts)
     y = MARGIN + 134
     for (status, reason), count in found.items():
-        page.draw_text(f"{count:,}", (MARGIN, y), BODY, 90, lines=1, color=_STATUSES[status])
-        page.draw_text(reason, (MARGIN + 94, y), BODY, INNER - 94, lines=1)
+        drawn.draw_text(f"{count:,}", (MARGIN, y), page.BODY, 90, lines=1, color=_STATUSES[status])
+        drawn.draw_text(reason, (MARGIN + 94, y), page.BODY, INNER - 94, lines=1)
         y += _ROW
-    return page.figure
+    return drawn.figure
 
 
-def _draw_shares(page: Page, counts: dict[str, int]) -> None:
+def _draw_shares(drawn: Page, counts: dict[str, int]) -> None:
     """Draw one bar of all games, coloured by status, and below it the numbers."""
     total = max(sum(counts.values()), 1)
     column = INNER / len(counts)
@@ -125,16 +115,12 @@ def _draw_shares(page: Page, counts: dict[str, int]) -> None:
     for at, (status, count) in enumerate(counts.items()):
         color = _STATUSES[status]
         right = x + count / total * INNER
-        page.axes.fill_between([x, right], MARGIN, MARGIN + 14, color=color, linewidth=0)
+        drawn.axes.fill_between([x, right], MARGIN, MARGIN + 14, color=color, linewidth=0)
         left = MARGIN + at * column
-        page.draw_text(f"{count:,}", (left, MARGIN + 34), 36, column - 8, lines=1, color=color)
+        drawn.draw_text(f"{count:,}", (left, MARGIN + 34), 36, column - 8, lines=1, color=color)
         share = f"{status}, {count / total:.1%}"
-        page.draw_text(share, (left, MARGIN + 84), NOTE, column - 4, lines=1, color=MUTED)
+        drawn.draw_text(share, (left, MARGIN + 84), page.NOTE, column - 4, lines=1, color=page.MUTED)
         x = right
-
-
-def _banner(album: Album, query: int | Banner) -> Banner:
-    return query if isinstance(query, Banner) else album[int(query)]
 
 
 def _called(banner: Banner) -> str:

@@ -6,6 +6,7 @@ Type of 19 units and more can still be read where a telephone shows the page 390
 
 import base64
 import io
+import math
 
 import matplotlib.figure
 import numpy as np
@@ -57,7 +58,6 @@ class Figure(matplotlib.figure.Figure):
         canvas = FigureCanvasAgg(self)
         canvas.draw()
         image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
-        content = io.BytesIO()
         for quality in (90, 80, 70, 60, 50):
             content = io.BytesIO()
             image.save(content, "JPEG", quality=quality, subsampling=0, optimize=True)
@@ -122,3 +122,17 @@ def tile_width(columns: int, width: float = INNER, gap: float = GAP) -> float:
 def tile_height(width: float, lines: int) -> float:
     """Return how much height a banner of this width takes with `lines` lines of text below it, and a gap."""
     return width * RATIO + 8 + lines * NOTE * LEADING + 14
+
+
+def grid(count: int, lines: int, columns: int = 5, above: float = 0) -> tuple[list[Point], float, float]:
+    """Return where `count` tiles with `lines` lines of text stand, row by row, their width, and the height of all.
+
+    `above` are units between a row and the one before it, or the margin.
+    """
+    width = tile_width(columns)
+    step = tile_height(width, lines) + above
+    corners = []
+    for at in range(count):
+        row, column = divmod(at, columns)
+        corners.append((MARGIN + column * (width + GAP), MARGIN + row * step + above))
+    return corners, width, math.ceil(count / columns) * step - GAP
