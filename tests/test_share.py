@@ -139,11 +139,6 @@ def test_each_chunk_has_all_that_its_games_matches_need(gallery, games, matches)
     assert names["appids"][0] == known["appid"].iloc[0]  # most reviewed first
 
 
-def pictures_shown(start):
-    """The pictures of the first view's games."""
-    return [start["shown"][str(appid)][1] for appid in start["popular"]]
-
-
 def test_pictures_can_be_copied_into_the_folder(games, matches, tmp_path):
     missing, *others = matches.appids.tolist()
     album = {appid: Banner(appid, "", jpeg(appid)) for appid in others}
@@ -152,7 +147,7 @@ def test_pictures_can_be_copied_into_the_folder(games, matches, tmp_path):
     assert copied == {f"{appid}.jpg": jpeg(appid) for appid in others}
     start = data(page, "start")
     assert start["pictures"] == "pictures/"
-    assert pictures_shown(start) == [None, f"{others[0]}.jpg"]
+    assert [start["shown"][str(appid)][1] for appid in start["popular"]] == [None, f"{others[0]}.jpg"]
     assert "store.test" not in read(page, "index.html")
     assert f'<meta property="og:image" content="pictures/{others[0]}.jpg">' in read(page, "index.html")
 
@@ -164,7 +159,8 @@ def test_pictures_lie_with_several_hosts_and_what_is_no_plain_address_is_none(ga
     games = games.assign(banner_url=games["appid"].map(addresses).astype(object))
     page = share.gallery(matches, games, {}, tmp_path / "gallery", popular=list(addresses))
     start = data(page, "start")
-    assert [picture and start["pictures"] + picture for picture in pictures_shown(start)] == good + [None] * len(odd)
+    shown = [start["shown"][str(appid)][1] for appid in start["popular"]]
+    assert [picture and start["pictures"] + picture for picture in shown] == good + [None] * len(odd)
     assert "img-src http://b.test:81 https://a.test data:;" in read(page, "index.html")
     assert "c.test" not in read(page, "index.html")
 
@@ -172,25 +168,17 @@ def test_pictures_lie_with_several_hosts_and_what_is_no_plain_address_is_none(ga
 # ------------------------------------------------------------ the folder
 
 
-def test_a_second_export_replaces_the_first_whole(games, matches, tmp_path):
+def test_a_second_export_replaces_the_first_whole_and_one_that_fails_leaves_it(games, matches, tmp_path):
     album = {appid: Banner(appid, "", jpeg(appid)) for appid in matches.appids.tolist()}
-    share.gallery(matches, games, album, tmp_path / "gallery", pictures="folder")
+    page = share.gallery(matches, games, album, tmp_path / "gallery", pictures="folder")
+    before, broken = page.read_bytes(), album | {matches.appids.item(9): Banner(1, "", None)}
+    with pytest.raises(TypeError):
+        share.gallery(matches, games, broken, tmp_path / "gallery", pictures="folder")
+    assert page.read_bytes() == before
     fewer = replace(matches, neighbours=matches.neighbours[:, :2], cosines=matches.cosines[:, :2])
-    page = share.gallery(fewer, games, album, tmp_path / "gallery")
+    share.gallery(fewer, games, album, tmp_path / "gallery")
     assert {file.name for file in page.parent.iterdir()} == FILES
     assert len(pd.read_csv(page.parent / "matches.csv")) == 2 * len(fewer.appids)
-
-
-def test_an_export_that_fails_leaves_the_earlier_one(games, matches, tmp_path):
-    page = share.gallery(matches, games, {}, tmp_path / "gallery")
-    before = page.read_bytes()
-    album = {appid: Banner(appid, "", jpeg(appid)) for appid in matches.appids[:9].tolist()}
-    album[matches.appids.item(9)] = Banner(1, "", None)
-    with pytest.raises(TypeError):
-        share.gallery(matches, games, album, tmp_path / "gallery", pictures="folder")
-    assert page.read_bytes() == before
-    share.gallery(matches, games, {}, tmp_path / "gallery")
-    assert {file.name for file in page.parent.iterdir()} == FILES
 
 
 def test_what_is_not_ours_stays(games, matches, tmp_path):
@@ -203,7 +191,7 @@ def test_what_is_not_ours_stays(games, matches, tmp_path):
     assert [file.read_text() for file in mine] == ["mine"] * 4
 
 
-@pytest.mark.parametrize("name", ["index.html", "manifest.json", "files.txt", "data/start.js"])
+@pytest.mark.parametrize("name", ["index.html", "files.txt", "data/start.js"])
 def test_a_file_that_is_not_ours_is_never_replaced(games, matches, tmp_path, name):
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("mine")
@@ -239,13 +227,10 @@ def list_of(place, names):
 
 STRANGE = {
     "a loop of links": lambda place: place.symlink_to(place),
-    "it is a file": lambda place: place.write_text("mine"),
     "the list is a folder": lambda place: (place / folder.LIST).mkdir(parents=True),
     "a folder of pictures is a file": lambda place: (place.mkdir(), (place / "thumbs").write_text("mine")),
     "our page became a folder": lambda place: (list_of(place, ["index.html"]), (place / "index.html").mkdir()),
-    "an old page became a folder": lambda place: (list_of(place, ["old.html"]), (place / "old.html").mkdir()),
     "an old folder became a file": lambda place: (list_of(place, ["a/b.html"]), (place / "a").write_text("mine")),
-    "a half-written page is a folder": lambda place: (place / "index.html.part").mkdir(parents=True),
 }
 
 

@@ -1,7 +1,6 @@
 """Downloads that are killed, stopped, cut off, refused or damaged: what is finished stays, the rest comes later."""
 
 import os
-import random
 import shlex
 import shutil
 import signal
@@ -130,7 +129,7 @@ def test_an_outage_of_the_store_gives_nothing_up(tmp_path):
         assert update(store, tmp_path).downloaded == 6
 
 
-ANSWERS = {"no answer": "time", 503: "503", 403: "403", "html": "not a picture"}
+ANSWERS = {"no answer": "time", 403: "403", "html": "not a picture"}
 
 
 @pytest.mark.slow
@@ -225,16 +224,11 @@ def lose_a_sample(tar):
 
 DAMAGES = {  # name -> (file, what becomes of it, how many pictures are asked again)
     "tar cut": (TAR, lambda file: os.truncate(file, 51_200), 40),
-    "tar gone": (TAR, Path.unlink, 40),
-    "tar of another shard": (TAR, lambda file: shutil.copy(file.with_name("00002.tar"), file), 40),
     "tar without a sample": (TAR, lose_a_sample, 40),
     "another shard": (TAR, of_another_shard, 40),
     "record gone": (RECORD, Path.unlink, 0),
-    "record empty": (RECORD, lambda file: os.truncate(file, 0), 0),
-    "record flipped": (RECORD, flip, 0),
     "record of another shard": (RECORD, lambda file: shutil.copy(file.with_name("00002.parquet"), file), 0),
     "record of another plan": (RECORD, of_another_plan, 0),
-    "plan empty": ("0001/plan.parquet", lambda file: os.truncate(file, 0), 0),
     "plan flipped": ("0001/plan.parquet", flip, 0),
     "plan reversed": ("0001/plan.parquet", reverse, 40),
 }
@@ -255,23 +249,6 @@ def test_a_file_that_is_damaged_is_made_whole(downloaded, tmp_path, damage):
     assert len(report.notes) == damage.startswith("plan")
 
 
-def test_any_bit_of_a_record_or_a_plan_is_missed(downloaded, tmp_path):
-    """What is read of a folder with one bit flipped is what was there, or less of it."""
-    folder = copy_of(downloaded[1], tmp_path / "snapshots")
-    seeded = random.Random(5)  # noqa: S311 - damage, not secrets
-    expected = snapshot.records(folder)
-    for file in (folder / RECORD, folder / "0001/plan.parquet"):
-        whole = file.read_bytes()
-        for _ in range(60):
-            content = bytearray(whole)
-            content[seeded.randrange(len(whole))] ^= 1 << seeded.randrange(8)
-            file.write_bytes(content)
-            found = snapshot.records(folder)
-            assert found.equals(expected[expected["appid"].isin(found["appid"])].reset_index(drop=True))
-            assert all(each.plan is None or len(each.plan.table) == 240 for each in shards.read(folder))
-        file.write_bytes(whole)
-
-
 @pytest.mark.slow
 def test_a_shard_that_rots_is_named_and_fetched_again(downloaded, tmp_path):
     stock, folder = downloaded
@@ -280,8 +257,6 @@ def test_a_shard_that_rots_is_named_and_fetched_again(downloaded, tmp_path):
     with pytest.raises(DamagedError) as caught:
         list(banners.read(folder))
     assert str(folder / TAR) in str(caught.value)
-    assert len(snapshot.finished_files(folder)) == 7
-    assert len(snapshot.finished_files(folder, check=True)) == 6
     with sample.Store(stock) as store:
         assert update(store, folder, check=True).downloaded == 240
         assert len(asked(store)) == 40
@@ -314,7 +289,6 @@ def test_a_number_in_use_is_not_taken_and_a_long_tmpdir_is_no_matter(tmp_path, m
 
 
 STRANGE = {
-    "a file": lambda place: place.write_text("mine"),
     "a loop of links": lambda place: place.symlink_to(place),
     "the next snapshot is a file": lambda place: (place.mkdir(), (place / "0001.part").write_text("mine")),
 }
@@ -339,17 +313,11 @@ def test_a_pipe_among_the_banners_is_not_waited_for(downloaded, tmp_path, name):
     assert [shards.verify(each, 0) for each in shards.read(folder)] == [None]
 
 
-def peak_of_all(child):
-    """Return the most bytes that a process and all its descendants held together, until it ended."""
-    most = 0
-    while child.poll() is None:
-        held = 0
-        with suppress(psutil.Error):
-            for each in [psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)]:
-                held += each.memory_full_info().pss
-        most = max(most, held)
-        time.sleep(0.1)
-    return most
+def held_by(process):
+    """Return the bytes that a process and all its descendants hold together."""
+    with suppress(psutil.Error):
+        return sum(each.memory_full_info().pss for each in [process, *process.children(recursive=True)])
+    return 0
 
 
 @pytest.mark.slow
@@ -362,9 +330,11 @@ def test_bombs_cost_a_game_its_banner_and_no_memory(tmp_path):
         store.pictures[appids[40]] = jpeg(noise((600, 900)).resize((9_000, 13_500)))
         for place, appid in enumerate(appids[41:56]):
             store.trouble(f"apps/{appid}/", "endless" if place < 9 else "bomb")
-        games = fetch(store)
-        child = subprocess.Popen(command(store, games, tmp_path), stderr=subprocess.DEVNULL)
-        most = peak_of_all(child)
+        games, most = fetch(store), 0
+        child = psutil.Popen(command(store, games, tmp_path), stderr=subprocess.DEVNULL)
+        while child.poll() is None:
+            most = max(most, held_by(child))
+            time.sleep(0.1)
         assert child.returncode == 0
     statuses = snapshot.report(games, tmp_path / "snapshots", assets_url=store.assets_url).table["status"].tolist()
     assert statuses == ["refused"] * 40 + ["downloaded"] + ["refused"] * 15 + ["downloaded"] * 8
