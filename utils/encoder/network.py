@@ -17,7 +17,7 @@ its own and which mean something, `norm` where its final norm stands in the mode
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,18 +28,16 @@ import transformers
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.module import register_module_parameter_registration_hook
-from transformers import PreTrainedConfig, PreTrainedModel
-from transformers.utils import logging
+from transformers import AutoTokenizer, PreTrainedConfig
 
-from utils.encoder.checkpoint import read_weights
-from utils.encoder.text import TextEncoder, load_text_encoder
+from utils.encoder.checkpoint import TOKENIZER, first_line
 from utils.errors import CheckpointError
 
 Model = Any  # a model of transformers: its parts are attributes that no type checker knows
 
-_MOST_PATCHES = 8_192
 _SPARE = 2_000_000  # numbers that a model may have beyond twice those in its files
 _HEADS = re.compile(r"(classifier|pooler)\.")  # what a checkpoint may have beyond the model: heads that are not used
+_MOST_CHARACTERS = 1_000  # of a text; what is beyond 64 or 77 tokens is not read by any checkpoint
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class Family:
     """How the checkpoints of a model_type, or of an architecture of BEiT, are read."""
 
     title: str
-    kind: type[PreTrainedModel]
+    kind: str  # the name of its class in transformers
     pooled: str  # the feature that "pooled" is: "cls", "mean" or "head"
     poolings: tuple[str, ...] = ("pooled", "cls", "mean", "complex")
     tower: str = ""  # the network for pictures, a path in the model
@@ -62,20 +60,19 @@ class Family:
     @property
     def heat_maps(self) -> tuple[str, ...]:
         """The poolings that are a sum over patches or cells."""
-        return tuple(
-            each for each in self.poolings if each in ("mean", "complex") or (each, self.pooled) == ("pooled", "mean")
-        )
+        sums = ("mean", "complex", "pooled") if self.pooled == "mean" else ("mean", "complex")
+        return tuple(each for each in self.poolings if each in sums)
 
 
 _ANY_SIZE = "interpolate_pos_encoding"
-_BEIT = Family(
-    "BEiT", transformers.BeitForImageClassification, "mean", tower="beit", norm="beit.pooler.layernorm", on="mean"
-)
-_DINO = Family("DINOv2", transformers.Dinov2Model, "cls", norm="layernorm")
-_CNN = Family("BiT", transformers.BitModel, "mean", ("pooled", "mean"), stride=32, cls=0)
+_BEIT = Family("BEiT", "BeitForImageClassification", "mean", tower="beit", norm="beit.pooler.layernorm", on="mean")
+_PRETRAINED = Family("BEiT", "BeitForMaskedImageModeling", "", ("cls", "mean", "complex"), "beit", "layernorm")
+_VIT = Family("ViT", "ViTModel", "cls", norm="layernorm", switch=_ANY_SIZE, options=("add_pooling_layer",))
+_DINO = Family("DINOv2", "Dinov2Model", "cls", norm="layernorm")
+_CNN = Family("BiT", "BitModel", "mean", ("pooled", "mean"), stride=32, cls=0)
 _CLIP = Family(
     "CLIP",
-    transformers.CLIPModel,
+    "CLIPModel",
     "head",
     ("pooled", "cls"),
     tower="vision_model",
@@ -83,35 +80,21 @@ _CLIP = Family(
     switch=_ANY_SIZE,
     prompt="a photo of a {}.",
 )
+_SIGLIP = replace(_CLIP, title="SigLIP", kind="SiglipModel", poolings=("pooled", "mean"), cls=0)
 
 FAMILIES = {  # model_type in config.json, for BEiT with the architecture, -> how it is read; "vit" is DINO's first, too
     "beit (BeitForImageClassification)": _BEIT,
-    "beit (BeitForMaskedImageModeling)": replace(
-        _BEIT,
-        kind=transformers.BeitForMaskedImageModeling,
-        poolings=("cls", "mean", "complex"),
-        norm="layernorm",
-        on="tokens",
-    ),
-    "vit": Family(
-        "ViT", transformers.ViTModel, "cls", norm="layernorm", switch=_ANY_SIZE, options=("add_pooling_layer",)
-    ),
+    "beit (BeitForMaskedImageModeling)": _PRETRAINED,
+    "vit": _VIT,
     "dinov2": _DINO,
-    "dinov2_with_registers": replace(_DINO, kind=transformers.Dinov2WithRegistersModel),
-    "dinov3_vit": replace(_DINO, title="DINOv3", kind=transformers.DINOv3ViTModel, norm="norm"),
+    "dinov2_with_registers": replace(_DINO, kind="Dinov2WithRegistersModel"),
+    "dinov3_vit": replace(_DINO, title="DINOv3", kind="DINOv3ViTModel", norm="norm"),
     "clip": _CLIP,
-    "siglip": replace(
-        _CLIP,
-        title="SigLIP",
-        kind=transformers.SiglipModel,
-        poolings=("pooled", "mean"),
-        cls=0,
-        prompt="this is a photo of {}.",
-    ),
+    "siglip": replace(_SIGLIP, prompt="this is a photo of {}."),
     "bit": _CNN,
-    "mobilenet_v2": replace(_CNN, title="MobileNetV2", kind=transformers.MobileNetV2Model),
-    "resnet": replace(_CNN, title="ResNet", kind=transformers.ResNetModel),
-    "convnextv2": replace(_CNN, title="ConvNeXtV2", kind=transformers.ConvNextV2Model, norm="layernorm", on="mean"),
+    "mobilenet_v2": replace(_CNN, title="MobileNetV2", kind="MobileNetV2Model"),
+    "resnet": replace(_CNN, title="ResNet", kind="ResNetModel"),
+    "convnextv2": replace(_CNN, title="ConvNeXtV2", kind="ConvNextV2Model", norm="layernorm", on="mean"),
 }
 
 
@@ -134,36 +117,79 @@ class Norm:
 
 
 @dataclass(frozen=True)
+class TextEncoder:
+    """The half of a checkpoint that reads words, on the CPU in float32."""
+
+    model: Model  # CLIPModel or SiglipModel, without its network for pictures
+    tokenizer: Any  # of transformers
+    prompt: str  # what the words are put into, in the place of {}
+    padded: bool  # SigLIP's way: lower case, always padded to the whole length, and no mask
+
+    @torch.no_grad()
+    def __call__(self, texts: Sequence[str], prompt: str | None = None) -> Tensor:
+        """Return the features of texts, float32 (n, dims); raises CheckpointError."""
+        if isinstance(texts, str) or not texts or not all(isinstance(each, str) and each.strip() for each in texts):
+            raise CheckpointError(f"the words are {str(texts)[:80]!r}; allowed is a list of texts, each with a word")
+        template = self.prompt if prompt is None else prompt
+        asked = [template.replace("{}", text[:_MOST_CHARACTERS]) for text in texts]
+        asked = [text.encode(errors="replace").decode() for text in asked]  # no lone surrogates
+        config = self.model.config.text_config
+        inputs = self.tokenizer(
+            [text.lower() for text in asked] if self.padded else asked,
+            padding="max_length" if self.padded else True,
+            truncation=True,
+            max_length=config.max_position_embeddings,
+            return_tensors="pt",
+        )
+        if inputs["input_ids"].max() >= config.vocab_size:
+            raise CheckpointError("its tokenizer knows words that its network does not: they are of two checkpoints")
+        mask = None if self.padded else inputs["attention_mask"]
+        return self.model.get_text_features(input_ids=inputs["input_ids"], attention_mask=mask).pooler_output.float()
+
+
+@dataclass(frozen=True)
 class Network:
     """All that an Encoder needs of a checkpoint."""
 
-    title: str  # of the family
+    family: Family
     backbone: nn.Module  # pixels (n, 3, height, width) -> tokens (n, leading + cells, hidden), not normed
     feature: str  # what the features are: "cls", "mean", "complex", or what the "head" gives
     leading: int  # tokens before those of the patches: CLS and registers; 0 where there is no CLS
     grid: tuple[int, int]  # rows and columns of patches, or of a CNN's cells
-    norm: Norm | None = None  # between the tokens and the features
-    head: nn.Module | None = None  # normed tokens -> features (n, dims)
-    text: TextEncoder | str = ""  # what reads words, or why nothing does
-    heat_maps: tuple[str, ...] = ()  # the poolings that are a sum over patches or cells
-    dims: int = 0  # of the features; `measured` fills it in
+    norm: Norm | None  # between the tokens and the features
+    head: nn.Module | None  # normed CLS, or all normed tokens where there is no CLS -> features (n, dims)
+    dims: int  # of the features
+    text: TextEncoder | str  # what reads words, or why nothing does
 
 
-class Tokens(nn.Module):
-    """A model of transformers -> its last tokens (n, tokens, hidden), for a CNN the cells of its map, row by row."""
+class _Tokens(nn.Module):
+    """A model of transformers -> its last tokens (n, tokens, hidden), for a CNN the cells of its map, row by row.
 
-    def __init__(self, model: nn.Module, switch: str) -> None:
+    `positions` take the place of what transformers interpolates at every pass, in the precision of the pass.
+    """
+
+    def __init__(self, model: Model, switch: str, positions: Tensor | None) -> None:
         super().__init__()
         self.model = model
         self.switches = {switch: True} if switch else {}
+        self.register_buffer("positions", positions)
+        if positions is not None:
+            model.embeddings.interpolate_pos_encoding = self.fixed_positions
+
+    def fixed_positions(self, *_: object) -> Any:  # noqa: ANN401 - a buffer is a Tensor
+        return self.positions
 
     def forward(self, pixels: Tensor) -> Tensor:
         last = self.model(pixels, **self.switches).last_hidden_state
         return last.flatten(2).mT if last.ndim == 4 else last
 
 
-def family_of(config: dict) -> Family:
-    """Return how a checkpoint is read, by its config.json; raises CheckpointError for one of no known family."""
+def read_config(config: dict) -> tuple[Family, PreTrainedConfig, int]:
+    """Return how a checkpoint is read by its config.json, that as transformers has it, and the size of a patch.
+
+    The size is in pixels, for a CNN from one cell of its last map to the next. Raises CheckpointError for a family that
+    is not known and for a patch that cannot be; whatever transformers raises, flies.
+    """
     kind = config.get("model_type", config.get("architecture"))  # timm's checkpoints say the second
     if kind == "beit":  # two of its architectures have a trained norm
         kind = f"beit ({(config.get('architectures') or [None])[0]})"
@@ -173,97 +199,25 @@ def family_of(config: dict) -> Family:
         raise CheckpointError("its weights are quantized; allowed are plain numbers (float32, float16, bfloat16)")
     if not config.get("use_mean_pooling", True):
         raise CheckpointError("it pools its CLS token (use_mean_pooling is false); allowed is true")
-    return FAMILIES[kind]
-
-
-def parse_config(family: Family, config: dict) -> PreTrainedConfig:
-    """Return the content of a config.json as the config of a family's model; whatever transformers raises, flies."""
-    kind: Any = family.kind
-    with _quiet():
-        return kind.config_class.from_dict(config)
-
-
-def stride_of(family: Family, config: PreTrainedConfig) -> int:
-    """Return the pixels from one patch, or cell of a CNN's map, to the next; raises CheckpointError."""
-    tower = getattr(config, "vision_config", config)
-    seen = tower if isinstance(tower, PreTrainedConfig) else config  # a stray entry of a config.json is a dict
+    family = FAMILIES[kind]
+    parsed = getattr(transformers, family.kind).config_class.from_dict(config)
+    tower = getattr(parsed, "vision_config", None)
+    seen = tower if isinstance(tower, PreTrainedConfig) else parsed  # a stray entry of a config.json is a dict
     stride = family.stride or seen.patch_size
     if not isinstance(stride, int) or not 1 <= stride <= 64:
         raise CheckpointError(f"its patch_size is {stride}; allowed are 1 to 64 pixels")
-    return stride
+    return family, parsed, stride
 
 
-def grid_of(size: tuple[int, int], stride: int) -> tuple[int, int]:
-    """Return rows and columns of patches in an input; raises CheckpointError for more than memory bears."""
-    rows = size[0] // stride
-    columns = size[1] // stride
-    if rows * columns > _MOST_PATCHES:
-        raise CheckpointError(
-            f"an input of {size[1]} x {size[0]} pixels has {rows * columns:,} patches, over {_MOST_PATCHES:,}"
-        )
-    return rows, columns
-
-
-def require_pooling(title: str, pooling: str, allowed: tuple[str, ...]) -> None:
-    """Raise CheckpointError for a pooling that a family was not trained for."""
-    if pooling not in allowed:
-        raise CheckpointError(
-            f"pooling is {pooling!r}, which {title} was not trained for; allowed are {', '.join(allowed)}"
-        )
-
-
-def build(family: Family, config: PreTrainedConfig, files: list[Path], pooling: str, size: tuple[int, int]) -> Network:
-    """Return the Network of a checkpoint, from its files of weights, for a pooling and an input's height and width.
-
-    Raises CheckpointError; whatever transformers raises for a checkpoint that is not sound, flies.
-    """
-    require_pooling(family.title, pooling, family.poolings)
-    grid = grid_of(size, stride_of(family, config))
-    model = _load_model(family, config, read_weights(files))
-    tower = model.get_submodule(family.tower)
-    norm = _take_norm(family, model, pooling)
-    head = _take_head(model, tower) if pooling == "pooled" and family.pooled == "head" else None
-    _fix_positions(tower, grid, size, family.cls)
-    network = Network(
-        title=family.title,
-        backbone=Tokens(tower, family.switch),
-        feature=family.pooled if pooling == "pooled" else pooling,
-        leading=family.cls + getattr(tower.config, "num_register_tokens", 0),
-        grid=grid,
-        norm=norm,
-        head=head,
-        text=_text_encoder(family, files[0].parent, model, head),
-        heat_maps=family.heat_maps,
-    )
-    return measured(network, size)
-
-
-@torch.no_grad()
-def measured(network: Network, size: tuple[int, int]) -> Network:
-    """Return a network with its dims, after one pass; raises CheckpointError where it does not see the whole input.
-
-    Several families cut rows and columns that do not fill a patch, without a word.
-    """
-    tokens = network.backbone(torch.zeros(1, 3, *size))
-    expected = network.leading + network.grid[0] * network.grid[1]
-    if tokens.ndim != 3 or tokens.shape[1] != expected:
-        raise CheckpointError(
-            f"the network makes {tokens.shape[1]} tokens of an input of {size[1]} x {size[0]} pixels, "
-            f"not {expected}; take another image, such as 'whole', or another checkpoint"
-        )
-    dims = network.head(tokens).shape[1] if network.head else tokens.shape[2]
-    return replace(network, dims=2 * dims if network.feature == "complex" else dims)
-
-
-def _load_model(family: Family, config: PreTrainedConfig, weights: dict[str, Tensor]) -> Model:
+def load_model(family: Family, config: PreTrainedConfig, weights: dict[str, Tensor]) -> Model:
     """Return a family's model in float32, with every number from the weights and none left over but unused heads.
 
-    Nothing is asked of the hub, and no file is opened. Raises CheckpointError.
+    Nothing is asked of the hub, and no file is opened. Raises CheckpointError for weights that are missing, left over,
+    of another shape, not finite, or far fewer than the config describes; whatever transformers raises, flies.
     """
     held = sum(each.numel() for each in weights.values())
-    kind: Any = family.kind
-    with _bounded_model(2 * held + _SPARE, 2 * len(weights) + 100), _quiet():
-        model, info = kind.from_pretrained(
+    with _bounded_model(2 * held + _SPARE, 2 * len(weights) + 100):
+        model, info = getattr(transformers, family.kind).from_pretrained(
             None,
             config=config,
             state_dict=weights,
@@ -272,7 +226,19 @@ def _load_model(family: Family, config: PreTrainedConfig, weights: dict[str, Ten
             output_loading_info=True,
             **dict.fromkeys(family.options, False),
         )
-    _require_whole(model, info)
+    faults = {
+        "missing": info["missing_keys"],
+        "unexpected": [name for name in info["unexpected_keys"] if not _HEADS.search(name)],
+        "of another shape": [name for name, *_ in info["mismatched_keys"]],
+        "not finite": [name for name, weight in model.state_dict().items() if not weight.isfinite().all()],
+    }
+    for fault, names in faults.items():
+        if names:
+            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+            raise CheckpointError(
+                f"its weights do not fit {family.kind}, and a made-up one is worse than none: "
+                f"{fault} are {', '.join(sorted(names)[:5])}{more}"
+            )
     return model.eval().requires_grad_(False)
 
 
@@ -294,22 +260,30 @@ def _bounded_model(numbers: int, tensors: int) -> Iterator[None]:
         hook.remove()
 
 
-def _require_whole(model: Model, info: dict) -> None:
-    """Raise CheckpointError for weights that are missing, left over, of another shape or not finite."""
-    broken = [name for name, weight in model.state_dict().items() if not weight.isfinite().all()]
-    faults = {
-        "missing": info["missing_keys"],
-        "unexpected": [name for name in info["unexpected_keys"] if not _HEADS.search(name)],
-        "of another shape": [name for name, *_ in info["mismatched_keys"]],
-        "not finite": [] if info["missing_keys"] or info["mismatched_keys"] else broken,
-    }
-    for fault, names in faults.items():
-        if names:
-            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-            raise CheckpointError(
-                f"its weights do not fit {type(model).__name__}, and a made-up one is worse than none: "
-                f"{fault} are {', '.join(sorted(names)[:5])}{more}"
-            )
+@torch.no_grad()
+def build(family: Family, model: Model, pooling: str, size: tuple[int, int], stride: int, *, folder: Path) -> Network:
+    """Return the Network of a checkpoint's model for a pooling and an input's height and width.
+
+    `folder` has its tokenizer, if any. Raises CheckpointError where the model does not see the whole input: several
+    families cut rows and columns that do not fill a patch, without a word.
+    """
+    tower = model.get_submodule(family.tower)
+    leading = family.cls + getattr(getattr(tower, "config", None), "num_register_tokens", 0)
+    grid = size[0] // stride, size[1] // stride
+    norm = _take_norm(family, model, pooling)
+    head = _take_head(model, tower) if pooling == "pooled" and family.pooled == "head" else None
+    backbone = _Tokens(tower, family.switch, _positions(tower, family.cls + grid[0] * grid[1], size))
+    tokens = backbone(torch.zeros(1, 3, *size))
+    expected = leading + grid[0] * grid[1]
+    if tokens.ndim != 3 or tokens.shape[1] != expected:
+        raise CheckpointError(
+            f"the network makes {tokens.shape[1]} tokens of an input of {size[1]} x {size[0]} pixels, "
+            f"not {expected}; take another image, such as 'whole', or another checkpoint"
+        )
+    feature = family.pooled if pooling == "pooled" else pooling
+    dims = 2 * tokens.shape[2] if feature == "complex" else getattr(head, "out_features", tokens.shape[2])
+    text = _text_encoder(family, folder, model, head)
+    return Network(family, backbone, feature, leading, grid, norm, head, dims, text)
 
 
 def _take_norm(family: Family, model: Model, pooling: str) -> Norm | None:
@@ -323,61 +297,36 @@ def _take_norm(family: Family, model: Model, pooling: str) -> Norm | None:
     return Norm(layer.weight.data, layer.bias.data, layer.eps, family.on)
 
 
-@torch.no_grad()
-def _fix_positions(tower: Model, grid: tuple[int, int], size: tuple[int, int], cls: int) -> None:
-    """Interpolate the position embeddings once, in float32; transformers does it at every pass, in its precision."""
-    embeddings = getattr(tower, "embeddings", None)
-    if hasattr(embeddings, _ANY_SIZE) and getattr(embeddings, "position_embeddings", True) is not None:
-        tokens = torch.zeros(1, cls + grid[0] * grid[1], tower.config.hidden_size)
-        embeddings.fixed = _Fixed(embeddings.interpolate_pos_encoding(tokens, *size).clone())  # moves with the tower
-        embeddings.__dict__[_ANY_SIZE] = embeddings.fixed  # found before the class's own method
-
-
-class _Fixed(nn.Module):
-    """A value in the place of what works it out at every pass."""
-
-    def __init__(self, value: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("value", value)
-
-    def forward(self, *_: object) -> Tensor:
-        return self.value  # ty: ignore[invalid-explicit-return]
-
-
 def _take_head(model: Model, tower: Model) -> nn.Module:
-    """Return what makes the pooled feature of the normed tokens, and leave the tower without it."""
-    if not hasattr(tower, "head"):  # CLIP's is a linear projection of CLS
-        return nn.Sequential(_First(), model.visual_projection)
+    """Return what makes the pooled feature, and leave the tower without it."""
+    if not hasattr(tower, "head"):  # CLIP's is a linear projection
+        return model.visual_projection
     head = tower.head
     tower.use_head = False
     del tower.head
     return head
 
 
-class _First(nn.Module):
-    def forward(self, tokens: Tensor) -> Tensor:
-        return tokens[:, 0]
+def _positions(tower: Model, count: int, size: tuple[int, int]) -> Tensor | None:
+    """Return the position embeddings for an input, in float32, where a family interpolates them."""
+    embeddings = getattr(tower, "embeddings", None)
+    if not hasattr(embeddings, _ANY_SIZE) or getattr(embeddings, "position_embeddings", True) is None:
+        return None
+    return embeddings.interpolate_pos_encoding(torch.zeros(1, count, tower.config.hidden_size), *size).clone()
 
 
 def _text_encoder(family: Family, folder: Path, model: Model, head: nn.Module | None) -> TextEncoder | str:
+    """Return what reads words, or why nothing does: pictures are compared without it."""
     if not family.prompt:
         return f"{family.title} was trained on pictures alone, so it cannot be asked with words"
     if head is None:
         return f"{family.title} compares words with its own feature only: load it with pooling='pooled'"
-    model.vision_model = None
-    return load_text_encoder(folder, model, family.prompt, padded=family.title == "SigLIP")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide transformers' own progress bar and its table of weights left over: what counts is checked here."""
-    shown = logging.is_progress_bar_enabled()
-    level = logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    if not any((folder / name).is_file() for name in TOKENIZER):
+        return "this checkpoint came without its tokenizer's files, so it cannot be asked with words"
     try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if shown:
-            logging.enable_progress_bar()
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # noqa: BLE001 - its kinds are many where a tokenizer is not whole
+        needs = "; pip install sentencepiece reads spiece.model" if (folder / "spiece.model").is_file() else ""
+        return f"its tokenizer cannot be read, so it cannot be asked with words: {first_line(error)}{needs}"
+    model.vision_model = None
+    return TextEncoder(model, tokenizer, family.prompt, padded=family.title == "SigLIP")

@@ -24,7 +24,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from utils.errors import CheckpointError
+from utils.errors import CheckpointError, SettingsError, shown
 from utils.images import HEIGHT, WIDTH
 
 VIEWS = ("whole", "crop", "grey")
@@ -33,6 +33,7 @@ CROP = 0.82  # the share of each side of a banner that the view "crop" shows
 _MARGIN = (1 - CROP) / 2
 _CENTRE = (WIDTH * _MARGIN, HEIGHT * _MARGIN, WIDTH - WIDTH * _MARGIN, HEIGHT - HEIGHT * _MARGIN)
 _LARGEST_SIDE = 1_024  # pixels of an input
+_MOST_PATCHES = 8_192  # of an input: more than memory bears
 _SMALLEST_STD = 1e-4  # where levels are 0 to 1; less makes numbers that float32 does not hold
 _NUMBERS = ("size", "resample", "image_mean", "image_std")
 
@@ -43,14 +44,13 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels o
 class Preparation:
     """A banner -> the network's input. Picklable, without weights."""
 
-    image: str  # one of settings.IMAGES
     size: tuple[int, int]  # height and width of the network's input, pixels
     cover: tuple[int, int]  # height and width that a view is resized to; for "crop" more than the size
     corner: tuple[int, int]  # row and column where the input begins in the cover
     resample: int  # Pillow's number of the filter
     scale: float  # what a level of 0..255 is multiplied with
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]  # of red, green and blue
+    std: tuple[float, ...]
     views: tuple[str, ...] = ("whole",)  # some of VIEWS
     mirrored: bool = False  # whether left and right are swapped first
 
@@ -112,33 +112,52 @@ def _overlaps(inner: tuple[float, float], outer: tuple[float, float], count: int
     return (ends - starts).clamp(min=0) / edges.diff()[:, None]
 
 
-def read_preparation(processor: dict, image: str, views: tuple[str, ...], stride: int, *, trimmed: bool) -> Preparation:
+def read_preparation(processor: dict, image: str, views: object, stride: int, *, trimmed: bool) -> Preparation:
     """Return the Preparation by a processor's numbers, in today's form or an older one, for a patch or stride.
 
     `trimmed` says whether what does not fill a patch is left out. Raises CheckpointError for numbers that are missing
-    or cannot be used.
+    or cannot be used, and for more patches than memory bears; SettingsError for views that are not some of VIEWS.
     """
+    names = [*map(str, views)] if isinstance(views, list | tuple) else []
+    if not names or len(set(names)) < len(names) or not set(names) <= set(VIEWS):
+        raise SettingsError(f"views are {shown(repr(views), 100)}; allowed are some of {', '.join(VIEWS)}")
     if lacking := [name for name in _NUMBERS if name not in processor]:
         raise CheckpointError(f"the processor's numbers cannot be used: it lacks {', '.join(lacking)}")
-    side, edge = _sides(processor)
-    normal = processor.get("do_normalize", True)
-    size, cover, corner = _layout(image, side, edge, stride, stride if trimmed else 1)
-    try:
-        return Preparation(
-            image=image,
-            size=size,
-            cover=cover,
-            corner=corner,
-            resample=Image.Resampling(processor["resample"]),
-            scale=_three([processor.get("rescale_factor", 1 / 255)] * 3)[0]
-            if processor.get("do_rescale", True)
-            else 1.0,
-            mean=_three(processor["image_mean"]) if normal else (0.0, 0.0, 0.0),
-            std=_three(processor["image_std"], _SMALLEST_STD) if normal else (1.0, 1.0, 1.0),
-            views=views,
+    size, cover, corner = _layout(processor, image, stride, trimmed=trimmed)
+    patches = (size[0] // stride) * (size[1] // stride)
+    if patches > _MOST_PATCHES:
+        raise CheckpointError(
+            f"an input of {size[1]} x {size[0]} pixels has {patches:,} patches, over {_MOST_PATCHES:,}"
         )
+    factor = processor.get("rescale_factor", 1 / 255) if processor.get("do_rescale", True) else 1.0
+    normal = processor.get("do_normalize", True)
+    levels = [[factor] * 3, *([processor["image_mean"], processor["image_std"]] if normal else [[0.0] * 3, [1.0] * 3])]
+    try:
+        numbers = np.array(levels, np.float64)  # (3, 3): scale, mean and std of red, green and blue
+        resample = Image.Resampling(processor["resample"])
     except (TypeError, ValueError, OverflowError) as error:
-        raise CheckpointError(f"the processor's numbers cannot be used: {error}") from None
+        raise CheckpointError(f"the processor's numbers {shown(levels)} cannot be used: {error}") from None
+    if numbers.shape != (3, 3) or not np.isfinite(numbers).all() or numbers[2].min() < _SMALLEST_STD:
+        raise CheckpointError(
+            f"scale, mean and std are {shown(levels)}; allowed are finite numbers, std from {_SMALLEST_STD}"
+        )
+    mean, std = map(tuple, numbers[1:].tolist())
+    return Preparation(size, cover, corner, resample, numbers[0, 0].item(), mean, std, tuple(names))
+
+
+def _layout(processor: dict, image: str, stride: int, *, trimmed: bool) -> tuple[tuple[int, int], ...]:
+    """Return height and width of the input, those that a view is resized to, and the input's corner in it."""
+    side, edge = _sides(processor)
+    if image == "whole":
+        width = math.ceil(side / (2 * stride)) * 2 * stride
+        size = (width * HEIGHT // WIDTH, width)
+        return size, size, (0, 0)
+    patch = stride if trimmed else 1
+    if side < patch:
+        raise CheckpointError(f"an input of {side} x {side} pixels has not one patch of {patch}")
+    cover = (edge * HEIGHT // WIDTH, edge) if image == "crop" else (side, side)
+    seen = side // patch * patch
+    return (seen, seen), cover, ((cover[0] - side) // 2, (cover[1] - side) // 2)
 
 
 def _sides(processor: dict) -> tuple[int, int]:
@@ -147,12 +166,11 @@ def _sides(processor: dict) -> tuple[int, int]:
     if processor.get("do_center_crop") and "crop_size" in processor:
         side = _side(processor["crop_size"])
         return side, max(side, edge)
-    if "crop_pct" in processor:  # ConvNeXt's and ResNet's
-        share = processor["crop_pct"]
-        if not isinstance(share, int | float) or not 0.1 <= share <= 1:
-            raise CheckpointError(f"the processor's crop_pct is {share}; allowed are 0.1 to 1")
-        return edge, int(edge / share)
-    return edge, round(edge * 256 / 224)  # unilm's evaluation of BEiT
+    share = processor.get("crop_pct", 0.875)  # ConvNeXt's and ResNet's; else as unilm evaluates BEiT
+    if not isinstance(share, int | float) or not 0.1 <= share <= 1:
+        raise CheckpointError(f"the processor's crop_pct is {share}; allowed are 0.1 to 1")
+    exact = edge / share
+    return edge, int(exact) if "crop_pct" in processor else round(exact)
 
 
 def _side(size: int | dict) -> int:
@@ -165,23 +183,3 @@ def _side(size: int | dict) -> int:
             "or equal height and width"
         )
     return side
-
-
-def _layout(image: str, side: int, edge: int, stride: int, patch: int) -> tuple[tuple[int, int], ...]:
-    """Return height and width of the input, those that a view is resized to, and the input's corner in it."""
-    if image == "whole":
-        width = math.ceil(side / (2 * stride)) * 2 * stride
-        size = (width * HEIGHT // WIDTH, width)
-        return size, size, (0, 0)
-    if side < patch:
-        raise CheckpointError(f"an input of {side} x {side} pixels has not one patch of {patch}")
-    cover = (edge * HEIGHT // WIDTH, edge) if image == "crop" else (side, side)
-    seen = side // patch * patch
-    return (seen, seen), cover, ((cover[0] - side) // 2, (cover[1] - side) // 2)
-
-
-def _three(numbers: list[float], least: float = -math.inf) -> tuple[float, float, float]:
-    red, green, blue = map(float, numbers)
-    if not all(least <= each < math.inf for each in (red, green, blue)):
-        raise ValueError(f"{numbers} are not finite numbers from {least}")
-    return red, green, blue
