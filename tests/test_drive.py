@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import data_dirs
 import pytest
@@ -60,14 +62,13 @@ def test_without_a_drive_nothing_happens(tmp_path):
 
 def test_what_gets_finished_is_copied_while_the_work_goes_on(finished_dir, chosen):
     assert "had nothing new" in drive.open_drive(chosen)
+    all_of_it = finished(finished_dir)
+    here, there = chosen.data_dir, chosen.drive / "sample"
     for step in ("catalogue.parquet", "snapshots", "features"):
-        place = finished_dir / step
-        here = chosen.data_dir
         here.mkdir(parents=True, exist_ok=True)
-        (shutil.copytree if place.is_dir() else shutil.copy)(place, here / step)
-        expected = {path: content for path, content in finished(finished_dir).items() if (here / path).exists()}
-        until(lambda expected=expected: holds(chosen.drive / "sample", expected))
-    assert tree(chosen.drive / "sample") == finished(finished_dir)
+        (shutil.copytree if step != "catalogue.parquet" else shutil.copy)(finished_dir / step, here / step)
+        until(lambda: holds(there, {path: all_of_it[path] for path in all_of_it if (here / path).exists()}))
+    assert tree(there) == all_of_it
     assert "has all that is finished" in drive.sync_drive(chosen)
 
 
@@ -95,16 +96,16 @@ def test_what_lies_damaged_on_drive_is_made_again_and_the_rest_comes(chosen, the
 
 def test_a_file_that_cannot_be_read_is_made_again_and_the_rest_comes(finished_dir, chosen, there, monkeypatch):
     """Read in order, and gone when it is copied."""
-    real = Path.open
+    read = Path.read_bytes
 
-    def gone(file, *words, **more):
+    def gone(file):
         if file.name == "00001.tar" and there in file.parents:
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(file))
-        return real(file, *words, **more)
+        return read(file)
 
     listed = drive.finished(there, check=True)
     monkeypatch.setattr(drive, "finished", lambda *_, **__: listed)
-    monkeypatch.setattr(Path, "open", gone)
+    monkeypatch.setattr(Path, "read_bytes", gone)
     news = drive.open_drive(chosen)
     assert news.startswith(f"{len(finished(finished_dir)) - 4} files came")
     assert "; 4 damaged ones" in news
@@ -112,7 +113,7 @@ def test_a_file_that_cannot_be_read_is_made_again_and_the_rest_comes(finished_di
         drive.copy_finished(there, chosen.drive / "other")
 
 
-@pytest.mark.parametrize("code", [errno.ENOTCONN, errno.EIO, errno.ESTALE])
+@pytest.mark.parametrize("code", [errno.ENOTCONN, errno.EIO])
 def test_a_mount_that_goes_away_is_one_line_that_names_it(chosen, there, monkeypatch, code):
     drive.open_drive(chosen)
     drive.stop_watching(chosen.data_dir)
@@ -125,10 +126,8 @@ def test_a_mount_that_goes_away_is_one_line_that_names_it(chosen, there, monkeyp
 
     monkeypatch.setattr(os, "stat", stat)
     for cell in (drive.sync_drive, drive.open_drive):
-        with pytest.raises(StorageError) as error:
+        with pytest.raises(StorageError, match=rf"^\S*{there.parent.parent.name}.*$"):
             cell(chosen)
-        assert str(there.parent.parent) in str(error.value)
-        assert "\n" not in str(error.value)
 
 
 def test_what_is_here_is_not_replaced_by_what_is_on_drive(finished_dir, chosen, there):
@@ -150,25 +149,20 @@ def test_features_of_another_encoder_are_not_mixed_in(finished_dir, chosen, tmp_
     data_dirs.extract(chosen.data_dir, checkpoint, image="crop")
     folder = chosen.data_dir / "features" / FEATURES
     whole = features.load(folder).vectors
-    for name in ("metadata_00001.parquet", "metadata_00002.parquet"):
-        (folder / "metadata" / name).unlink()
+    for number in (1, 2):
+        (folder / "metadata" / f"metadata_{number:05}.parquet").unlink()
     drive.open_drive(chosen)
     data_dirs.extract(chosen.data_dir, checkpoint, image="crop")
     assert (features.load(folder).vectors == whole).all()
 
 
-def test_another_snapshot_of_the_same_number_is_not_overwritten(finished_dir, chosen, there, downloaded, tmp_path):
-    other = tmp_path / "other" / "sample"
-    shutil.copytree(downloaded[1], other / "snapshots")
-    before = tree(there)
-    with pytest.raises(StorageError, match="0001 is another snapshot"):
-        drive.copy_finished(other, there)
-    assert tree(there) == before
-    shutil.copytree(other, chosen.data_dir)
-    before = tree(chosen.data_dir)
-    with pytest.raises(StorageError, match="0001 is another snapshot"):
-        drive.open_drive(chosen)
-    assert tree(chosen.data_dir) == before
+def test_another_snapshot_of_the_same_number_is_not_overwritten(finished_dir, chosen, there, downloaded):
+    shutil.copytree(downloaded[1], chosen.data_dir / "snapshots")
+    before = tree(there), tree(chosen.data_dir)
+    for cell in (drive.open_drive, drive.sync_drive):
+        with pytest.raises(StorageError, match="0001 is another snapshot"):
+            cell(chosen)
+    assert (tree(there), tree(chosen.data_dir)) == before
     (there / "snapshots/0001/plan.parquet").write_bytes(b"no plan")  # that is no snapshot, and must not block one
     drive.copy_finished(finished_dir, there)
     assert tree(there) == finished(finished_dir)
@@ -195,27 +189,19 @@ def test_drive_is_not_mounted(finished_dir, chosen, tmp_path, monkeypatch):
         with pytest.raises(StorageError, match="mount Drive first"):
             drive.copy_finished(finished_dir, nowhere / "steam")
         with pytest.raises(StorageError, match="mount Drive first"):
-            drive.open_drive(settings.Settings(source="sample", data=chosen.data, drive=nowhere))
+            drive.open_drive(replace(chosen, drive=nowhere))
     assert not (tmp_path / "drive").exists()
 
 
 def test_colab_is_asked_to_mount_drive(chosen, tmp_path, monkeypatch):
-    package = tmp_path / "site" / "google" / "colab"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "drive.py").write_text(
-        "import pathlib\ndef mount(place): pathlib.Path(place, 'MyDrive').mkdir(parents=True)"
-    )
-    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    module = ModuleType("drive")
+    module.mount = lambda place: Path(place, "MyDrive").mkdir(parents=True)
+    for name in ("google", "google.colab", "google.colab.drive"):
+        monkeypatch.setitem(sys.modules, name, module)
+    module.drive = module
     monkeypatch.setattr(drive, "MOUNT", tmp_path / "content" / "drive")
-    __import__("google.colab")
-    try:
-        colab = settings.Settings(source="sample", data=chosen.data, drive=drive.MOUNT / "MyDrive" / "banners")
-        assert "had nothing new" in drive.open_drive(colab)
-        assert "Colab wipes" in drive.open_drive(settings.Settings(source="sample", data=chosen.data))
-    finally:
-        for name in [name for name in sys.modules if name.split(".")[0] == "google"]:
-            del sys.modules[name]
+    assert "had nothing new" in drive.open_drive(replace(chosen, drive=drive.MOUNT / "MyDrive" / "banners"))
+    assert "Colab wipes" in drive.open_drive(replace(chosen, drive=None))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full, the disk that is always full")

@@ -37,17 +37,12 @@ def refusal(address, **options):
     return caught.value
 
 
-@pytest.fixture(scope="module")
-def authority():
-    return trustme.CA()
-
-
 @pytest.fixture
-def server_tls(authority, monkeypatch):
+def server_tls(monkeypatch):
     """The TLS of hosts with a certificate of our own authority, which is trusted in this test."""
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("127.0.0.1", "shop.example").configure_cert(server)
-    client = ssl.create_default_context()
     authority.configure_trust(client)
     monkeypatch.setattr(http, "tls_context", lambda: client)
     return server
@@ -73,9 +68,8 @@ def test_an_answer_with_its_parameters_headers_and_who_asks(httpserver):
     expected.respond_with_data("found", headers={"X-EResult": "84"})
     answer = get(httpserver.url_for("/games?a=1"), params={"name": "ü & co"})
     assert (answer.status, answer.body, answer.headers["x-eresult"]) == (200, b"found", "84")
-    request, _ = httpserver.log[0]
-    assert "steam-BEiT" in request.headers["User-Agent"]
-    assert request.headers["Accept-Encoding"] == "gzip"
+    sent = httpserver.log[0][0].headers
+    assert ("steam-BEiT" in sent["User-Agent"], sent["Accept-Encoding"]) == (True, "gzip")
 
 
 def test_gzip_is_read_odd_lengths_ignored_and_other_encodings_refused(raw_host):
@@ -105,8 +99,13 @@ def test_nothing_outlasts_the_deadline(raw_host, tls_host, kind, secure):
     assert "0.4 s" in str(error)
 
 
-def test_nor_does_a_handshake(raw_host):
-    assert "0.4 s" in str(refusal(raw_host(lambda _: time.sleep(5)).replace("http:", "https:"), deadline=0.4))
+def test_a_handshake_has_the_time_that_the_look_up_left(raw_host, monkeypatch):
+    address = raw_host(lambda _: time.sleep(5)).replace("http:", "https:")
+    lookup = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *host, **kind: time.sleep(0.9) or lookup(*host, **kind))
+    began = time.monotonic()
+    assert "1 s" in str(refusal(address, deadline=1.0))
+    assert time.monotonic() - began < 1.7
 
 
 FLOODS = {
@@ -129,10 +128,9 @@ def test_bytes_are_bounded_before_and_after_decompression(tls_host, kind):
 @pytest.mark.parametrize(
     "talk",
     [
-        *(b"", b"nonsense\r\n\r\n", b"HTTP/1.1 xyz OK\r\n\r\n", OK + b"Content-Length: 10\r\n\r\nhalf"),
-        *(CHUNKED + b"5\r\nhalf", CHUNKED + b"\xb2\r\nhalf", endless(CHUNKED, b"5" * 65_536)),
+        *(b"", b"HTTP/1.1 xyz OK\r\n\r\n", OK + b"Content-Length: 10\r\n\r\nhalf", CHUNKED + b"5\r\nhalf"),
+        *(CHUNKED + b"\xb2\r\nhalf", endless(CHUNKED, b"5" * 65_536), endless(OK, b"A: b\r\n")),
         *(GZIPPED + gzip.compress(bytes(50_000), mtime=0)[:40], GZIPPED + b"nonsense"),
-        *(endless(OK, b"A: b\r\n"), endless(OK + b"A: ", b"b" * 65_536)),
     ],
 )
 def test_what_is_no_whole_answer_is_one_line(raw_host, talk):
@@ -150,17 +148,13 @@ def test_any_bytes_are_an_answer_or_one_line(raw_host, begin, content):
         assert one_line(error)  # noqa: PT017
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_busy_server_is_asked_again_and_any_other_once(httpserver, status):
-    httpserver.expect_ordered_request("/").respond_with_data(status=status)
-    httpserver.expect_ordered_request("/").respond_with_data("found")
-    assert get(httpserver.url_for("/"), tries=3).body == b"found"
-    for _ in range(2):
-        httpserver.expect_ordered_request("/").respond_with_data("busy", status=status)
-    answer = get(httpserver.url_for("/"), tries=2)
-    assert (answer.status, answer.body) == (status, b"busy")
-    httpserver.expect_ordered_request("/").respond_with_data("no", status=404)
-    assert get(httpserver.url_for("/"), tries=3).status == 404
+def test_a_busy_server_is_asked_again_and_any_other_once(httpserver):
+    for status in (429, 503, 404):
+        httpserver.expect_ordered_request("/").respond_with_data("no", status=status)
+    answer = get(httpserver.url_for("/"), tries=9)
+    assert (answer.status, answer.body, len(httpserver.log)) == (404, b"no", 3)
+    httpserver.expect_ordered_request("/").respond_with_data("busy", status=500)
+    assert get(httpserver.url_for("/")).body == b"busy"  # what came of the last try is an answer
 
 
 def test_a_broken_answer_is_asked_for_again(raw_host):
@@ -178,14 +172,12 @@ def test_the_server_says_how_long_to_wait(httpserver, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        *(("3", 3), (" 5 ", 5), ("9" * 5_000, 120), ("-5", 0), ("\u00b2", 0), ("nan", 0), ("", 0), (None, 0)),
-        *(("Fri, 31 Dec 1999 23:59:59 GMT", 0), ("Fri, 31 Dec 9999 23:59:59 GMT", 120), ("Fri, 99 Dec 99999", 0)),
-    ],
+    "header", ["-5", "\u00b2", "nan", "", None, "Fri, 31 Dec 1999 23:59:59 GMT", "Fri, 99 Dec 99999"]
 )
-def test_retry_after(header, seconds):
-    assert http.retry_after(header) == seconds
+def test_retry_after(header):
+    assert http.retry_after(header) == 0
+    assert http.retry_after(" 5 ") == 5
+    assert http.retry_after("9" * 5_000) == http.retry_after("Fri, 31 Dec 9999 23:59:59 GMT") == 120
 
 
 def test_connections_are_kept_and_those_that_have_gone_replaced(raw_host):
@@ -229,13 +221,13 @@ def test_a_host_that_does_not_prove_itself_is_refused(tls_host, monkeypatch):
     assert not error.retryable
 
 
+NO_ADDRESSES = (
+    "http://[::1 file:///etc/passwd http:// http:///x host/x http://.../ http://me:secret@host/ http://host:0/"
+)
+
+
 @pytest.mark.parametrize(
-    "address",
-    [
-        *("http://[::1", "http://[::1/", "file:///etc/passwd", "ftp://host/", "", None, 7, "http://", "http:///x"),
-        *("http://me:secret@host/", "http://host:0/", "http://host:99999/", "http://host:\u00b2/", "http://a\0b/"),
-        *("http://" + 64 * "a" + ".com/", "http://.../", "http://x y/", "javascript:alert(1)", "host/x"),
-    ],
+    "address", [*NO_ADDRESSES.split(), "", None, "http://a\0b/", "http://x y/", f"http://{64 * 'a'}/"]
 )
 def test_addresses_that_are_none(address):
     assert not refusal(address).retryable
@@ -249,16 +241,13 @@ def test_a_host_that_does_not_answer_is_named(host):
 
 
 @pytest.mark.parametrize(
-    "address",
-    [
-        *("http://host/in/../out", "http://host/in/%2e%2e/out", "http://host/inner"),
-        *("http://hosts/in/", "http://host:8080/in/", "https://host/in/"),
-    ],
+    "address", ["//host/in/../out", "//host/in/%2e%2e/out", "//host/inner", "//hosts/in/", "//host:8080/in/"]
 )
 def test_what_lies_outside_is_outside(address):
     assert http.checked("http://HOST:80/in/x", ["http://host/in/"])
-    with pytest.raises(HttpError):
-        http.checked(address, ["http://host/in"])
+    for scheme, base in (("http:", "http://host/in"), ("http:", "https://host/in")):
+        with pytest.raises(HttpError):
+            http.checked(scheme + address, [base])
 
 
 @hypothesis.given(strategies.text(max_size=60), strategies.sampled_from(["", "http://", "https://[", "http://host/"]))
@@ -279,11 +268,7 @@ def test_redirects_are_followed_within_what_is_allowed(httpserver):
 
 
 @pytest.mark.parametrize(
-    "to",
-    [
-        *("http://[::1/", "file:///etc/passwd", "http://localhost:1/", "http://[::1]:1/", "http://0.0.0.0:1/"),
-        *("http://169.254.169.254/latest/", "/", "http://me:you@host/"),
-    ],
+    "to", ["http://[::1/", "file:///etc/passwd", "http://localhost:1/", "http://[::1]:1/", "/", "http://me:you@host/"]
 )
 def test_redirects_that_are_not_followed(raw_host, to):
     assert not refusal(raw_host(moved(to))).retryable
@@ -320,13 +305,10 @@ def test_nothing_goes_from_https_to_http(tls_host, httpserver):
 @pytest.fixture
 def set_proxy(monkeypatch):
     """Set the environment's proxies."""
-
-    def set_to(address):
-        for name in ("http_proxy", "https_proxy", "no_proxy"):
-            monkeypatch.delenv(name.upper(), raising=False)
-            monkeypatch.setenv(name, "" if name == "no_proxy" else address)
-
-    return set_to
+    monkeypatch.setenv("no_proxy", "")
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    return lambda address: [monkeypatch.setenv(name, address) for name in ("http_proxy", "https_proxy")]
 
 
 @pytest.fixture
@@ -346,18 +328,13 @@ def proxy(raw_host, server_tls, set_proxy):
     return asked
 
 
-def test_plain_http_is_asked_of_the_proxy(proxy):
+def test_a_proxy_is_asked_and_https_goes_through_a_tunnel_that_it_cannot_read(proxy):
     assert get("http://shop.example:8080/a?b=c").body == b"found"
-    assert proxy[0].startswith("GET http://shop.example:8080/a?b=c HTTP/1.1\r\n")
-    assert "Basic bWU6cGFAc3M=" in proxy[0]
-
-
-def test_https_goes_through_a_tunnel_and_checks_the_host(proxy):
     assert get("https://shop.example/a").body == b"found"
-    assert proxy[0].startswith("CONNECT shop.example:443 HTTP/1.")
-    assert "Basic bWU6cGFAc3M=" in proxy[0]
-    assert proxy[1].startswith("GET /a HTTP/1.1\r\nHost: shop.example\r\n")
-    assert "bWU6cGFAc3M=" not in proxy[1]  # that is for the proxy alone
+    assert [asked.partition(" HTTP")[0] for asked in proxy] == [
+        *("GET http://shop.example:8080/a?b=c", "CONNECT shop.example:443", "GET /a")
+    ]
+    assert ["Basic bWU6cGFAc3M=" in asked for asked in proxy] == [True, True, False]  # the password is the proxy's
     assert "mismatch" in str(refusal("https://other.example/a"))
 
 

@@ -326,13 +326,6 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
-def _proxy_for(parts: SplitResult) -> str:
-    """Return the proxy that the environment names for an address, "" for none; this machine is asked directly."""
-    host = str(parts.hostname)
-    is_direct = host in _LOOPBACK or urllib.request.proxy_bypass(host)
-    return "" if is_direct else urllib.request.getproxies().get(parts.scheme, "")
-
-
 def _followed(
     parts: SplitResult, headers: Mapping[str, str], budget: _Budget, allowed: Collection[str] | None
 ) -> tuple[urllib3.BaseHTTPResponse, SplitResult]:
@@ -351,16 +344,18 @@ def _followed(
 
 
 def _asked(parts: SplitResult, headers: Mapping[str, str], budget: _Budget) -> urllib3.BaseHTTPResponse:
-    """Send a GET and return the response with its headers read."""
-    proxy = _proxy_for(parts)
+    """Send a GET and return the response with its headers read; this machine is asked directly, without a proxy."""
+    host = str(parts.hostname)
+    is_direct = host in _LOOPBACK or urllib.request.proxy_bypass(host)
+    proxy = "" if is_direct else urllib.request.getproxies().get(parts.scheme, "")
+    if proxy:
+        budget.host += f" (through {parts.scheme.upper()}_PROXY)"
     options: dict[str, Any] = {"redirect": False, "retries": False, "preload_content": False, "decode_content": False}
     with _plain_errors(budget):
         if budget.public:
             with suppress(socket.gaierror):  # a proxy may know names that this machine does not
-                for found in socket.getaddrinfo(parts.hostname, None):
+                for found in socket.getaddrinfo(host, None):
                     budget.require_public(str(found[4][0]))
-        if proxy:
-            budget.host += f" (through {parts.scheme.upper()}_PROXY)"
         _BUDGET.set(budget)
         while True:
             budget.fresh = False
