@@ -24,24 +24,29 @@ REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["ur
 EACH = pytest.mark.parametrize("file", [DOWNLOAD, MATCH, STUDY], ids=lambda file: file.stem)
 
 
-def environment(**values):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("STEAM_")}
-    return kept | {f"STEAM_BANNERS_{name}": str(value) for name, value in values.items()}
+def run(*words, folder=ROOT, more=None, **values):
+    """Run a module of Python with these settings and return what it printed."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("STEAM_")} | (more or {})
+    kept |= {f"STEAM_BANNERS_{name}": str(value) for name, value in values.items()}
+    command = [sys.executable, "-m", *map(str, words)]
+    ran = subprocess.run(command, cwd=folder, env=kept, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, (ran.stdout + ran.stderr)[-8_000:]
+    return ran.stdout
 
 
 def code(file):
     return [cell for cell in nbformat.read(file, 4).cells if cell.cell_type == "code"]
 
 
+def outputs(file):
+    return [output for cell in code(file) for output in cell.outputs]
+
+
 def figures(file):
-    """Return the pictures in a notebook's outputs, as RGB arrays."""
-    found = [
-        data.get("image/jpeg") or data["image/png"]
-        for cell in code(file)
-        for output in cell.outputs
-        if {"image/jpeg", "image/png"} & (data := output.get("data", {})).keys()
-    ]
-    return [np.asarray(Image.open(io.BytesIO(base64.b64decode(each))).convert("RGB")) for each in found]
+    """Return the pictures in a notebook's outputs, as the bytes of files."""
+    found = [output.get("data", {}) for output in outputs(file)]
+    shown = [data.get("image/jpeg") or data.get("image/png") for data in found]
+    return [base64.b64decode(each) for each in shown if each]
 
 
 @EACH
@@ -52,21 +57,16 @@ def test_stored_outputs_are_those_of_one_run_from_top_to_bottom(file):
 
 
 @EACH
-def test_figures_are_there_and_not_flat(file):
-    pictures = figures(file)
+def test_figures_are_there_not_flat_and_every_picture_says_in_words_what_it_shows(file):
+    pictures = [np.asarray(Image.open(io.BytesIO(each)).convert("RGB")) for each in figures(file)]
     assert len(pictures) >= {DOWNLOAD: 3, MATCH: 4, STUDY: 6}[file]
     assert min(picture.std() for picture in pictures) > 10
     assert min(picture.shape[1] for picture in pictures) >= 1000
-
-
-@EACH
-def test_every_picture_says_in_words_what_it_shows(file):
-    for cell in code(file):
-        for output in cell.outputs:
-            if "image/jpeg" in output.get("data", {}):
-                assert len(output.metadata["image/jpeg"]["alt"]) > 20
-            html = output.get("data", {}).get("text/html", "")
-            assert html.count("<img") == html.count("alt=")
+    for output in outputs(file):
+        if "image/jpeg" in output.get("data", {}):
+            assert len(output.metadata["image/jpeg"]["alt"]) > 20
+        html = output.get("data", {}).get("text/html", "")
+        assert html.count("<img") == html.count("alt=")
 
 
 def test_a_still_stands_where_the_picker_comes_alive():
@@ -78,11 +78,8 @@ def test_a_still_stands_where_the_picker_comes_alive():
 
 def test_three_settings_come_first_and_the_picker_is_the_first_thing_shown():
     cells = code(MATCH)
-    assert [line.split(" =")[0] for line in cells[1].source.splitlines() if "@param" in line] == [
-        "SOURCE",
-        "GAMES",
-        "QUERY",
-    ]
+    asked = [line.split(" =")[0] for line in cells[1].source.splitlines() if "@param" in line]
+    assert asked == ["SOURCE", "GAMES", "QUERY"]
     shown = [cell for cell in cells if any(output.output_type == "display_data" for output in cell.outputs)]
     assert "picker.pick(" in shown[0].source
 
@@ -120,13 +117,8 @@ def test_cells_are_short_and_have_a_word_before_them(file):
 
 
 def test_the_pictures_in_the_readme_are_the_notebooks():
-    pictures = [
-        base64.b64decode(output.data["image/jpeg"])
-        for cell in code(MATCH)
-        for output in cell.outputs
-        if "image/jpeg" in output.get("data", {})
-    ]
-    assert [(ROOT / "docs" / f"sample_{name}.jpg").read_bytes() for name in ("matches", "reasons")] == pictures[:2]
+    stored = [(ROOT / "docs" / f"sample_{name}.jpg").read_bytes() for name in ("matches", "reasons")]
+    assert stored == figures(MATCH)[:2]
 
 
 @pytest.mark.notebook
@@ -134,41 +126,21 @@ def test_a_run_on_the_sample_gives_what_is_stored(tmp_path):
     """nbval: every text and table strictly, but for paths, times and the device, which `sanitize.cfg` names."""
     options = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=600", "-p", "no:cacheprovider", "-q"]
     options += [f"--nbval-sanitize-with={ROOT / 'tests' / 'sanitize.cfg'}", "-o", "addopts="]
-    ran = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, DOWNLOAD.name, MATCH.name, str(STUDY)],
-        cwd=ROOT,
-        env=environment(SOURCE="sample", DTYPE="float32", QUERY="Moonwyrm", DATA=tmp_path / "data"),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout[-8_000:]
-    assert re.search(r"\d+ passed", ran.stdout)
+    values = {"SOURCE": "sample", "DTYPE": "float32", "QUERY": "Moonwyrm", "DATA": tmp_path / "data"}
+    assert re.search(r"\d+ passed", run("pytest", *options, DOWNLOAD.name, MATCH.name, STUDY, **values))
 
 
-def execute(file, out, **values):
-    """Run a notebook as `make match` does; return the executed copy."""
-    convert = ["-m", "nbconvert", "--to", "notebook", "--execute", "--ExecutePreprocessor.store_widget_state=False"]
-    ran = subprocess.run(
-        [sys.executable, *convert, f"--output-dir={out}", file.name],
-        cwd=ROOT,
-        env=environment(**values),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr[-8_000:]
-    return out / file.name
+EXECUTE = ["nbconvert", "--to", "notebook", "--execute", "--ExecutePreprocessor.store_widget_state=False"]
 
 
 @pytest.mark.notebook
 @pytest.mark.skipif(not COVERS.is_dir(), reason="the real covers are not beside this repository")
 def test_real_covers_find_their_variants_of_other_regions(tmp_path):
-    values = {"SOURCE": "folder", "FOLDER": COVERS, "DATA": tmp_path / "data", "GAMES": 0}
-    ran = execute(DOWNLOAD, tmp_path, **values)
-    text = json.dumps([cell.outputs for cell in code(ran)])
-    assert "339 games asked: 339 downloaded" in text
-    assert len(figures(execute(MATCH, tmp_path, **values))) == 4
+    for file in (DOWNLOAD, MATCH):
+        values = {"SOURCE": "folder", "FOLDER": COVERS, "DATA": tmp_path / "data", "GAMES": 0}
+        run(*EXECUTE, f"--output-dir={tmp_path}", file.name, **values)
+    assert "339 games asked: 339 downloaded" in json.dumps(outputs(tmp_path / DOWNLOAD.name))
+    assert len(figures(tmp_path / MATCH.name)) == 4
 
 
 @pytest.mark.notebook
@@ -176,16 +148,8 @@ def test_no_network_is_one_line_that_names_the_host_and_the_sample(tmp_path):
     for package in ("utils", "sample", "study"):
         shutil.copytree(ROOT / package, tmp_path / package)
     shutil.copy(DOWNLOAD, tmp_path)
-    ran = subprocess.run(
-        [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--allow-errors", DOWNLOAD.name],
-        cwd=tmp_path,
-        env=environment(SOURCE="steam") | {"STEAM_API_URL": "http://127.0.0.1:9"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
-    executed = nbformat.read(tmp_path / f"{DOWNLOAD.stem}.nbconvert.ipynb", 4)
-    errors = [output for cell in executed.cells for output in cell.get("outputs", []) if output.output_type == "error"]
-    assert len(errors[0].traceback) == 1
-    assert re.fullmatch(r"StoreError: 127\.0\.0\.1:9 cannot be reached.*'sample'.*", errors[0].traceback[0])
+    nowhere = {"STEAM_API_URL": "http://127.0.0.1:9"}
+    run(*EXECUTE, "--allow-errors", "--inplace", DOWNLOAD.name, folder=tmp_path, more=nowhere, SOURCE="steam")
+    said = [output.traceback for output in outputs(tmp_path / DOWNLOAD.name) if output.output_type == "error"]
+    assert len(said[0]) == 1
+    assert re.fullmatch(r"StoreError: 127\.0\.0\.1:9 cannot be reached.*'sample'.*", said[0][0])

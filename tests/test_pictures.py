@@ -3,6 +3,7 @@
 import random
 import re
 import struct
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -42,23 +43,14 @@ def test_another_shape_is_cut_at_the_centre_not_distorted(size):
     assert step == pytest.approx(255 / (size[0] * scale), rel=0.08)
 
 
-@pytest.mark.parametrize(
-    ("mode", "kind", "tolerance"),
-    [
-        ("CMYK", "JPEG", 8),
-        ("L", "JPEG", 90),
-        ("P", "PNG", 90),
-        ("RGBA", "WEBP", 8),
-        ("1", "PNG", 90),
-        ("LAB", "TIFF", 90),
-    ],
-)
-def test_every_mode_becomes_rgb(mode, kind, tolerance):
-    rgb = slope()
-    lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
-    picture = banners.decode(file(ImageCms.applyTransform(rgb, lab) if mode == "LAB" else rgb.convert(mode), kind))
+MODES = {("CMYK", "JPEG"): 8, ("L", "JPEG"): 90, ("P", "PNG"): 90, ("RGBA", "WEBP"): 8, ("1", "PNG"): 90}
+
+
+@pytest.mark.parametrize(("mode", "kind"), MODES)
+def test_every_mode_becomes_rgb(mode, kind):
+    picture = banners.decode(file(slope().convert(mode), kind))
     assert (picture.dtype, picture.shape) == (np.uint8, (384, 256, 3))
-    assert difference(picture, slope((256, 384))) < tolerance
+    assert difference(picture, slope((256, 384))) < MODES[mode, kind]
 
 
 @pytest.mark.parametrize(
@@ -69,9 +61,11 @@ def test_more_bits_are_scaled_not_clipped(kind, dtype, white):
     assert difference(banners.decode(file(grey, kind))[200, :, 0], np.linspace(0, 255, 256)) < 2
 
 
-def test_transparency_is_laid_on_white():
-    clear = Image.new("RGBA", (600, 900), (0, 0, 0, 0))
-    assert (banners.decode(file(clear, "PNG")) == 255).all()
+def test_transparency_is_laid_on_white_and_of_an_animation_the_first_frame_is_taken():
+    frames = [Image.new("RGB", (300, 450), colour) for colour in ("red", "blue")]
+    picture = banners.decode(file(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    assert difference(picture, np.broadcast_to([255, 0, 0], picture.shape)) < 2
+    assert (banners.decode(file(Image.new("RGBA", (600, 900)), "PNG")) == 255).all()
 
 
 def test_exif_rotation_is_applied():
@@ -81,23 +75,11 @@ def test_exif_rotation_is_applied():
     assert difference(banners.decode(lying), slope((256, 384))) < 3
 
 
-def test_of_an_animation_the_first_frame_is_taken():
-    frames = [Image.new("RGB", (300, 450), colour) for colour in ("red", "blue")]
-    picture = banners.decode(file(frames[0], "GIF", save_all=True, append_images=frames[1:]))
-    assert difference(picture, np.broadcast_to([255, 0, 0], picture.shape)) < 2
-
-
 def wide_profile():
     """A profile whose red is sRGB's green and the other way round: nobody overlooks that it was not applied."""
-    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    tags = {
-        bytes(profile[at : at + 4]): at for at in range(132, 132 + 12 * struct.unpack(">I", profile[128:132])[0], 12)
-    }
-    red, green = tags[b"rXYZ"], tags[b"gXYZ"]
-    profile[red : red + 4], profile[green : green + 4] = b"gXYZ", b"rXYZ"
-    name = profile.index("sRGB".encode("utf-16-be"))
-    profile[name : name + 8] = "Mine".encode("utf-16-be")
-    return bytes(profile)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = profile.replace(b"rXYZ", b"????", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"????", b"gXYZ", 1)
+    return swapped.replace("sRGB".encode("utf-16-be"), "Mine".encode("utf-16-be"))
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
@@ -124,16 +106,12 @@ def test_a_large_jpeg_is_decoded_reduced():
 @pytest.mark.parametrize("kind", images.OWN_FORMATS)
 def test_each_named_format_is_opened_and_tiff_from_the_own_disk_alone(kind, tmp_path):
     content = file(Image.new("RGB", (60, 90), "red"), kind)
-    image = images.open_picture(content, images.OWN_FORMATS)
-    assert (image.format, image.size) == (kind, (60, 90))
+    assert images.open_picture(content, images.OWN_FORMATS).format == kind
     (tmp_path / "mine").write_bytes(content)
     assert banners.own(tmp_path / "mine", "").ratio == pytest.approx(2 / 3)
     for opened in (images.open_picture, images.picture_size, for_opencv):
-        if kind in images.FORMATS:
+        with pytest.raises(PictureError) if kind == "TIFF" else nullcontext():
             opened(content)
-        else:
-            with pytest.raises(PictureError):
-                opened(content)
 
 
 @pytest.mark.parametrize("kind", ["EPS", "PDF", "PPM", "TGA", "ICO", "PCX", "JPEG2000"])
@@ -147,11 +125,10 @@ def test_every_other_format_is_refused(kind):
 def tiff(side=4, tile=4, samples=1):
     """A grey TIFF of one tile, as large as it says; of two samples it is of mode La, which nothing converts."""
     tags = {256: side, 257: side, 258: 8, 259: 1, 262: 1, 277: samples, 322: tile, 323: tile, 324: 8, 325: 64}
-    tags |= {338: 1, 258: 8 | 8 << 16} if samples == 2 else {}
-    rows = [
-        struct.pack("<HHII", tag, 4 if tag != 258 else 3, samples if tag == 258 else 1, tags[tag])
-        for tag in sorted(tags)
-    ]
+    if samples == 2:
+        tags |= {258: 8 | 8 << 16, 338: 1}
+    rows = [struct.pack("<HHII", tag, 3 if tag == 258 else 4, 1, tags[tag]) for tag in sorted(tags)]
+    rows = [row[:4] + struct.pack("<I", samples) + row[8:] if row[:2] == b"\x02\x01" else row for row in rows]
     return b"II*\0" + struct.pack("<I", 72) + bytes(64) + struct.pack("<H", len(rows)) + b"".join(rows) + bytes(4)
 
 
@@ -217,10 +194,7 @@ def test_flipped_and_cut_files_are_pictures_or_refused(kind):
     assert not [reason for reason in reasons if "\n" in reason or "<" in reason]
 
 
-@pytest.mark.parametrize(
-    "nothing",
-    [np.zeros((0, 0, 3), "uint8"), np.zeros((0, 5, 3), "uint8"), Image.new("RGB", (0, 0)), np.zeros((5, 5)), 7],
-)
+@pytest.mark.parametrize("nothing", [np.zeros((0, 5, 3), "uint8"), Image.new("RGB", (0, 0)), np.zeros((5, 5)), 7])
 def test_what_is_no_picture_is_refused(nothing):
     with pytest.raises(PictureError):
         images.content(nothing)

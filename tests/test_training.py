@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +16,8 @@ from training.export import export
 from training.feed import Pool, batch
 from training.lettering import find_fonts
 from training.losses import loss
-from training.pictures import Picture, keep, kept
-from training.pool import learn_projection, look, orthogonal_to_ones, place, save_projection, write_chunk
+from training.pictures import keep, kept
+from training.pool import learn_projection, look, place, save_projection, write_chunk
 from training.run import begin, step
 from training.schedule import Schedule
 from training.train import train
@@ -34,21 +34,15 @@ def _packages(folder):
     for package in ("scenes", "sprites"):
         art = folder / package / "usr/share" / package
         art.mkdir(parents=True)
-        for name in ("oak", "ship", "castle", "moon", "fox", "lamp"):
-            _drawing(random, package == "sprites").save(art / f"{name}.png")
-    for frame in range(9):
-        _drawing(random, cutout=True).save(art / f"walk{frame}.png")
+        walk = [f"walk{frame}" for frame in range(9)] if package == "sprites" else []
+        for name in ("oak", "ship", "castle", "moon", "fox", "lamp", *walk):
+            ground = (*random.integers(0, 255, 3).tolist(), 255 if package == "scenes" else 0)
+            image = Image.new("RGBA", (120, 90), ground)
+            for left, top in random.integers(0, 70, (12, 2)).tolist():
+                fill = tuple(random.integers(0, 255, 3).tolist())
+                ImageDraw.Draw(image).ellipse((left, top, left + 40, top + 30), fill)
+            image.save(art / f"{name}.png")
     return folder
-
-
-def _drawing(random, cutout):
-    image = Image.new("RGBA", (120, 90), (0, 0, 0, 0) if cutout else (*random.integers(0, 255, 3).tolist(), 255))
-    draw = ImageDraw.Draw(image)
-    for _ in range(12):
-        left, top = random.integers(0, 70, 2).tolist()
-        box = (left, top, left + 40, top + 30)
-        draw.ellipse(box, (*random.integers(0, 255, 3).tolist(), 255))
-    return image
 
 
 def _teacher(pictures):
@@ -75,17 +69,16 @@ def work(tmp_path_factory):
 
 def _artist(folder):
     matplotlib = pytest.importorskip("matplotlib")
-    from pathlib import Path
-
     return Artist(folder / "pictures", find_fonts(Path(matplotlib.get_data_path())), held=False)
 
 
-def test_animations_are_thinned_and_the_index_is_read_back(work):
+def test_animations_are_thinned_and_held_out_series_are_never_drawn_for_training(work):
     pictures = kept(work / "pictures")
-    walks = [picture for picture in pictures if "walk" in picture.source]
-    assert len(walks) == 4
-    assert all(isinstance(picture, Picture) for picture in pictures)
+    assert sum("walk" in picture.source for picture in pictures) == 4
     assert {picture.package for picture in pictures if picture.cutout} == {"sprites"}
+    artist = _artist(work)
+    drawn = {picture.series for picture in artist.scenes.pictures + artist.sprites.pictures}
+    assert not drawn & {picture.series for picture in pictures if picture.held}
 
 
 def test_views_depend_on_their_seed_alone(work):
@@ -94,25 +87,6 @@ def test_views_depend_on_their_seed_alone(work):
     assert not np.array_equal(first, _artist(work).pair(8))
     assert first.shape == (2, 256, 256, 3)
     assert not np.array_equal(first[0], first[1])
-
-
-def test_held_out_series_are_never_drawn_for_training(work):
-    artist = _artist(work)
-    held = {picture.series for picture in kept(work / "pictures") if picture.held}
-    drawn = {picture.series for picture in artist.scenes.pictures + artist.sprites.pictures}
-    assert not held & drawn
-
-
-def test_the_target_lies_where_a_layer_norm_can_reach_it():
-    basis = orthogonal_to_ones(16)
-    assert np.allclose(basis.sum(0), 0, atol=1e-9)
-    assert np.allclose(basis.T @ basis, np.eye(15), atol=1e-9)
-
-
-def test_turning_the_hue_keeps_grey_and_turns_round_in_360_degrees():
-    turn = alter.colour_turn(torch.tensor([1.0, 2 * math.pi]), torch.ones(2))
-    assert torch.allclose(turn @ torch.ones(3), torch.ones(2, 3), atol=1e-6)
-    assert torch.allclose(turn[1], torch.eye(3), atol=1e-5)
 
 
 def test_a_window_shows_the_same_part_of_picture_and_cells():
@@ -140,7 +114,7 @@ def test_a_student_of_another_side_keeps_each_bias_for_its_step(work):
 
 
 @pytest.mark.slow
-def test_steps_lower_the_loss(work):
+def test_steps_lower_the_loss_and_a_perfect_student_has_none(work):
     torch.manual_seed(0)
     pool = Pool(work / "pool")
     plan = replace(PLAN, views=8 * 60)
@@ -148,40 +122,28 @@ def test_steps_lower_the_loss(work):
     whitening = torch.eye(WIDTH)
     losses = [step(run, plan, pool, whitening) for _ in range(40)]
     assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
-
-
-def test_a_perfect_student_has_no_loss(work):
-    seen = batch(Pool(work / "pool"), 8, torch.Generator().manual_seed(0), side=32, least=0.6, whole=0.2)
-    value = loss(seen.target, seen.cells, seen.target, seen.cells, torch.eye(WIDTH))
-    assert float(value) == pytest.approx(0, abs=1e-4)
+    seen = batch(pool, 8, torch.Generator().manual_seed(0), side=32, least=0.6, whole=0.2)
+    assert float(loss(seen.target, seen.cells, seen.target, seen.cells, whitening)) == pytest.approx(0, abs=1e-4)
 
 
 @pytest.mark.slow
-def test_a_killed_training_goes_on_as_if_nothing_had_happened(work):
+def test_a_killed_training_goes_on_as_if_nothing_had_happened(work, monkeypatch):
     whole = train(work, PLAN, "whole")
     assert whole.step == PLAN.steps == 12
+
+    def interrupted(run, *rest):
+        if run.step == 7:
+            raise KeyboardInterrupt
+        return step(run, *rest)
+
+    monkeypatch.setattr("training.train.step", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        _train_until(work, 7)
+        train(work, PLAN, "killed")
+    monkeypatch.undo()
     taken_up = train(work, PLAN, "killed")
     for one, other in zip(whole.averaged.parameters(), taken_up.averaged.parameters(), strict=True):
         assert torch.allclose(one, other, atol=1e-6)
     assert (work / "killed.csv").read_text().count("\n") == 4
-
-
-def _train_until(work, last):
-    """Train, and be interrupted before the step after `last`."""
-    from training import train as module
-
-    taken = module.step
-
-    def interrupted(run, *rest):
-        if run.step == last:
-            raise KeyboardInterrupt
-        return taken(run, *rest)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "step", interrupted)
-        train(work, PLAN, "killed")
 
 
 def test_a_second_round_goes_on_from_the_averaged_weights_of_the_first(work):
@@ -197,15 +159,9 @@ def test_a_second_round_goes_on_from_the_averaged_weights_of_the_first(work):
 
 def test_what_is_exported_is_an_encoder(work, tmp_path):
     run = begin(PLAN, Pool(work / "pool"))
-    export(run.averaged, 48, tmp_path / "eye")
-    eye = encoder.load(tmp_path / "eye", dtype="float32")
-    picture = torch.randint(0, 255, (1, 48, 48, 3), dtype=torch.uint8)
-    pixels = picture.permute(0, 3, 1, 2).float() / 127.5 - 1
-    with torch.no_grad():
-        ours = student.resized(run.averaged, 48).beit(pixels).pooler_output
-    assert "48" in (tmp_path / "eye" / "preprocessor_config.json").read_text()
-    assert eye.dims == WIDTH
-    assert torch.isfinite(ours).all()
+    export(run.averaged, 48, tmp_path / "small")
+    assert "48" in (tmp_path / "small" / "preprocessor_config.json").read_text()
+    assert encoder.load(tmp_path / "small", dtype="float32").dims == WIDTH
 
 
 @pytest.mark.slow
