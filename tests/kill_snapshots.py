@@ -29,14 +29,20 @@ snapshot.update(games, sys.argv[2], shard_size={SHARD}, processes={PROCESSES}, a
 
 
 def gets_through(store: sample.Store, folder: Path, seconds: float | None = None) -> bool:
-    """Update, for so many seconds at most; return whether it came to its end before it was killed."""
+    """Update, for so many seconds from its first request on; return whether it came to its end before it was killed."""
     command = [sys.executable, "-c", UPDATE, str(folder.parent / "games.parquet"), str(folder), store.assets_url]
-    try:
-        subprocess.run(command, stderr=subprocess.DEVNULL, timeout=seconds, check=True)
-    except subprocess.TimeoutExpired:
-        time.sleep(0.5)  # the helpers of a killed run need a moment to notice
-        return False
-    return True
+    before = store.count()
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as child:
+        while child.poll() is None and store.count() == before:
+            time.sleep(0.05)
+        try:
+            child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            child.kill()
+    time.sleep(0.5)  # the helpers of a killed run need a moment to notice
+    if child.returncode > 0:
+        raise SystemExit(f"an update ended with code {child.returncode}")
+    return child.returncode == 0
 
 
 def pictures(folder: Path) -> list[tuple[int, bytes]]:
@@ -48,7 +54,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--kills", type=int, default=100)
     options.add_argument("--games", type=int, default=2_000)
-    options.add_argument("--seconds", type=float, default=15, help="the longest time until a kill")
+    options.add_argument("--seconds", type=float, default=5, help="the longest time from the first picture to a kill")
     asked = options.parse_args()
     seeded = random.Random(0)  # noqa: S311 - moments, not secrets
     with tempfile.TemporaryDirectory() as place, sample.Store(sample.many(asked.games)) as store:
@@ -56,10 +62,11 @@ def main() -> None:
         games.to_parquet(Path(place, "games.parquet"))
         gets_through(store, Path(place, "undisturbed"))
         expected = pictures(Path(place, "undisturbed"))
-        kills = 0
+        kills = runs = 0
         while kills < asked.kills:
             store.requests.clear()
-            folder, before = Path(place, f"from-kill-{kills}"), kills
+            runs, before = runs + 1, kills
+            folder = Path(place, f"run-{runs}")
             while kills < asked.kills and not gets_through(store, folder, seeded.uniform(0, asked.seconds)):
                 kills += 1
             gets_through(store, folder)

@@ -270,6 +270,12 @@ def test_what_the_notebook_left_is_served_by_the_command(downloaded, tmp_path):
     album = banners.Album(chosen.snapshots)
     share.gallery(matches, games, album, chosen.gallery, pictures="folder", store_page=None)
     appid = int(matches.appids[7])
+    table = chosen.matches_folder / "matches.parquet"
+    whole = table.read_bytes()
+    matching.all_matches(matching.prepare(features.load(chosen.features), "centred"), 5, chosen.matches_folder)
+    with pytest.raises(MatchError):
+        load(chosen, with_encoder=False)
+    table.write_bytes(whole)
     with command(tmp_path) as (client, said):
         game = client.get(f"/api/games/{appid}")
         assert (game.json()["name"], game.json()["store_page"]) == (matches.names[7], None)

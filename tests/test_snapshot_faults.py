@@ -202,11 +202,6 @@ def reverse(file):
         (file.parent / name).unlink()
 
 
-def of_another_plan(record):
-    table, about = files.read_table(record, shards.RECORD)
-    files.write_table(record, table, about | {"plan": "0" * 64})
-
-
 def of_another_shard(tar):
     """Put a whole, finished shard in the place of another one, without its record."""
     for end in (".tar", ".parquet", "_stats.json"):
@@ -227,8 +222,6 @@ DAMAGES = {  # name -> (file, what becomes of it, how many pictures are asked ag
     "tar without a sample": (TAR, lose_a_sample, 40),
     "another shard": (TAR, of_another_shard, 40),
     "record gone": (RECORD, Path.unlink, 0),
-    "record of another shard": (RECORD, lambda file: shutil.copy(file.with_name("00002.parquet"), file), 0),
-    "record of another plan": (RECORD, of_another_plan, 0),
     "plan flipped": ("0001/plan.parquet", flip, 0),
     "plan reversed": ("0001/plan.parquet", reverse, 40),
 }
@@ -247,6 +240,14 @@ def test_a_file_that_is_damaged_is_made_whole(downloaded, tmp_path, damage):
     assert report.downloaded == 240
     assert pictures(folder) == pictures(downloaded[1])
     assert len(report.notes) == damage.startswith("plan")
+
+
+@pytest.mark.parametrize("other", [{"plan": "0" * 64}, {"shard": "2"}])
+def test_a_record_counts_for_its_own_plan_and_shard_alone(downloaded, tmp_path, other):
+    folder = copy_of(downloaded[1], tmp_path / "snapshots")
+    table, about = files.read_table(folder / RECORD, shards.RECORD)
+    files.write_table(folder / RECORD, table, about | other)
+    assert [shard.path.name for shard in snapshot.verified(folder)] == [f"{at:05}.tar" for at in (0, 2, 3, 4, 5)]
 
 
 @pytest.mark.slow

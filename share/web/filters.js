@@ -5,11 +5,6 @@
 const FILTERS = ["tag", "year", "score", "others", "distinct", "mirrored"];
 const control = name => document.getElementById(name);
 
-function offerTags(tags) {
-  const sorted = [...tags].sort((one, other) => one.localeCompare(other));
-  control("tag").append(...sorted.map(name => new Option(name, name)));
-}
-
 function filterLink() {  // what stands behind the appid in the link
   const words = new URLSearchParams();
   for (const name of FILTERS) {
@@ -33,22 +28,17 @@ function chosenFilters(tags) {
     others: control("others").checked, distinct: control("distinct").checked, mirrored: control("mirrored").checked };
 }
 
-function passes(chosen, query, game) {
-  const [, , year, score, tags, makers] = game;
-  if (chosen.tag !== "" && !tags.includes(chosen.tag)) return false;
-  if (chosen.year !== null && year < chosen.year) return false;
-  if (chosen.score !== null && score < chosen.score) return false;
-  return !chosen.others || !makers.some(maker => query[5].includes(maker));
+function passes(chosen, query, [, , year, score, tags, makers]) {
+  return (chosen.tag === "" || tags.includes(chosen.tag)) && (chosen.year === null || year >= chosen.year)
+    && (chosen.score === null || score >= chosen.score) && !(chosen.others && makers.some(maker => query[5].includes(maker)));
 }
 
 function filtered(chosen, query, appids, details) {  // places in `appids`, best first
   const groups = new Set(query[6] < 0 ? [] : [query[6]]);
   return [...appids.keys()].filter(at => {
-    const game = details[appids[at]];
-    if (!passes(chosen, query, game)) return false;
-    if (!chosen.distinct || game[6] < 0) return true;
-    const isNew = !groups.has(game[6]);
-    groups.add(game[6]);
-    return isNew;
+    const game = details[appids[at]], group = game[6];
+    if (!passes(chosen, query, game) || chosen.distinct && groups.has(group)) return false;
+    if (group >= 0) groups.add(group);
+    return true;
   });
 }

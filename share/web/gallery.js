@@ -26,7 +26,7 @@ function make(tag, properties = {}, ...children) {
 }
 
 const [text, list, grid, query, heading, message, world, filters] =
-  ["text", "list", "grid", "query", "heading", "message", "world", "filters"].map(id => document.getElementById(id));
+  ["text", "list", "grid", "query", "heading", "message", "world", "filters"].map(control);
 let start, index, found = [], chosen = -1, current = null, feed = null;
 
 // ------------------------------------------------------------ the search box and its list
@@ -104,7 +104,7 @@ function card(appid, [name, picture], cosine, nearest) {  // nearest: [appid, na
 
 function show({ title = "", about = "", file = null, game = null, cards = [], say = "", again = null, withMap = false }) {
   document.title = title ? `${title} · games that look alike` : "Games that look alike";
-  document.getElementById("view").className = game ? "game" : "";
+  control("view").className = game ? "game" : "";
   query.hidden = filters.hidden = !game;
   world.hidden = !withMap;
   feed = null;
@@ -154,9 +154,9 @@ async function* others() {  // cards of the games that are not popular, in rows 
   for (const row of rows) yield card(appids[row], [names[row], pictures[row]]);
 }
 
-async function more(count = MORE) {
+async function more() {
   const from = feed;
-  for (let at = 0; from && from === feed && at < count; at++) {
+  for (let at = 0; from && from === feed && at < MORE; at++) {
     const { value, done } = await from.next();
     if (done) feed = null;
     else if (from === feed) grid.append(value);
@@ -170,7 +170,7 @@ function watchEnd() {  // after some thousand pixels somebody has to ask, or the
   message.replaceChildren();
   if (!feed) return;
   if (grid.children.length < ASKED) end.observe(message);
-  else message.append(make("button", { textContent: "More games", onclick: () => more() }));
+  else message.append(make("button", { textContent: "More games", onclick: more }));
 }
 
 async function unique() {
@@ -222,12 +222,12 @@ async function route() {
 }
 
 function describe() {
-  document.getElementById("untrained").hidden = start.trained;
-  document.getElementById("made").textContent = start.made;
-  document.getElementById("to-map").hidden = !start.map;
-  for (const id of ["to-duplicates", "duplicates-list", "distinct-label"]) document.getElementById(id).hidden = !start.groups;
-  document.getElementById("mirrored-label").hidden = !start.mirrored;
-  offerTags(start.tags);
+  control("untrained").hidden = start.trained;
+  control("made").textContent = start.made;
+  control("to-map").hidden = !start.map;
+  for (const id of ["to-duplicates", "duplicates-list", "distinct-label"]) control(id).hidden = !start.groups;
+  control("mirrored-label").hidden = !start.mirrored;
+  control("tag").append(...start.tags.toSorted((one, other) => one.localeCompare(other)).map(name => new Option(name, name)));
 }
 
 async function begin() {
@@ -250,7 +250,7 @@ filters.oninput = () => {
   showGame(current);
 };
 filters.querySelector("form").onsubmit = event => event.preventDefault();
-document.getElementById("random").onclick = () => {
+control("random").onclick = () => {
   const appids = index?.appids ?? start?.popular ?? [];
   if (appids.length) location.hash = appids[Math.floor(Math.random() * appids.length)] + filterLink();
 };
