@@ -3,22 +3,22 @@
 A folder of features is laid out as clip-retrieval, autofaiss and embedding-reader read it; parts.py says how.
 """
 
+import itertools
 import json
 import warnings
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
+import pyarrow as pa
 from tqdm.auto import tqdm
 
 from utils import files, snapshot
-from utils.errors import DamagedError, SettingsError, StorageError
+from utils.errors import DamagedError, PlainError, SettingsError, StorageError
 from utils.features import parts
-from utils.features.compute import ENGINES, Computed, Stream, Task, workers_for
+from utils.features.compute import ENGINES, Computed, Stream, Task
 from utils.features.parts import Manifest, Part
 from utils.snapshot import Shard
 
@@ -73,37 +73,35 @@ def extract(
     shards = [shard for shard in snapshot.verified(Path(folder)) if shard.appids]
     if not shards:
         raise StorageError(f"{folder} holds no verified banners; run the download notebook with the same SOURCE first")
-    identity = json.loads(json.dumps(dict(encoder.identity)))  # as the manifest gives it back
     with files.storage_errors(out):
-        plan = _plan(shards, identity, out)
-        if not plan.is_finished:
+        plan = _plan(shards, encoder, out)
+        if plan.todo or not plan.is_written:
             with files.locked(out):
-                plan = _plan(shards, identity, out)  # another process may have gone on meanwhile
-                _begin(plan, identity, out)
+                plan = _plan(shards, encoder, out)  # another process may have gone on meanwhile
+                files.write(out / "manifest.json", plan.manifest.content())
                 known = _vectors_by_jpeg(plan)
-                size = batch_size or encoder.batch_size
-                workers = workers_for(encoder.device, _banners_in(plan.todo)) if workers is None else workers
-                task = Task(plan.todo, frozenset(known), size, workers)
-                with closing(ENGINES[engine](task, encoder, actors)) as stream:
-                    for number, computed in _as_they_finish(stream, plan, encoder):
-                        shard = plan.todo[number]
-                        parts.write_part(out, number, _part(computed, shard, known, plan.manifest.identity))
-            return load(out)
-    return _joined(plan.manifest, plan.stored)
+                task = Task(plan.todo, frozenset(known), batch_size or encoder.batch_size, workers)
+                with closing(ENGINES[engine](task, encoder, actors)) as stream, _bar(shards, plan, encoder) as bar:
+                    _store(stream, plan, known, out, bar)
+        return _joined(plan.manifest, plan.stored)
 
 
 def load(out: Path) -> Features:
     """Return the features that `extract` wrote, for each game those of its newest snapshot.
 
-    Raises StorageError if `out` holds none or not all, DamagedError for files that are not as they were written.
+    Raises StorageError if `out` holds none, DamagedError where files are missing or not as they were written.
     """
     out = Path(out)
     with files.storage_errors(out):
         manifest = parts.read_manifest(out)
-        lacking = len(manifest.here - set(parts.numbers_in(out)))
-        if lacking or not manifest.here:
-            raise StorageError(f"{out} lacks {lacking} of {len(manifest.here)} shards; features.extract computes them")
-        return _joined(manifest, {number: parts.read_part(out, number, manifest) for number in manifest.here})
+        stored = parts.own_parts(out, manifest)
+    lacking = sorted(manifest.here - stored.keys())
+    if lacking or not manifest.here:
+        raise DamagedError(
+            f"{out} lacks {len(lacking)} of {len(manifest.here)} shards, or has them not as they were written (number "
+            f"{', '.join(map(str, lacking[:9]))}); features.extract computes them again"
+        )
+    return _joined(manifest, stored)
 
 
 def finished_files(folder: Path, *, check: bool = False) -> list[tuple[Path, ...]]:
@@ -113,13 +111,13 @@ def finished_files(folder: Path, *, check: bool = False) -> list[tuple[Path, ...
     written is left out.
     """
     found: list[tuple[Path, ...]] = []
-    for manifest in sorted(Path(folder).glob("*/manifest.json")):
-        out = manifest.parent
-        if check and not parts.is_sound(out):
+    for file in sorted(Path(folder).glob("*/manifest.json")):
+        out = file.parent
+        try:
+            numbers = parts.own_parts(out, parts.read_manifest(out)) if check else parts.numbers_in(out)
+        except PlainError:
             continue
-        found.append((manifest,))
-        numbers = (number for number in parts.numbers_in(out) if not check or parts.is_sound(out, number))
-        found.extend(parts.pair(out, number) for number in numbers)
+        found += [(file,), *(parts.pair(out, number) for number in numbers)]
     return found
 
 
@@ -129,116 +127,76 @@ class _Plan(NamedTuple):
     manifest: Manifest
     is_written: bool  # whether the manifest stands on disk as it is to be
     stored: dict[int, Part]  # those of the encoder, by the number of their files
-    shards: dict[int, Shard]  # those of the folder of snapshots
-    todo: dict[int, Shard]  # those of them that have no features yet
-
-    @property
-    def is_finished(self) -> bool:
-        return self.is_written and not self.todo
+    todo: dict[int, Shard]  # those that have no features yet
 
 
-def _plan(shards: list[Shard], identity: dict, out: Path) -> _Plan:
-    """Return what is to be done; raises SettingsError where `out` holds features of another encoder."""
-    manifest = _manifest_of(identity, out)
-    parts.check_identity(identity, manifest.identity, out, besides="dtype")
+def _plan(shards: list[Shard], encoder: "Encoder", out: Path) -> _Plan:
+    """Return what is to be done; raises SettingsError where `out` holds features of another encoder.
+
+    Those of another precision may be read, but not go on.
+    """
+    identity = json.loads(json.dumps(dict(encoder.identity)))  # as the manifest gives it back
     by_key = {parts.key_of(shard): shard for shard in shards}
-    manifest = manifest.of(by_key)
-    stored = parts.read_parts(out, manifest.identity)
-    numbered = {number: by_key[manifest.keys[number]] for number in sorted(manifest.here)}
+    manifest = parts.manifest_of(out, identity).of(by_key)
+    stored = dict(parts.read_parts(out, manifest.identity))
     todo = {}
-    for number, shard in numbered.items():
-        part = stored.get(number)
-        if part is None or (part.key, part.shard_sha256) != (parts.key_of(shard), shard.sha256):
+    for number in sorted(manifest.here):
+        shard, part = by_key[manifest.keys[number]], stored.get(number)
+        if part is None or (part.key, part.shard_sha256) != (manifest.keys[number], shard.sha256):
             todo[number] = shard
+    theirs = manifest.identity
+    names = [name for name in theirs | identity if identity.get(name) != theirs.get(name)]
+    if names and (todo or names != ["dtype"]):
+        said = [", ".join(f"{name} {about.get(name)}" for name in names) for about in (theirs, identity)]
+        raise SettingsError(
+            f"{out} holds features of {said[0]}, but the encoder is of {said[1]}; "
+            f"load it as the features were made, give another `out`, or delete {out} to compute them again"
+        )
     file = out / "manifest.json"
-    is_written = file.is_file() and file.read_bytes() == manifest.content()
-    return _Plan(manifest, is_written, stored, numbered, todo)
-
-
-def _manifest_of(identity: dict, out: Path) -> Manifest:
-    """Return the manifest on disk, or what it was as the files beside it tell, or a new one."""
-    try:
-        return parts.read_manifest(out)
-    except StorageError:
-        return Manifest(identity, [], frozenset())
-    except DamagedError:
-        found = {number: part.key for number, part in parts.read_parts(out, identity).items()}
-        unknown = [parts.Key("", "", str(number)) for number in range(max(found, default=-1) + 1)]
-        keys = [found.get(number, key) for number, key in enumerate(unknown)]
-        return Manifest(identity, keys, frozenset(found))
-
-
-def _begin(plan: _Plan, identity: dict, out: Path) -> None:
-    """Write the manifest, after a check that the encoder is the very same, and remove what a killed run left."""
-    if plan.todo:
-        parts.check_identity(identity, plan.manifest.identity, out)
-    for left in out.rglob(".*.part"):
-        left.unlink(missing_ok=True)
-    if not plan.is_written:
-        files.write(out / "manifest.json", plan.manifest.content())
+    return _Plan(manifest, file.is_file() and file.read_bytes() == manifest.content(), stored, todo)
 
 
 def _vectors_by_jpeg(plan: _Plan) -> dict[str, np.ndarray]:
     """Return the vectors on disk by the SHA-256 of the JPEG that they were made of."""
     known: dict[str, np.ndarray] = {}
     for part in plan.stored.values():
-        known.update(zip(part.digests, part.vectors, strict=True))
+        known.update(zip(part.rows["jpeg_sha256"].to_pylist(), part.vectors, strict=True))
     return known
 
 
-def _as_they_finish(stream: Stream, plan: _Plan, encoder: "Encoder") -> Iterator[tuple[int, Computed]]:
-    """Yield each shard's number and features when they are whole, under a bar that counts banners."""
+def _bar(shards: list[Shard], plan: _Plan, encoder: "Encoder") -> tqdm:
+    total, todo = (sum(len(shard.appids) for shard in some) for some in (shards, plan.todo.values()))
     device = encoder.device.type.upper()
-    if encoder.device.type == "cuda":
-        device = torch.cuda.get_device_name(encoder.device)
-    total = _banners_in(plan.shards)
-    done = total - _banners_in(plan.todo)
-    with tqdm(desc=f"Features on {device}", unit=" banners", total=total, initial=done) as bar:
-        for embedded, finished in stream:
-            bar.update(embedded)
-            for number, computed in finished:
-                yield number, computed
-                bar.update(len(computed.rows) - sum(computed.fresh) + len(computed.refused))
+    return tqdm(desc=f"Features on {device}", unit=" banners", total=total, initial=total - todo)
+
+
+def _store(stream: Stream, plan: _Plan, known: dict[str, np.ndarray], out: Path, bar: tqdm) -> None:
+    """Write each shard's features when they are whole, and add them to those stored."""
+    for done, finished in stream:
+        bar.update(done)
+        for number, computed in finished:
+            part = _part(computed, plan.todo[number], known, plan.manifest.identity)
+            parts.write_part(out, number, part)
+            plan.stored[number] = part
 
 
 def _part(computed: Computed, shard: Shard, known: dict[str, np.ndarray], identity: dict) -> Part:
     """Return a shard's features: the vectors computed now, and those known before; warn of banners left out."""
     if computed.refused:
         some = f"{len(computed.refused)} banners of {shard.path}"
-        warnings.warn(f"{some} were left out: {computed.refused[:3]}", stacklevel=3)
-    vectors = np.empty((len(computed.rows), identity["dims"]), np.float16)
-    fresh = np.array(computed.fresh, bool)
-    if fresh.any():
-        vectors[fresh] = np.concatenate(computed.vectors)
-    for row in np.flatnonzero(~fresh):
-        vectors[row] = known[computed.rows[row].jpeg_sha256]
-    appids, names, digests = zip(*computed.rows, strict=True) if computed.rows else ((), (), ())
-    urls = shard.rows.set_index("appid")["banner_url"].reindex(appids).tolist()
-    return Part(
-        key=parts.key_of(shard),
-        shard_sha256=shard.sha256,
-        identity=identity,
-        appids=np.array(appids, np.int64),
-        names=np.array(names, object),
-        urls=urls,
-        digests=list(digests),
-        vectors=vectors,
-        refused=computed.refused,
-    )
+        warnings.warn(f"{some} were left out: {computed.refused[:3]}", stacklevel=4)
+    fresh = itertools.chain.from_iterable(computed.vectors)
+    vectors = [known[digest] if digest in known else next(fresh) for digest in computed.digests]
+    stacked = np.array(vectors, np.float16).reshape(-1, identity["dims"])
+    return parts.part_of(shard, identity, computed.digests, stacked, computed.refused)
 
 
 def _joined(manifest: Manifest, stored: dict[int, Part]) -> Features:
-    """Return the features of all shards that are there, of each game the newest."""
-    some = [stored[number] for number in manifest.order]
-    appids = np.concatenate([part.appids for part in some])
-    newest = np.zeros(len(appids), bool)
-    newest[len(appids) - 1 - np.unique(appids[::-1], return_index=True)[1]] = True
-    names = np.concatenate([part.names for part in some])[newest]
+    """Return the features of all shards that are there, oldest first, of each game the newest."""
+    some = [stored[number] for number in sorted(manifest.here, key=manifest.keys.__getitem__)]
+    rows = pa.concat_tables([part.rows for part in some]).to_pandas()
+    newest = ~rows["appid"].duplicated(keep="last").to_numpy()
     vectors = np.concatenate([part.vectors for part in some])[newest]
     refused = dict(pair for part in some for pair in part.refused)
     about = manifest.identity | {"preparation": "as they are", "refused": refused}
-    return Features(appids[newest], names, vectors, about)
-
-
-def _banners_in(shards: dict[int, Shard]) -> int:
-    return sum(len(shard.appids) for shard in shards.values())
+    return Features(rows["appid"].to_numpy()[newest], rows["name"].to_numpy()[newest], vectors, about)

@@ -3,9 +3,9 @@
 import itertools
 import multiprocessing
 import os
-from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,14 +26,6 @@ _CHUNK = 32  # pictures that a worker hands over at a time
 _FEW = 512  # pictures up to which starting workers costs more than they bring
 
 
-class Row(NamedTuple):
-    """A banner whose features are wanted."""
-
-    appid: int
-    name: str
-    jpeg_sha256: str
-
-
 @dataclass(frozen=True)
 class Task:
     """Shards to compute, and how."""
@@ -41,120 +33,103 @@ class Task:
     shards: dict[int, Shard]  # by the number of their files
     known: frozenset[str]  # SHA-256 of the JPEGs whose features are there already: they are not decoded
     batch_size: int
-    workers: int  # processes that decode; 0 decodes in this one
+    workers: int | None  # processes that decode; 0 decodes in this one; None is by device and number of pictures
 
 
 class _Chunk(NamedTuple):
-    """Some prepared pictures of a shard, on their way from a worker."""
+    """Some banners of a shard, on their way from a worker."""
 
     number: int  # of the shard
-    pictures: Tensor  # uint8 (n, height, width, 3)
-    rows: list[Row]
-    fresh: list[bool]  # whether a row has a picture
+    digests: list[str]  # SHA-256 of the JPEGs
     refused: list[tuple[int, str]]  # appid and reason of those left out
-    last: bool  # of its shard
+    pictures: Tensor  # uint8 (n, height, width, 3), prepared, of those whose features are not known
 
 
 @dataclass
 class Computed:
     """The features of a shard as they come in."""
 
-    rows: list[Row] = field(default_factory=list)
-    fresh: list[bool] = field(default_factory=list)  # whether a row's vector is among `vectors`
+    banners: int  # in the shard
+    digests: list[str] = field(default_factory=list)  # SHA-256 of the JPEGs of those not refused
     refused: list[tuple[int, str]] = field(default_factory=list)  # appid and reason
-    vectors: list[np.ndarray] = field(default_factory=list)  # float16 (some, dims)
-    is_read: bool = False
+    pictures: int = 0  # of those whose features were not known
+    vectors: list[np.ndarray] = field(default_factory=list)  # float16 (some, dims) of these
 
     @property
     def is_whole(self) -> bool:
-        return self.is_read and sum(map(len, self.vectors)) == sum(self.fresh)
+        is_read = len(self.digests) + len(self.refused) == self.banners
+        return is_read and sum(map(len, self.vectors)) == self.pictures
 
 
-Stream = Generator[tuple[int, list[tuple[int, Computed]]]]  # how many pictures went by, which shards that finished
-
-
-def workers_for(device: torch.device, total: int) -> int:
-    """Return how many processes decode: none for a few pictures, one beside a busy CPU, all cores for a GPU."""
-    if total <= _FEW:
-        return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 1 if device.type == "cpu" else min(cores, 16)
-
-
-# -------------------------------------------------------------------------------------------------- pictures
+Stream = Generator[tuple[int, list[tuple[int, Computed]]]]  # how many banners are done, and the shards that are whole
 
 
 class _Pictures(IterableDataset):
-    """The prepared pictures of shards, in chunks. Workers share the list of shards and take the next when free."""
+    """The banners of shards, in chunks. Workers share the list of shards and take the next when free."""
 
     def __init__(self, task: Task, preparation: "Preparation") -> None:
-        self._shards = list(task.shards.items())
-        self._known = task.known
+        self._task = task
         self._preparation = preparation
         self._taken = multiprocessing.Value("q", 0)
 
     def __iter__(self) -> Iterator[_Chunk | PlainError]:
         try:
-            while (at := self._take()) < len(self._shards):
-                number, shard = self._shards[at]
-                stream = banners.read_shard(shard)
+            for at, (number, shard) in enumerate(self._task.shards.items()):
+                with self._taken:
+                    is_free = self._taken.value == at
+                    self._taken.value += is_free
+                stream = banners.read_shard(shard) if is_free else iter(())
                 while some := list(itertools.islice(stream, _CHUNK)):
-                    yield self._chunk(number, some, last=False)
-                yield self._chunk(number, [], last=True)
+                    yield self._chunk(number, some)
         except PlainError as error:  # handed over, as DataLoader would bury its message in a traceback
             yield error
 
-    def _take(self) -> int:
-        with self._taken:
-            self._taken.value += 1
-            return self._taken.value - 1
-
-    def _chunk(self, number: int, some: list[banners.Banner], *, last: bool) -> _Chunk:
-        pictures = []
-        rows = []
-        fresh = []
-        refused = []
+    def _chunk(self, number: int, some: list[banners.Banner]) -> _Chunk:
+        digests, refused, pictures = [], [], []
         for banner in some:
-            row = Row(banner.appid, banner.name, banner.sha256)
             try:
-                if row.jpeg_sha256 not in self._known:
+                if banner.sha256 not in self._task.known:
                     pictures.append(self._preparation(banner.rgb))
+                digests.append(banner.sha256)
             except PictureError as error:
                 refused.append((banner.appid, str(error)))
-                continue
-            rows.append(row)
-            fresh.append(row.jpeg_sha256 not in self._known)
         stacked = np.array(pictures, np.uint8).reshape(-1, *self._preparation.shape, 3)
-        return _Chunk(number, torch.from_numpy(stacked), rows, fresh, refused, last)
+        return _Chunk(number, digests, refused, torch.from_numpy(stacked))
 
 
 def _as_it_is(chunk: Any) -> Any:  # noqa: ANN401 - DataLoader's type
     return chunk
 
 
-# --------------------------------------------------------------------------------------------------- batches
-
-
 def compute(task: Task, encoder: "Encoder", _actors: int | None = None) -> Stream:
     """Compute the features of shards on the encoder's device, in batches that are full across shard borders."""
-    shards: dict[int, Computed] = defaultdict(Computed)
+    shards = {number: Computed(len(shard.appids)) for number, shard in task.shards.items()}
     on_gpu = encoder.device.type == "cuda"
     pictures = _Pictures(task, encoder.preparation)
-    chunks = DataLoader(pictures, batch_size=None, num_workers=task.workers, pin_memory=on_gpu, collate_fn=_as_it_is)
+    workers = _workers_for(encoder.device, shards) if task.workers is None else task.workers
+    chunks = DataLoader(pictures, batch_size=None, num_workers=workers, pin_memory=on_gpu, collate_fn=_as_it_is)
     buffer = torch.zeros((task.batch_size, *encoder.preparation.shape, 3), dtype=torch.uint8, device=encoder.device)
-    for owners, vectors in _embedded(_batches(chunks, shards, buffer), encoder, task.batch_size):
-        start = 0
-        for number, run in itertools.groupby(owners):
-            stop = start + len(list(run))
-            shards[number].vectors.append(vectors[start:stop])
-            start = stop
-        yield len(owners), _take_whole(shards)
-    yield 0, _take_whole(shards)
+    for owners, vectors, event in _embedded(_batches(chunks, shards, buffer), encoder, task.batch_size):
+        if event:
+            event.synchronize()
+        for number in set(owners):
+            shards[number].vectors.append(vectors.numpy()[np.flatnonzero(np.array(owners) == number)])
+        yield _whole(shards, len(owners))
+    yield _whole(shards, 0)
 
 
-def _take_whole(shards: dict[int, Computed]) -> list[tuple[int, Computed]]:
-    """Take out and return the shards that are whole."""
-    return [(number, shards.pop(number)) for number in list(shards) if shards[number].is_whole]
+def _whole(shards: dict[int, Computed], embedded: int) -> tuple[int, list[tuple[int, Computed]]]:
+    """Take out the shards that are whole; return how many banners are done with those just embedded, and them."""
+    whole = [(number, shards.pop(number)) for number in list(shards) if shards[number].is_whole]
+    return embedded + sum(each.banners - each.pictures for _, each in whole), whole
+
+
+def _workers_for(device: torch.device, shards: dict[int, Computed]) -> int:
+    """Return how many processes decode: none for a few pictures, one beside a busy CPU, all cores for a GPU."""
+    if sum(shard.banners for shard in shards.values()) <= _FEW:
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if device.type == "cpu" else min(cores, 16)
 
 
 def _batches(
@@ -170,10 +145,9 @@ def _batches(
         if isinstance(chunk, PlainError):
             raise chunk
         shard = shards[chunk.number]
-        shard.rows += chunk.rows
-        shard.fresh += chunk.fresh
+        shard.digests += chunk.digests
         shard.refused += chunk.refused
-        shard.is_read = chunk.last
+        shard.pictures += len(chunk.pictures)
         start = 0
         while start < len(chunk.pictures):
             some = chunk.pictures[start : start + len(buffer) - len(owners)]
@@ -189,24 +163,17 @@ def _batches(
 
 def _embedded(
     batches: Iterable[tuple[list[int], Tensor]], encoder: "Encoder", size: int
-) -> Iterator[tuple[list[int], np.ndarray]]:
-    """Yield the features of batches, float16; a batch is waited for only when the next has been begun."""
-    begun = None
+) -> Iterator[tuple[list[int], Tensor, torch.cuda.Event | None]]:
+    """Yield the features of batches, float16, and what to wait for; each when the next has been begun."""
+    begun = []
     for owners, pictures in batches:
         features, size = _embed_in_parts(encoder, pictures, size)
         vectors = features.half().to("cpu", non_blocking=pictures.is_cuda)
         event = torch.cuda.current_stream(pictures.device).record_event() if pictures.is_cuda else None
-        if begun:
-            yield _waited_for(*begun)
-        begun = owners, vectors, event
-    if begun:
-        yield _waited_for(*begun)
-
-
-def _waited_for(owners: list[int], vectors: Tensor, event: torch.cuda.Event | None) -> tuple[list[int], np.ndarray]:
-    if event:
-        event.synchronize()
-    return owners, vectors.numpy()
+        begun.append((owners, vectors, event))
+        if len(begun) > 1:
+            yield begun.pop(0)
+    yield from begun
 
 
 def _embed_in_parts(encoder: "Encoder", batch: Tensor, size: int) -> tuple[Tensor, int]:
@@ -221,9 +188,6 @@ def _embed_in_parts(encoder: "Encoder", batch: Tensor, size: int) -> tuple[Tenso
         torch.cuda.empty_cache()
 
 
-# ------------------------------------------------------------------------------------------------------- Ray
-
-
 class _Actor:
     """A process of Ray with a device of its own."""
 
@@ -234,48 +198,49 @@ class _Actor:
 def compute_by_ray(task: Task, encoder: "Encoder", actors: int | None = None) -> Stream:
     """Compute the features of shards as `compute` does, by actors of Ray.
 
-    Uses the cluster that `ray.init` connected to, else this machine alone. `actors` is by default one for each GPU,
-    else one for each core. Raises SettingsError where Ray is not installed.
+    `actors` is by default one for each GPU, else one for each core. Raises SettingsError where Ray is not installed.
     """
-    ray = _import_ray()
-    is_ours = not ray.is_initialized()
-    if is_ours:
-        ray.init("local", include_dashboard=False, log_to_driver=False)
-    resources = ray.cluster_resources()
-    device = "cuda" if "GPU" in resources else "cpu"
-    most = int(resources["GPU" if device == "cuda" else "CPU"])
-    kind = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"))(_Actor)
-    every = list(task.shards.items())
-    count = min(actors or most, len(every))
-    workers = [kind.remote() for _ in range(count)]
-    shared = ray.put(encoder.to("cpu"))
-    streams = []
-    for start, worker in enumerate(workers):
-        share = Task(dict(every[start::count]), task.known, task.batch_size, task.workers)
-        streams.append(worker.run.options(num_returns="streaming").remote(shared, device, share))
-    try:
-        yield from _arriving(ray, streams)
-    finally:
-        for worker in workers:
-            ray.kill(worker)
-        if is_ours:
-            ray.shutdown()
+    with _cluster() as ray:
+        resources = ray.cluster_resources()
+        device = "cuda" if "GPU" in resources else "cpu"
+        kind = ray.remote(num_cpus=1, num_gpus=int(device == "cuda"))(_Actor)
+        every = list(task.shards.items())
+        count = min(actors or int(resources["GPU" if device == "cuda" else "CPU"]), len(every))
+        workers = [kind.remote() for _ in range(count)]
+        shared = ray.put(encoder.to("cpu"))
+        streams = []
+        for start, worker in enumerate(workers):
+            share = replace(task, shards=dict(every[start::count]))
+            streams.append(worker.run.options(num_returns="streaming").remote(shared, device, share))
+        try:
+            yield from _arriving(ray, streams)
+        finally:
+            for worker in workers:
+                ray.kill(worker)
 
 
-def _import_ray() -> ModuleType:
-    """Return Ray, set to listen on this machine's loopback only if it is started here and not by `ray.init` before."""
-    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # read on import, and on every system
+@contextmanager
+def _cluster() -> Iterator[ModuleType]:
+    """Yield Ray with the cluster that `ray.init` connected to before, else with this machine alone, for the block."""
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # else it may listen to others; read on import
     try:
         import ray
     except ModuleNotFoundError:
         raise SettingsError(
             "engine is 'ray', but Ray is not installed; pip install ray, or leave `engine` out"
         ) from None
-    return ray
+    if ray.is_initialized():
+        yield ray
+        return
+    ray.init("local", include_dashboard=False, log_to_driver=False)
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
 
 
 def _arriving(ray: ModuleType, streams: list) -> Stream:
-    """Yield what the actors' streams yield, as it comes."""
+    """Yield what streams of Ray yield, as it comes, and take out those that end."""
     while streams:
         ready = ray.wait(streams)[0][0]
         try:
