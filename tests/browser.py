@@ -15,39 +15,31 @@ import requests
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PLAYWRIGHT = find_spec("playwright")
+IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
+BUSY = ".jp-Notebook-ExecutionIndicator[data-status=busy]"
 
-_REPOSITORY = Path(__file__).parent.parent
 _ARGUMENTS = [  # no sandbox, as tests may run as root; the rest keeps chromium from calling its maker
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
-_LAB = [
-    "jupyterlab",
-    "--ip=127.0.0.1",
-    "--allow-root",
-    "--IdentityProvider.token=",
-    "--LabApp.expose_app_in_browser=True",
-]
 
 
 @contextlib.contextmanager
-def opened(folder: Path, width: int = 1400, height: int = 1100) -> Iterator:
+def opened(folder: Path) -> Iterator:
     """A new page of a browser whose profile is made in `folder`."""
     from playwright.sync_api import sync_playwright
 
+    size = {"width": 1400, "height": 1100}
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch_persistent_context(
-            folder / "profile",
-            executable_path=CHROMIUM,
-            args=_ARGUMENTS,
-            viewport={"width": width, "height": height},
+            folder / "profile", executable_path=CHROMIUM, args=_ARGUMENTS, viewport=size
         )
         chromium.set_default_timeout(60_000)
         yield chromium.new_page()
         chromium.close()
 
 
-def serious(page: "playwright.sync_api.Page", within: str = "html") -> list[str]:  # noqa: F821 - imported late
+def serious(page, within: str = "html") -> list[str]:
     """What axe-core calls serious or critical on a page, or within an element of it, a line each."""
     import axe_playwright_python
 
@@ -56,22 +48,7 @@ def serious(page: "playwright.sync_api.Page", within: str = "html") -> list[str]
     return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found if each["impact"] in ("serious", "critical")]
 
 
-def voila(notebook: Path, folder: Path) -> contextlib.AbstractContextManager[str]:
-    """Voila over one notebook, keeping its files in `folder`: yields the address."""
-    return _serving(folder, ["voila", str(notebook), "--Voila.ip=127.0.0.1"])
-
-
-def jupyterlab(root: Path, folder: Path) -> contextlib.AbstractContextManager[str]:
-    """JupyterLab over a folder of notebooks, keeping its files in `folder`: yields the address."""
-    quiet = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
-    return _serving(folder, [*_LAB, quiet, f"--ServerApp.root_dir={root}"])
-
-
-IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
-BUSY = ".jp-Notebook-ExecutionIndicator[data-status=busy]"
-
-
-def run_all(page: "playwright.sync_api.Page", address: str, notebook: str) -> None:  # noqa: F821 - imported late
+def run_all(page, address: str, notebook: str) -> None:
     """Open a notebook in JupyterLab and choose Run All Cells, again where a busy machine lost it."""
     from playwright.sync_api import Error
 
@@ -87,34 +64,38 @@ def run_all(page: "playwright.sync_api.Page", address: str, notebook: str) -> No
     raise RuntimeError("no cell has begun to run")
 
 
+def jupyterlab(root: Path, folder: Path) -> contextlib.AbstractContextManager[str]:
+    """JupyterLab over a folder of notebooks, keeping its files in `folder`: yields the address."""
+    options = ["--ip=127.0.0.1", "--allow-root", "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True"]
+    quiet = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
+    return serving(folder, "jupyterlab", *options, quiet, f"--ServerApp.root_dir={root}")
+
+
 @contextlib.contextmanager
-def _serving(folder: Path, words: list[str]) -> Iterator[str]:
+def serving(folder: Path, *words: str) -> Iterator[str]:
+    """A module's Jupyter server, keeping its files in `folder`: yields the address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     env = os.environ | {f"JUPYTER_{name}_DIR": str(folder / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
-    env |= {"IPYTHONDIR": str(folder / "ipython"), "PYTHONPATH": str(_REPOSITORY)}
+    env |= {"IPYTHONDIR": str(folder / "ipython"), "PYTHONPATH": str(Path(__file__).parent.parent)}
     address, log = f"http://127.0.0.1:{port}", folder / "server.log"
     with log.open("w") as output:
         command = [sys.executable, "-m", *words, "--no-browser", f"--port={port}"]
         server = subprocess.Popen(command, env=env, stdout=output, stderr=output)
         try:
-            _wait_for(address, server, log)
+            end = time.monotonic() + 180  # a busy machine takes its time
+            while not _answers(address):
+                if server.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError(f"no answer from {address}:\n{log.read_text()}")
+                time.sleep(0.1)
             yield address
         finally:
             server.terminate()  # its kernels end with it
             server.wait(20)
 
 
-def _wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
-    end = time.monotonic() + 180  # a busy machine takes its time
-    while time.monotonic() < end:
-        if server.poll() is not None:
-            break
-        try:
-            requests.get(f"{address}/static/", timeout=5)
-        except requests.ConnectionError:
-            time.sleep(0.1)
-        else:
-            return
-    raise RuntimeError(f"no answer from {address}:\n{log.read_text()}")
+def _answers(address: str) -> bool:
+    with contextlib.suppress(requests.ConnectionError):
+        return bool(requests.get(f"{address}/static/", timeout=5).status_code)
+    return False

@@ -85,13 +85,22 @@ def test_opens_on_the_settings_query_or_the_most_reviewed_game(query, appid):
     assert ("zzzzzzzz" in control.status.value) == (query == "zzzzzzzz")
 
 
-def test_matches_are_the_nearest_in_order(control):
-    appids, cosines = matching.nearest(FEATURES, [620], 3)
+def test_matches_are_the_nearest_each_with_its_picture_cosine_name_and_link(control):
+    appids, cosines = matching.nearest(FEATURES, [620], 11)
+    choose(control, k=40)
     assert control.matches == list(zip(appids[0].tolist(), cosines[0].tolist(), strict=True))
+    for (appid, label), cosine in zip(labels(control).items(), cosines[0], strict=True):
+        assert f"<bdi>{html.escape(NAMES[appid])}</bdi>" in label
+        assert f"{cosine:.2f} <a href=" in label
+        assert f'"https://store.steampowered.com/app/{appid}" target="_blank" rel="noopener"' in label
+        content = re.search(r"url\(data:image/jpeg;base64,([^)]+)\)", label)[1]
+        with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
+            assert picture.size == (160, 240)
+            assert abs(picture.getpixel((80, 120))[0] - appid * 2 % 256) < 4
     assert list(labels(control)) == appids_of(control)
-    for appid, cosine in control.matches:
-        assert f"{cosine:.2f}" in labels(control)[appid]
-        assert html.escape(NAMES[appid]) in labels(control)[appid]
+    assert len(str(labels(control))) + len(control.card.value) < 300_000
+    elsewhere = picker.pick(FEATURES, None, ALBUM, settings=Settings(source="sample"))
+    assert "<a " not in elsewhere.about.value + str(labels(elsewhere))
 
 
 def test_choose_from_the_list_by_click_or_enter(control):
@@ -120,50 +129,23 @@ def test_a_click_on_a_match_goes_on_and_back_returns(control):
     assert len({control.random.click() or control.appid for _ in range(40)}) > 3
 
 
-def test_pictures_are_whole_and_small(control):
-    choose(control, k=40)
-    assert len(control.matches) == 11
-    for appid, label in labels(control).items():
-        content = re.search(r"url\(data:image/jpeg;base64,([^)]+)\)", label)[1]
-        with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
-            assert picture.size == (160, 240)
-            assert abs(picture.getpixel((80, 120))[0] - appid * 2 % 256) < 4
-    assert len(str(labels(control))) + len(control.card.value) < 300_000
-
-
-def test_store_links_lead_to_steam_alone(control):
-    for appid, label in (labels(control) | {620: control.about.value}).items():
-        assert f'<a href="https://store.steampowered.com/app/{appid}" target="_blank" rel="noopener"' in label
-    elsewhere = picker.pick(FEATURES, None, ALBUM, settings=Settings(source="sample"))
-    assert "<a " not in elsewhere.about.value + str(labels(elsewhere))
-
-
-def displayed(control, monkeypatch):
-    """Return what a notebook keeps of the control, by MIME type."""
+def test_names_are_escaped_also_in_the_still_that_stands_where_no_kernel_runs(control, monkeypatch):
     sent = []
     monkeypatch.setattr(IPython.display, "display", lambda data, **_: sent.append(data))
-    DisplayFormatter().format(control)
-    return sent[0]
-
-
-def test_names_are_escaped(control, monkeypatch):
     choose(control, k=11)
-    assert html.escape(HOSTILE) in labels(control)[100]
+    assert "<script" not in labels(control)[100]
     control.show(100)
     assert f"<bdi>{html.escape(HOSTILE)}</bdi>" in control.about.value
+    DisplayFormatter().format(control)
+    assert sent[0].keys() == {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"}
+    assert sent[0]["text/html"].count("<img") == 12
+    assert f'alt="{html.escape(HOSTILE)}"' in sent[0]["text/html"]
     for tag in ("<b>zzzzzzzz</b>", "<script"):
         typed(control, tag * 3)
         values = [getattr(each, "value", "") for each in everything_in(control) if each is not control.search]
-        assert tag not in str(values) + displayed(control, monkeypatch)["text/html"]
+        assert tag not in str(values) + sent[0]["text/html"]
     typed(control, "alert")
     assert "\u202e" not in control.found[0].description + control.found[0].tooltip
-
-
-def test_a_still_stands_where_no_kernel_runs(control, monkeypatch):
-    sent = displayed(control, monkeypatch)
-    assert sent.keys() == {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"}
-    assert sent["text/html"].count("<img") == 4
-    assert 'alt="Portal 2"' in sent["text/html"]
 
 
 @pytest.mark.parametrize(
@@ -340,7 +322,7 @@ def test_bad_drafts_are_named_and_good_ones_ranked(seeing, small):
     assert "Nearly identical" not in seeing.status.value
 
 
-def test_a_link_is_fetched_and_said_at_once(seeing, small, httpserver):
+def test_a_link_is_fetched_as_often_as_it_is_given(seeing, small, httpserver):
     httpserver.expect_request("/cover.jpg").respond_with_data(small[2][3].jpeg)
     said = []
     seeing.status.observe(lambda change: said.append(change["new"]), "value")
@@ -352,14 +334,14 @@ def test_a_link_is_fetched_and_said_at_once(seeing, small, httpserver):
         seeing.back.click()
 
 
-@pytest.mark.parametrize("address", ["/etc/hostname", "file:///etc/hostname", "/page", "/nowhere.jpg"])
-def test_no_file_of_this_machine_is_read_and_no_page(seeing, httpserver, address):
+def test_no_file_of_this_machine_is_read_and_no_page(seeing, httpserver):
     httpserver.expect_request("/page").respond_with_data("<html>")
-    local = "etc" in address
-    seeing.address.value = address if local else httpserver.url_for(address)
-    assert ("must begin with http" in seeing.status.value) == local
-    assert seeing.status.value
-    assert seeing.appid == 1
+    pages = (httpserver.url_for("/page"), httpserver.url_for("/nowhere.jpg"))
+    for address in ("/etc/hostname", "file:///etc/hostname", *pages):
+        seeing.address.value = address
+        assert ("must begin with http" in seeing.status.value) == (address not in pages)
+        assert "Fetching" not in seeing.status.value
+        assert seeing.appid == 1
 
 
 def test_an_appid_that_only_the_store_has(small):
@@ -392,37 +374,3 @@ def test_a_network_that_reads_finds_banners_by_words(small, tmp_path):
     cosines = cosine_similarity(vectors, clip.words(["a dragon"]))
     assert appids_of(control) == (1 + cosines.argsort(descending=True))[:3].tolist()
     assert control.matches[0][1] == pytest.approx(float(cosines.max()), abs=1e-3)
-
-
-@pytest.mark.slow
-def test_a_click_is_answered_while_a_cell_runs():
-    """In a real kernel: the game of a new tile comes while a cell waits for it, and so does not end before."""
-    manager = pytest.importorskip("jupyter_client.manager")
-    pytest.importorskip("ipykernel.subshell", reason="before ipykernel 7 a click waits for the cell that runs")
-    make = """
-import sys, time; sys.path[:0] = ["tests"]
-from small_games import album_of, features_of
-from utils import picker
-control = picker.pick(features_of(), None, album_of())
-control.options["k"].value = 11
-print(control.grid.children[10].button.comm.comm_id)"""
-    wait = """
-before = control.appid
-for _ in range(1200):
-    time.sleep(.05)
-    if control.appid != before: break
-else: 1 / 0"""
-    kernel, client = manager.start_new_kernel()
-    try:
-        printed = []
-        client.execute_interactive(make, timeout=120, output_hook=lambda message: printed.append(message["content"]))
-        (comm,) = (each["text"].strip() for each in printed if "text" in each)
-        client.execute(wait)
-        click = {"comm_id": comm, "data": {"method": "custom", "content": {"event": "click"}}}
-        client.shell_channel.send(client.session.msg("comm_msg", click))
-        while (reply := client.get_shell_msg(timeout=120))["msg_type"] != "execute_reply":
-            pass
-        assert reply["content"]["status"] == "ok"
-    finally:
-        client.stop_channels()
-        kernel.shutdown_kernel(now=True)

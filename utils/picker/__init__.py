@@ -149,14 +149,14 @@ class Picker(widgets.VBox):
         self.words = named(widgets.Text, "Describe", about, self._on_words, placeholder=hint)
         self.address.continuous_update = self.words.continuous_update = False
         about = "Upload one or more pictures of yours"
-        self.upload = named(
-            widgets.FileUpload, "Upload pictures", about, self._on_upload, accept="image/*", multiple=True
-        )
+        self.upload = named(widgets.FileUpload, "Upload pictures", about, self._on_upload, accept="image/*")
+        self.upload.multiple = True
         self.draft = named(widgets.ToggleButton, "My draft", "Compare pictures of your own")
+        self.why = named(widgets.ToggleButton, "Why?", "The reasons for a match", self._on_why)
         self.ranked = widgets.VBox()
         words, said = [self.words], _PRIVATE
         if self._matcher.encoder is None:
-            self.draft.layout.display = "none"
+            self.draft.layout.display = self.why.layout.display = "none"
         elif not self._matcher.supports_text:
             reason = self._matcher.encoder.text_unsupported_reason or "Words need the features as they were"
             words, said = [], f"{reason}. {_PRIVATE}"
@@ -166,9 +166,6 @@ class Picker(widgets.VBox):
     def _make_body(self) -> widgets.Box:
         """Return the query with its buttons, and the matches."""
         self.card, self.about, self.reasons = (named(widgets.HTML) for _ in range(3))
-        self.why = named(widgets.ToggleButton, "Why?", "The reasons for a match", self._on_why)
-        if self._matcher.encoder is None:
-            self.why.layout.display = "none"
         self.random = named(widgets.Button, "Random", "A random game", self._on_random)
         self.back = named(widgets.Button, "Back", "Back to what was shown before", self._on_back)
         self.match = named(widgets.Dropdown, "Match", "The match that is explained", self._on_why, options=[])
@@ -282,11 +279,9 @@ class Picker(widgets.VBox):
         if given:
             self._say("Comparing ...")
             wanted = view.query_options(self.options).filter
-            of = self._matcher
-            network = of.require_encoder()
-            self.results = drafts.compare(
-                given, of.features, network, self._all_matches, of.games, wanted=wanted, threshold=of.threshold
-            )
+            matcher = self._matcher
+            among = (matcher.features, matcher.require_encoder(), self._all_matches, matcher.games)
+            self.results = drafts.compare(given, *among, wanted=wanted, threshold=matcher.threshold)
             if len(given) > 1:
                 self.ranked.children = tuple(map(self._ranked_row, range(len(given)), self.results))
             self._look(self.results[0].query)
