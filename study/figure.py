@@ -61,7 +61,7 @@ def draw(result: Result) -> Figure:
         axes.tick_params(colors=MUTED, length=0, labelsize=0.85 * _TYPE)
         axes.spines[:].set_visible(False)
     labels = ["\n".join(textwrap.wrap(name, 26)[:3]) for name in rows.index]
-    left.set_yticks(lines, labels, color=INK, fontsize=0.8 * _TYPE)
+    left.set_yticks(lines, labels, color=INK, fontsize=0.8 * _TYPE, parse_math=False)
     drawn.legend(loc="outside lower left", ncols=3, frameon=False, labelcolor=MUTED, fontsize=0.85 * _TYPE)
     return drawn
 
@@ -118,15 +118,15 @@ def unique(album: Album, table: pd.DataFrame) -> Figure:
 
 def duplicates(album: Album, groups: Sequence[Collection[int]]) -> Figure:
     """Return groups of near-duplicates, each under a line; of a large group the first four, and how many more."""
-    columns, most = 5, 4
+    most = 4
     starts = []
     end = 0
     for length in (min(len(group), most) for group in groups):
-        if end % columns + length > columns:  # no group is broken at the end of a row
-            end += columns - end % columns
+        if end % page.COLUMNS + length > page.COLUMNS:  # no group is broken at the end of a row
+            end += page.COLUMNS - end % page.COLUMNS
         starts.append(end)
         end += length
-    corners, width, height = page.grid(end, 3, columns, above=10)
+    corners, width, height = page.grid(end, 3, above=10)
     drawn = Page(height, f"{len(groups)} groups of banners that are nearly the same.")
     for group, start in zip(groups, starts, strict=True):
         shown = list(group)[:most]

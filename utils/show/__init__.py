@@ -31,7 +31,7 @@ _STATUSES = {"downloaded": page.ACCENT, "missing": "#7d8793", "refused": "#d9a44
 
 
 def banners(album: Album, appids: Sequence[int], *, notes: Sequence[str] | None = None) -> Figure:
-    """Return a page.grid of banners with their names and, where there are notes (n,), one below each name."""
+    """Return a grid of banners with their names and, where there are notes (n,), one below each name."""
     shown = [album[int(appid)] for appid in appids]
     corners, width, height = page.grid(len(shown), 2 if notes is None else 3)
     drawn = Page(height, f"The banners of {_listed(shown)}.")

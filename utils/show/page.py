@@ -22,13 +22,14 @@ MARGIN = 24
 INNER = WIDTH - 2 * MARGIN
 GAP = 14  # between two banners
 RATIO = 384 / 256  # a banner's height over its width
+COLUMNS = 5  # of a grid
 
 GROUND = "#14171c"
 INK = "#eceff2"
 MUTED = "#9aa4b0"
 ACCENT = "#66c0f4"
 
-NOTE = 19  # type sizes; NOTE also for names
+NOTE = 19  # type sizes, that of names and notes and that of sentences
 BODY = 20
 LEADING = 1.22
 
@@ -124,15 +125,15 @@ def tile_height(width: float, lines: int) -> float:
     return width * RATIO + 8 + lines * NOTE * LEADING + 14
 
 
-def grid(count: int, lines: int, columns: int = 5, above: float = 0) -> tuple[list[Point], float, float]:
-    """Return where `count` tiles with `lines` lines of text stand, row by row, their width, and the height of all.
+def grid(count: int, lines: int, above: float = 0) -> tuple[list[Point], float, float]:
+    """Return where `count` tiles with `lines` lines of text stand, COLUMNS a row, their width, and the height of all.
 
     `above` are units between a row and the one before it, or the margin.
     """
-    width = tile_width(columns)
+    width = tile_width(COLUMNS)
     step = tile_height(width, lines) + above
     corners = []
     for at in range(count):
-        row, column = divmod(at, columns)
+        row, column = divmod(at, COLUMNS)
         corners.append((MARGIN + column * (width + GAP), MARGIN + row * step + above))
-    return corners, width, math.ceil(count / columns) * step - GAP
+    return corners, width, math.ceil(count / COLUMNS) * step - GAP
