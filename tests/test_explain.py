@@ -128,6 +128,8 @@ def test_what_cannot_be_compared_is_refused(load, pictures):
     beit = load("tuned", "mean")
     prepared = matching.prepare(features(beit, pictures), "centred")
     just_the_mean = replace(prepared, mean=beit(pictures[:1])[0].half().double().numpy())
-    for network, games in ((beit, just_the_mean), (load("tuned"), prepared), (load("masked", "mean"), prepared)):
+    with pytest.raises(MatchError):
+        explain.reason(beit, just_the_mean, pictures[0], pictures[1])
+    for other in (("tuned",), ("masked", "mean"), ("tuned", "mean", "crop"), ("tuned", "mean", "squash", ("grey",))):
         with pytest.raises(MatchError):
-            explain.reason(network, games, pictures[0], pictures[1])
+            explain.reason(load(*other), prepared, pictures[0], pictures[1])

@@ -175,7 +175,7 @@ def test_the_sentence_says_how_much_and_where(explanation):
     heat = np.zeros((10, 10), np.float32)
     heat[:2, :5] = 0.06
     heat[5:] = 0.004
-    found = replace(explanation, cosine=0.8, unplaced=0.0, query_map=heat, match_map=heat[::-1, ::-1])
+    found = replace(explanation, cosine=1.0, unplaced=0.2, query_map=heat, match_map=heat[::-1, ::-1])
     assert show.reasons_sentence(found) == (
         "The tenth of the patches that add most give 75% of the cosine in the query, around its upper left part, "
         "and 75% in the match, around its lower right part."
