@@ -55,9 +55,9 @@ def test_map_puts_banners_where_they_lie(album):
 
 
 def test_map_moves_banners_aside_and_leaves_out_where_it_is_crowded(album):
-    """A thousand games at one place: twenty-five fit near it, the corners stay free for the others."""
-    places = np.concatenate([np.full((1000, 2), 0.5), [[0, 0], [1, 1]] * 10])
-    appids = np.concatenate([np.full(1000, 1), [2, 3] * 10])
+    """A thousand games at one place: twenty-five fit near it, the last, in a cell's middle, first of all."""
+    places = np.concatenate([np.full((1000, 2), 0.5), [[0, 0], [1, 1]] * 10, [[11.5 / 22, 0.5]]])
+    appids = np.concatenate([np.full(1000, 1), [2, 3] * 10, [4]])
     drawn = figure.scatter_map(album, appids, places)
-    assert boxes(drawn, range(1, 5)).keys() == {1, 2, 3}
-    assert "43 of 1,020 games" in lines(drawn)[-1]  # in a corner nine cells are near
+    assert boxes(drawn, range(1, 5)).keys() == {1, 2, 3, 4}
+    assert "43 of 1,021 games" in lines(drawn)[-1]  # in a corner nine cells are near

@@ -36,7 +36,8 @@ def test_franchises_that_name_a_publisher_are_dropped():
 
 def test_developers_count_only_across_franchises():
     rows = (1, ["X"], ["Dev"], []), (2, ["X"], ["dev "], []), (3, ["Y"], ["DEV"], []), (4, [], ["Dev"], [])
-    queries = truth.developers(games(*rows))
+    too_many = [(100 + number, [f"Series {number}"], ["Publisher"], []) for number in range(truth.LARGEST + 1)]
+    queries = truth.developers(games(*rows, *too_many))
     assert queries == [
         truth.Query(1, "dev", frozenset({3}), frozenset({2})),
         truth.Query(2, "dev", frozenset({3}), frozenset({1})),
