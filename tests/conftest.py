@@ -18,16 +18,16 @@ from pytest_httpserver import HTTPServer
 import sample
 from utils import http
 
-sample.Store = faults.Store  # every store of the tests can be brought into trouble
-
 hypothesis.settings.register_profile("short", max_examples=25, derandomize=True, deadline=None, database=None)
 hypothesis.settings.register_profile("long", max_examples=2_000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _short_waits() -> Iterator[None]:
+def _stores_in_trouble_and_short_waits() -> Iterator[None]:
+    """Every store that a test opens can be brought into trouble, and the next try comes soon."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample, "Store", faults.Store)
         patch.setattr(http, "BACK_OFF", 0.01)
         yield
 

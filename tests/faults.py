@@ -2,9 +2,7 @@
 
 `Store.trouble(pattern, kind)` takes as its kind
 - an HTTP status, 503 say;
-- one of `INSTEAD`, another answer in its place: "html", "empty", "bomb", "redirect";
-- one of `EDITS`, a page of the catalogue that does not add up: "no ids", "no total", "growing total";
-- one of `MANNERS`, the right answer sent badly: "slow", "truncated", "drip", "drip headers", "endless", "drop";
+- one of `KINDS`;
 - a function that is called with the store before it answers, to change games in the middle of a crawl;
 - `Edit(function)`, which changes the JSON object under `response` in place, to anything that JSON can hold.
 """
@@ -18,7 +16,7 @@ import json
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 from urllib.parse import unquote_plus
 
@@ -26,24 +24,17 @@ import sample
 from sample.server import JPEG, Answer, Handler
 from sample.store import html, response
 
-MANNERS = {
+KINDS = {
+    "html": "a block page with status 200",
+    "empty": '`{"response": {}}`, or no bytes for a picture',
+    "bomb": "a megabyte of gzip that unpacks to a gigabyte of spaces",
+    "redirect": "the address `to`",
     "slow": "the answer waits `seconds`",
     "truncated": "half the body, then the end",
     "drip": "the body comes a byte every `seconds`",
     "drip headers": "headers without end, a byte every `seconds`",
     "endless": "the body is followed by spaces until the client hangs up",
     "drop": "the connection ends without a word",
-}
-INSTEAD = {
-    "html": "a block page with status 200",
-    "empty": '`{"response": {}}`, or no bytes for a picture',
-    "bomb": "a megabyte of gzip that unpacks to a gigabyte of spaces",
-    "redirect": "the address `to`",
-}
-EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
-    "no ids": lambda page: page.pop("ids", None),
-    "no total": lambda page: page.pop("metadata", None),
-    "growing total": lambda page: page["metadata"].update(total_matching_records=page["metadata"]["start"] + 10_000),
 }
 
 
@@ -65,9 +56,8 @@ class Fault:
     to: str = ""  # where a redirect leads
 
     def __post_init__(self) -> None:
-        known = [*MANNERS, *INSTEAD, *EDITS]
-        if isinstance(self.kind, str) and self.kind not in known:
-            raise ValueError(f"unknown trouble {self.kind!r}: allowed are a status, a function, an Edit, or {known}")
+        if isinstance(self.kind, str) and self.kind not in KINDS:
+            raise ValueError(f"unknown trouble {self.kind!r}: allowed are a status, a function, an Edit, or {[*KINDS]}")
 
     def applies(self, target: str) -> bool:
         """Return whether this request is in trouble, and count it."""
@@ -87,30 +77,25 @@ class Fault:
                 wait = (("Retry-After", f"{self.seconds:g}"),) if status in (429, 503) else ()
                 return replace(html(f"Error {status}", "The server is in trouble.", status), headers=wait)
             case Edit(change):
-                return _edited(answer, change)
-            case str() as kind if kind in MANNERS:
-                as_it_is = {each.name: getattr(answer, each.name) for each in fields(answer)}
-                return _Badly(**as_it_is, manner=kind, seconds=self.seconds)
-            case str() as kind if kind in EDITS:
-                return _edited(answer, EDITS[kind])
-            case str() as kind:
-                return self._other(kind, answer)
-        return answer
-
-    def _other(self, kind: str, answer: Answer) -> Answer:
-        match kind:
+                fields = json.loads(answer.body)["response"]
+                change(fields)
+                return response(fields)
             case "html":
                 return html("Access Denied", "You do not have permission to access this server.")
             case "empty":
                 return replace(answer, body=b"") if answer.type == JPEG else replace(response({}), headers=())
             case "bomb":
                 return replace(answer, body=_bomb(), headers=(("Content-Encoding", "gzip"),))
-        return Answer(b"", 302, headers=(("Location", self.to),))
+            case "redirect":
+                return Answer(b"", 302, headers=(("Location", self.to),))
+            case str() as manner:
+                return _Badly(**vars(answer), manner=manner, seconds=self.seconds)
+        return answer
 
 
 @dataclass(frozen=True)
 class _Badly(Answer):
-    """An answer and the manner in which it is sent, one of MANNERS, paced by `seconds`."""
+    """An answer and the manner in which it is sent, paced by `seconds`."""
 
     manner: str = ""
     seconds: float = 0.0
@@ -165,9 +150,8 @@ class Store(sample.Store):
     def trouble(self, pattern: str, kind: int | str | Edit | Callable[..., object], **options: Any) -> None:
         """Make trouble of a kind for requests whose unquoted path and query match `pattern`.
 
-        `times` is how many requests (None: all) get it after `skip` went well; `seconds` paces it, and is the
-        Retry-After of a 429 or 503; `to` is where a redirect leads. Of several troubles the first that fits is taken.
-        Raises ValueError for an unknown kind.
+        `options` are those of a Fault; `seconds` is also the Retry-After of a 429 or 503. Of several troubles the first
+        that fits is taken. Raises ValueError for an unknown kind.
         """
         fault = Fault(re.compile(pattern), kind, **options)
         with self._lock:
@@ -186,12 +170,6 @@ class Store(sample.Store):
             fault.kind(self)
         answer = super().answer(target)
         return fault.spoil(answer) if fault else answer
-
-
-def _edited(answer: Answer, change: Callable[[dict[str, Any]], object]) -> Answer:
-    fields_of = json.loads(answer.body)["response"]
-    change(fields_of)
-    return response(fields_of)
 
 
 @functools.cache

@@ -10,10 +10,15 @@ from werkzeug import Response
 import sample
 from utils import catalogue, settings
 from utils.catalogue import store as services
-from utils.errors import StoreError
+from utils.errors import SettingsError, StoreError
 
 QUERY = "IStoreQueryService/Query"
 LATER = rf'{QUERY}.*"start":[1-9]'  # every page but the first
+NO_IDS = faults.Edit(lambda page: page.pop("ids"))
+NO_TOTAL = faults.Edit(lambda page: page.pop("metadata", None))
+GROWING_TOTAL = faults.Edit(
+    lambda page: page["metadata"].update(total_matching_records=page["metadata"]["start"] + 10_000)
+)
 
 
 def addresses(store):
@@ -28,9 +33,9 @@ def test_the_whole_store_in_typed_columns(store):
     games = fetch(store)
     assert {name: str(kind) for name, kind in games.dtypes.items()} == catalogue.COLUMNS
     assert games["appid"].tolist() == [game.appid for game in store.games]
-    counted = {"announced": 1_300, "short": 0, "distinct": 1_300, "adult": 0, "skipped": {}, "unreadable": {}}
+    counted = {"announced": 1_300, "short": 0, "adult": 0, "skipped": {}, "unreadable": {}, "tags": 44}
     made_by = {"request": {"limit": 0, "order": "", "adult": False}, "assets_url": store.assets_url}
-    assert games.attrs == counted | made_by | {"tags": 44}
+    assert games.attrs == counted | made_by
     assert store.count(QUERY) == 3
     first = games.iloc[1]
     assert (first["franchises"], first["developers"]) == (["Synthetic series 0"], ["Studio 0"])
@@ -40,7 +45,7 @@ def test_the_whole_store_in_typed_columns(store):
 
 def test_the_sample_store_has_its_share_of_trouble(sample_store):
     games, everything = fetch(sample_store), fetch(sample_store, adult=True)
-    assert len(everything) - len(games) == games.attrs["adult"] == 2
+    assert len(everything) - len(games) == games.attrs["adult"] == everything["adult"].sum() == 2
     assert not games["adult"].any()
     assert games["banner_url"].isna().sum() == 1
     assert games["review_score"].isna().any()
@@ -57,7 +62,7 @@ def test_the_first_games_of_an_order(store):
         fetch(store, 1, order=order)
     assert [store.count(f'"sort":{number},') for number in (10, 30, 40, 1)] == [2, 1, 3, 1]
     for bad in ({"order": "best"}, {"limit": -1}):
-        with pytest.raises(ValueError) as error:  # noqa: PT011
+        with pytest.raises(SettingsError) as error:
             fetch(store, **bad)
         assert str(next(iter(bad.values()))) in str(error.value)
 
@@ -69,13 +74,10 @@ def test_named_games_in_the_order_asked(store):
     assert list(games.attrs["unknown"]) == [12]
     assert len(catalogue.fetch_games((game.appid for game in store.games), **addresses(store))) == 1_300
     assert catalogue.fetch_games([], **addresses(store)).empty
-
-
-@pytest.mark.parametrize("appids", [["620", "x"], [0], [-5], [2**32], [None], ["\u00b2"]])
-def test_what_is_not_an_appid_is_named(store, appids):
-    with pytest.raises(ValueError, match="is not an appid") as error:
-        catalogue.fetch_games(appids, **addresses(store))
-    assert repr(appids[-1]) in str(error.value)
+    for bad in (["620", "x"], [0], [-5], [2**32], [None], ["\u00b2"]):
+        with pytest.raises(SettingsError) as error:
+            catalogue.fetch_games(bad, **addresses(store))
+        assert repr(bad[-1]) in str(error.value)
 
 
 def test_the_most_played_and_the_popular(sample_store, monkeypatch):
@@ -97,6 +99,9 @@ def test_more_like_this(sample_store):
     assert game.appid not in alike["appid"].tolist()
     assert shared == sorted(shared, reverse=True)
     assert min(shared) > 0
+    with pytest.raises(StoreError) as caught:  # somebody's own pictures
+        catalogue.more_like_this(game.appid, 5, api_url="")
+    assert one_line(caught.value)
 
 
 # A list that changes while it is read
@@ -110,7 +115,7 @@ def test_the_whole_of_steam_within_230_requests():
         assert store.count(QUERY) <= 230
 
 
-@pytest.mark.parametrize(("games", "gone"), [(1_300, 100), (1_300, 40), (510, 40), (505, 15), (1_300, 700)])
+@pytest.mark.parametrize(("games", "gone"), [(1_300, 40), (505, 15), (1_300, 700)])
 def test_games_taken_off_the_list_while_paging_hide_no_other(games, gone):
     def take_off(store):
         store.games = store.games[gone:]
@@ -135,7 +140,7 @@ def test_a_list_whose_pages_overlap_is_read_again(store):
     assert len(fetch(store)) == 1_300
 
 
-@pytest.mark.parametrize(("trouble", "short"), [("no ids", 0), ("no total", 0), ("growing total", 9_600)])
+@pytest.mark.parametrize(("trouble", "short"), [(NO_IDS, 0), (NO_TOTAL, 0), (GROWING_TOTAL, 9_600)])
 def test_pages_that_do_not_add_up(store, trouble, short):
     store.trouble(QUERY, trouble)
     games = fetch(store)
@@ -154,14 +159,14 @@ def test_empty_pages_in_the_middle_are_asked_again_and_never_the_end(store):
 
 
 def test_a_list_that_announces_more_than_it_gives_says_by_how_much(store):
-    store.trouble(QUERY, faults.Edit(lambda page: page["metadata"].update(total_matching_records=2_100)))
-    store.trouble(QUERY, "no total")
+    store.trouble(QUERY, faults.Edit(lambda page: page["metadata"].update(total_matching_records=2_100)), times=1)
+    store.trouble(QUERY, NO_TOTAL)
     games = fetch(store)
     assert (len(games), games.attrs["short"]) == (1_300, 800)
     assert "800" in catalogue.summary(games)
 
 
-def test_a_list_that_grows_or_is_shuffled_for_ever_ends(store):
+def test_a_list_that_grows_for_ever_ends(store, monkeypatch):
     fresh = iter(range(10**6, 10**8))
 
     def grow(answer):
@@ -170,20 +175,15 @@ def test_a_list_that_grows_or_is_shuffled_for_ever_ends(store):
         answer["ids"] = [{"appid": appid} for appid in appids]
         answer["store_items"] = [{"appid": appid, "name": "More", "success": 1} for appid in appids]
 
-    def shuffle(store):
-        store.games = store.games[700:] + store.games[:700]
-
-    for kind in (shuffle, faults.Edit(grow)):
-        store.calm()
-        store.trouble(QUERY, kind)
-        assert fetch(store)["appid"].is_unique
-    assert store.count(QUERY) < 400
+    monkeypatch.setattr(services, "_PAGES", 20)
+    store.trouble(QUERY, faults.Edit(grow))
+    assert len(fetch(store)) == 100 * store.count(QUERY) <= 6_000
 
 
 # Trouble
 
 
-@pytest.mark.parametrize("trouble", [429, 500, 503, 403, "html", "empty", "truncated", "drop", "no total"])
+@pytest.mark.parametrize("trouble", [429, 503, 403, "html", "empty", "truncated", "drop", NO_TOTAL])
 def test_passing_trouble_passes(store, trouble):
     store.trouble(QUERY, trouble, times=2, seconds=0.01)
     assert len(fetch(store)) == 1_300
@@ -195,7 +195,6 @@ def test_passing_trouble_passes(store, trouble):
         (401, "STEAM_API_KEY"),
         (404, "STEAM_API_KEY"),
         (429, "429"),
-        (500, "500"),
         (418, "418"),
         ("html", "JSON"),
         ("empty", "Query"),
@@ -211,14 +210,14 @@ def test_each_kind_of_lasting_trouble_is_one_line(store, trouble, said):
     assert "127.0.0.1" in str(caught.value)
     assert said in str(caught.value)
     assert one_line(caught.value)
+    assert store.count(QUERY) == (1 if trouble in (401, 404, 418, "bomb") else 5)
 
 
 @pytest.mark.parametrize(
     ("body", "headers"),
     [
         ('{"response": {}}', {"x-eresult": "84"}),
-        ('{"response": {"store_items": [{"appid": 1, "name": "x"}]}}', {"x-eresult": "2"}),
-        ('{"response": {}}', {}),
+        ('{"response": {"store_items": [{"appid": 1, "name": "x"}], "tags": [{"tagid": 1}]}}', {"x-eresult": "2"}),
         ('{"response": {"store_items": []}}', {"x-eresult": "1"}),
     ],
 )
@@ -246,15 +245,12 @@ def test_an_answer_that_means_trouble_is_asked_again_and_never_believed(httpserv
     "body",
     [
         "[" * 100_000,
-        '{"response":' * 5_000,
         '{"response": ' + "[" * 900 + "]" * 900 + "}",
         '{"response": {"metadata": {"total_matching_records": ' + "9" * 5_000 + "}}}",
         '{"response": {"metadata": {"total_matching_records": 1e999}, "ids": [[[]]]}}',
         '{"response": null}',
         "[]",
-        "\x00",
         b"\xff\xfe",
-        b'{"response": {"metadata": "\xff"}}',
     ],
 )
 def test_json_of_another_shape_is_one_line(httpserver, body):
@@ -264,13 +260,6 @@ def test_json_of_another_shape_is_one_line(httpserver, body):
     assert one_line(caught.value)
 
 
-def test_answers_together_are_bounded(store, monkeypatch):
-    monkeypatch.setattr(services, "_LIMIT_OF_ALL", 500_000)
-    with pytest.raises(StoreError) as caught:
-        fetch(store)
-    assert "500,000" in str(caught.value)
-
-
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9", "http://[::1", "file:///etc/passwd", "http://h:x/", ""])
 def test_an_address_where_no_store_is_is_one_line(address):
     with pytest.raises(StoreError) as caught:
@@ -278,11 +267,14 @@ def test_an_address_where_no_store_is_is_one_line(address):
     assert one_line(caught.value)
 
 
-def test_a_redirect_to_another_host_is_not_followed(store, httpserver):
-    store.trouble(QUERY, "redirect", to=httpserver.url_for("/"))
+def test_a_redirect_away_from_the_store_is_not_followed(httpserver):
+    away = {"Location": httpserver.url_for("/elsewhere")}
+    httpserver.expect_request(f"/store/{QUERY}/v1/").respond_with_data("", 302, away)
+    page = {"metadata": {"total_matching_records": 1}, "ids": [{"appid": 10}]}
+    httpserver.expect_request("/elsewhere").respond_with_json({"response": page})
     with pytest.raises(StoreError):
-        fetch(store, 1)
-    assert httpserver.log == []
+        catalogue.fetch_catalogue(1, api_url=httpserver.url_for("/store"))
+    assert [request.path for request, _ in httpserver.log] == [f"/store/{QUERY}/v1/"]
 
 
 def test_the_catalogue_survives_without_tags(store):
@@ -305,13 +297,8 @@ def test_a_key_goes_to_steam_alone_and_is_in_no_message(httpserver, store, monke
     assert store.count("my-key") == 0
     monkeypatch.setattr(settings, "store_key", lambda _: "my-key")
     there = {"Location": httpserver.url_for("/other?key=my-key"), "Content-Type": "my-type"}
-    for status, headers in [
-        (302, there),
-        (500, {}),
-        (200, {}),
-        (404, {}),
-        (302, {"Location": "http://[::1/?key=my-key"}),
-    ]:
+    malformed = {"Location": "http://[::1/?key=my-key"}
+    for status, headers in [(302, there), (500, {}), (200, {}), (404, {}), (302, malformed)]:
         httpserver.clear()
         httpserver.expect_request(f"/{QUERY}/v1/").respond_with_data("x", status, headers)
         with pytest.raises(StoreError) as caught:

@@ -27,9 +27,9 @@ def own(tmp_path):
     return place
 
 
-def content(games, name, place):
+def content(games, name):
     address = games.set_index("name").loc[name, "banner_url"]
-    return folder.read_file(address, root=folder.address_of(place), limit=10_000)
+    return folder.read_file(address, root=games.attrs["assets_url"], limit=10_000)
 
 
 def test_a_folder_without_a_csv(own):
@@ -38,7 +38,7 @@ def test_a_folder_without_a_csv(own):
     assert games.attrs["notes"] == []
     assert (games["appid"] >= 1_000_000_000).all()
     assert games["release_date"].sum() == games["review_count"].sum() == games["review_score"].notna().sum() == 0
-    assert content(games, "Thirteen", own) == (own / "deep/Thirteen.webp").read_bytes()
+    assert content(games, "Thirteen") == (own / "deep/Thirteen.webp").read_bytes()
     paint(own / "aaa.jpg")
     assert set(games["appid"]) < set(folder.read(own)["appid"])  # ids stay
 
@@ -87,23 +87,21 @@ def test_every_ending_is_read_and_what_is_left_out_is_named(tmp_path):
 def test_links_are_followed_within_the_folder_only(own, tmp_path):
     secret = tmp_path / "elsewhere" / "secret.jpg"
     paint(secret)
-    (own / "out.jpg").symlink_to(secret)
-    (own / "folder").symlink_to(secret.parent)
-    (own / "twin.jpg").symlink_to(own / "11.jpg")
-    (own / "one.jpg").symlink_to(own / "two.jpg")
-    (own / "two.jpg").symlink_to(own / "one.jpg")
     (secret.parent / "list.csv").write_text("id,name\n11,Secret\n")
-    (own / "list.csv").symlink_to(secret.parent / "list.csv")
+    links = {"out.jpg": secret, "folder": secret.parent, "twin.jpg": own / "11.jpg", "one.jpg": own / "two.jpg"}
+    for name, target in (links | {"two.jpg": own / "one.jpg", "list.csv": secret.parent / "list.csv"}).items():
+        (own / name).symlink_to(target)
     games = folder.read(own)
     assert games["name"].tolist() == ["11", "14", "Thirteen", "12", "twin"]
     left_out, table = games.attrs["notes"]
     assert left_out.endswith(": one.jpg, out.jpg, two.jpg")
     assert "list.csv" in table
-    for address in (secret.as_uri(), (own / "out.jpg").as_uri(), f"{own.as_uri()}/../elsewhere/secret.jpg", "x/11.jpg"):
+    root = games.attrs["assets_url"]
+    for address in (secret.as_uri(), f"{root}out.jpg", f"{root}../elsewhere/secret.jpg", "x/11.jpg"):
         with pytest.raises(StorageError):
-            folder.read_file(address, root=folder.address_of(own), limit=10_000)
+            folder.read_file(address, root=root, limit=10_000)
     with pytest.raises(StorageError) as error:
-        folder.read_file((own / "11.jpg").as_uri(), root=folder.address_of(own), limit=10)
+        folder.read_file(f"{root}11.jpg", root=root, limit=10)
     assert "10 bytes" in str(error.value)
 
 
@@ -111,7 +109,7 @@ def test_links_are_followed_within_the_folder_only(own, tmp_path):
 def test_a_file_may_be_named_by_any_bytes(own, tmp_path):
     (own / "11.jpg").rename(os.fsdecode(os.fsencode(own) + b"/\xff#?%41.jpg"))
     games = folder.read(own)
-    assert content(games, "?#?%41", own).startswith(b"\xff\xd8")
+    assert content(games, "?#?%41").startswith(b"\xff\xd8")
     catalogue.save(games, tmp_path / "catalogue.parquet")
     assert catalogue.load(tmp_path / "catalogue.parquet")["banner_url"].tolist() == games["banner_url"].tolist()
 
@@ -121,7 +119,6 @@ def test_no_folder_and_no_pictures(tmp_path):
         with pytest.raises(SettingsError) as error:
             folder.read(place)
         assert str(place) in str(error.value)
-    assert ".avif" in str(error.value)
 
 
 def test_the_settings_lead_to_it_and_no_store_is_asked(own, tmp_path, monkeypatch):

@@ -5,33 +5,20 @@ The services, their fields and their habits are those of Valve's published proto
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
 from utils import files, settings
 from utils.catalogue import folder as own_folder
-from utils.catalogue.row import (
-    COLUMNS,
-    ENTRIES,
-    LAST_APPID,
-    LAST_DATE,
-    LISTS,
-    CatalogueBuilder,
-    Fields,
-    appid_of,
-    number,
-    objects,
-    text,
-)
-from utils.catalogue.store import CONTEXT, DATA, GAMES_LIMIT, Crawl, Page, Store, open_store
-from utils.errors import DamagedError, StorageError, StoreError
+from utils.catalogue.row import COLUMNS, ENTRIES, LAST_APPID, LAST_DATE, LISTS, CatalogueBuilder, number, objects
+from utils.catalogue.store import DETAILS, GAMES_LIMIT, Store, crawl, items_of
+from utils.errors import DamagedError, SettingsError, StorageError, StoreError, shown
 from utils.names import visible
 
 DEFAULT_ORDER = "top sellers"
@@ -40,22 +27,11 @@ pd.set_option("display.html.use_mathjax", False)  # in a table, a name with $...
 
 _IDS = 100  # ids a request for named games; 250 pass, 300 do not
 _LONGEST_CHART = 1_000
-_LETTERS = 20_000  # bytes of a text in a file: more than the longest path, percent-encoded
-_LEAST_AND_MOST = {
-    "appid": (1, LAST_APPID),
-    "updated": (0, LAST_DATE),
-    "release_date": (0, LAST_DATE),
-    "review_count": (0, 2**63 - 1),
-    "review_score": (0, 100),
-}
-_COUNTED = {
-    **dict.fromkeys(("announced", "short", "distinct", "adult", "tags"), 0),
-    "skipped": {},
-    "unreadable": {},
-    "request": {},
-    "assets_url": "",
-    "notes": [],
-}
+_LETTERS = 20_000  # of a text in a file: more than the longest path, percent-encoded
+_MOST = dict.fromkeys(("updated", "release_date"), LAST_DATE)
+_MOST |= {"appid": LAST_APPID, "review_count": 2**63 - 1, "review_score": 100}
+_NUMBERS, _TABLES = ("announced", "short", "adult", "tags"), ("skipped", "unreadable", "request")
+_KINDS = dict.fromkeys(_NUMBERS, int) | dict.fromkeys(_TABLES, dict) | {"assets_url": str, "notes": list}
 _ARROW = {"int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_(), "object": pa.string()}
 _SCHEMA = pa.schema([(name, pa.list_(pa.string()) if name in LISTS else _ARROW[COLUMNS[name]]) for name in COLUMNS])
 
@@ -76,48 +52,52 @@ def fetch_catalogue(
     pictures are the games, by their paths, and no store is asked (see `utils.catalogue.folder`).
 
     What was counted stands in `.attrs`, and in words in `summary(games)`: the games `announced` by the store, how many
-    it fell `short` of that, the `distinct` ones it gave, the `adult` ones left out, the items `skipped` with their
-    reasons, the values that were `unreadable`, and the `request` itself; the address `assets_url` of the pictures.
+    it fell `short` of that, the `adult` ones left out, the items `skipped` with their reasons, the values that were
+    `unreadable`, and the `request` itself; the address `assets_url` of the pictures.
 
-    Raises StoreError (unreachable, closed, busy, no answer that can be used), ValueError for an unknown order or a
-    negative limit, and SettingsError for a folder without pictures.
+    Raises StoreError (unreachable, closed, busy, no answer that can be used), and SettingsError for an unknown order, a
+    negative limit and a folder without pictures.
     """
     if order not in settings.ORDERS:
-        raise ValueError(f"unknown order {order!r}; known are {', '.join(settings.ORDERS)}")
+        raise SettingsError(f"unknown order {order!r}; known are {', '.join(settings.ORDERS)}")
     if limit is not None and limit < 0:
-        raise ValueError(f"limit is {limit}; allowed are None or 0 (all) and positive numbers")
+        raise SettingsError(f"limit is {limit}; allowed are None or 0 (all) and positive numbers")
     made_by = _request(limit, order, adult)
     if folder is not None:
         games = own_folder.read(folder, limit)
         games.attrs["request"] = made_by
         return games
-    store = open_store(api_url, assets_url)
-    crawl = Crawl(store, order if limit else "steady")
-    builder = CatalogueBuilder(store.assets_url, lambda: store.tags, adult=adult)
-    for page in _with_bar(crawl, limit):
-        builder.add(page.items, page.listed)
-        if limit and len(builder.rows) >= limit:
-            break
-    short = 0 if limit and len(builder.rows) >= limit else crawl.short
-    counted = {"announced": crawl.announced, "short": short, "request": made_by, "assets_url": store.assets_url}
-    return builder.table(limit, **counted)
+    store = Store(api_url, assets_url)
+    builder = CatalogueBuilder(store.assets_url, adult=adult)
+    counted: dict[str, object] = {"request": made_by, "assets_url": store.assets_url}
+    with tqdm(desc="Catalogue", unit=" games") as bar:
+        for page in crawl(store, order if limit else "steady"):
+            builder.add(page.items, page.listed)
+            bar.total = min(limit or page.total, page.total)
+            bar.update(min(page.end, bar.total) - bar.n)
+            counted |= {"announced": page.total, "short": page.short}
+            if limit and len(builder.rows) >= limit:
+                counted["short"] = 0
+                break
+    return builder.table(store.tags, limit, **counted)
 
 
 def fetch_games(appids: Iterable[int], *, api_url: str | None = None, assets_url: str | None = None) -> pd.DataFrame:
     """Return the same table for named games, in the order asked, those for adults included.
 
     Games that the store does not give are left out; `.attrs["unknown"]` says why, by appid. Raises StoreError as
-    `fetch_catalogue` does, and ValueError for what is not an appid.
+    `fetch_catalogue` does, and SettingsError for what is not an appid.
     """
     wanted = list(dict.fromkeys(map(_appid, appids)))
-    store = open_store(api_url, assets_url)
-    builder = CatalogueBuilder(store.assets_url, lambda: store.tags, adult=True)
-    chunks = [wanted[start : start + _IDS] for start in range(0, len(wanted), _IDS)]
-    for chunk in tqdm(chunks, desc="Named games", unit=" requests", disable=len(chunks) <= 1):
-        builder.add(_named(store, chunk))
+    store = Store(api_url, assets_url)
+    builder = CatalogueBuilder(store.assets_url, adult=True)
+    for start in tqdm(range(0, len(wanted), _IDS), "Named games", unit=" requests", disable=len(wanted) <= _IDS):
+        question = {"ids": [{"appid": appid} for appid in wanted[start : start + _IDS]]} | DETAILS
+        builder.add(store.ask("IStoreBrowseService/GetItems", question, items_of))
     builder.rows = {appid: builder.rows[appid] for appid in wanted if appid in builder.rows}
-    missing = (appid for appid in wanted if appid not in builder.rows)
-    return builder.table(unknown={appid: builder.skipped.get(appid, "unknown to the store") for appid in missing})
+    missing = [appid for appid in wanted if appid not in builder.rows]
+    unknown = {appid: builder.skipped.get(appid, "unknown to the store") for appid in missing}
+    return builder.table(store.tags, unknown=unknown)
 
 
 def fetch_most_played(*, api_url: str | None = None) -> pd.DataFrame:
@@ -125,10 +105,9 @@ def fetch_most_played(*, api_url: str | None = None) -> pd.DataFrame:
 
     Raises StoreError as `fetch_catalogue` does.
     """
-    answer = open_store(api_url).ask("ISteamChartsService/GetMostPlayedGames")
-    ranks = objects(answer.get("ranks"))[:_LONGEST_CHART]
-    rows = [(number(each.get("rank")), number(each.get("appid"), LAST_APPID)) for each in ranks]
-    chart = pd.DataFrame([row for row in rows if all(row)], columns=pd.Index(["rank", "appid"])).astype("int64")
+    ranks = Store(api_url).ask("ISteamChartsService/GetMostPlayedGames", {}, lambda answer: answer.get("ranks"))
+    found = [(number(each.get("rank")), number(each.get("appid"), LAST_APPID)) for each in objects(ranks)]
+    chart = pd.DataFrame(filter(all, found[:_LONGEST_CHART]), columns=pd.Index(["rank", "appid"])).astype("int64")
     return chart.drop_duplicates("appid").sort_values("rank", ignore_index=True)
 
 
@@ -136,15 +115,14 @@ def more_like_this(appid: int, n: int, *, api_url: str | None = None) -> pd.Data
     """Return the `n` games that the store itself calls like this one, by tags and buyers, most alike first.
 
     A table with the columns of `COLUMNS`; games for adults only are left out. Raises StoreError as `fetch_catalogue`
-    does, and ValueError for what is not an appid.
+    does, and SettingsError for what is not an appid.
     """
-    store = open_store(api_url)
-    question: Fields = {"item_id": {"appid": _appid(appid)}, "count": n, "context": CONTEXT, "data_request": DATA}
-    answer = store.ask("IStoreQueryService/MoreLikeThis", question)
-    builder = CatalogueBuilder(store.assets_url, lambda: store.tags, adult=False)
-    builder.add(objects(answer.get("store_items")))
+    store = Store(api_url)
+    question = {"item_id": {"appid": _appid(appid)}, "count": n} | DETAILS
+    builder = CatalogueBuilder(store.assets_url, adult=False)
+    builder.add(store.ask("IStoreQueryService/MoreLikeThis", question, items_of))
     builder.rows.pop(appid, None)
-    return builder.table(n)
+    return builder.table(store.tags, n)
 
 
 def popular(games: pd.DataFrame, n: int, *, api_url: str | None = None) -> list[int]:
@@ -177,7 +155,7 @@ def summary(games: pd.DataFrame) -> str:
             parts.append(f"{words}: " + ", ".join(f"{count} {what}" for what, count in counted[name].items()))
     if counted.get("tags") == 0:
         parts.append("the store gave no tags")
-    return "\n".join(["; ".join(parts), *map(str, counted.get("notes", []))])
+    return "\n".join(map(visible, ["; ".join(parts), *map(str, counted.get("notes", []))]))
 
 
 def save(games: pd.DataFrame, file: Path) -> None:
@@ -201,11 +179,12 @@ def load(file: Path, assets_url: str | None = None) -> pd.DataFrame:
         games = _read(content)
     except Exception as error:  # noqa: BLE001 - Arrow raises almost anything over a file that anybody may have written
         remedy = "delete it and run the download notebook again"
-        said = text(str(error))
-        raise DamagedError(f"the catalogue at {file} is damaged ({said}); {remedy}") from None
+        raise DamagedError(f"the catalogue at {file} is damaged ({shown(error)}); {remedy}") from None
     made_with = games.attrs.get("assets_url")
-    if assets_url and made_with and made_with != assets_url:
-        games["banner_url"] = [_moved(address, made_with, assets_url) for address in games["banner_url"]]
+    if assets_url and made_with:
+        old, new = made_with.rstrip("/") + "/", assets_url.rstrip("/") + "/"
+        moved = [new + url[len(old) :] if url and url.startswith(old) else url for url in games["banner_url"]]
+        games["banner_url"] = pd.Series(moved, dtype=object)
         games.attrs["assets_url"] = assets_url
     return games
 
@@ -213,21 +192,23 @@ def load(file: Path, assets_url: str | None = None) -> pd.DataFrame:
 def load_or_fetch(file: Path, **asked: Any) -> pd.DataFrame:  # noqa: ANN401 - the arguments of fetch_catalogue
     """Return the catalogue saved at `file` if this request made it, else that of `fetch_catalogue`, saved there.
 
-    A damaged one is fetched again, and a folder of pictures is always read again. The addresses of a saved one follow
-    `assets_url`. Raises what `fetch_catalogue` does; a catalogue that could not be replaced stays.
+    One that does not say what made it is taken, its addresses follow `assets_url`; a damaged one is fetched again, and
+    a folder of pictures is always read again. Raises what `fetch_catalogue` does; what cannot be replaced stays.
     """
-    assets_url = asked.get("assets_url") or settings.store_urls()[1]
-    saved = _loaded(Path(file), assets_url)
-    if saved is not None and asked.get("folder") is None and _answers(saved, asked):
+    saved = _loaded(file, asked.get("assets_url") or settings.store_urls()[1])
+    made_by = saved.attrs.get("request") if saved is not None else None
+    wanted = _request(asked.get("limit"), asked.get("order", DEFAULT_ORDER), asked.get("adult", False))
+    if saved is not None and asked.get("folder") is None and made_by in (None, wanted):
         return saved
     try:
-        save(fetch_catalogue(**asked), file)
+        games = fetch_catalogue(**asked)
     except StoreError as error:
         if saved is None:
             raise
-        made = text(", ".join(f"{name.upper()} = {value!r}" for name, value in saved.attrs.get("request", {}).items()))
+        made = shown(", ".join(f"{name.upper()} = {value!r}" for name, value in (made_by or {}).items()), 200)
         raise StoreError(f"{error}. The catalogue at {file} was made by another request ({made})") from None
-    return load(file)
+    save(games, file)
+    return games
 
 
 def finished_files(file: Path, *, check: bool = False) -> list[tuple[Path, ...]]:
@@ -240,48 +221,17 @@ def finished_files(file: Path, *, check: bool = False) -> list[tuple[Path, ...]]
     return [(file,)] if is_there else []
 
 
-def _with_bar(crawl: Crawl, limit: int | None) -> Iterator[Page]:
-    with tqdm(desc="Catalogue", unit=" games") as bar:
-        for page in crawl:
-            yield page
-            bar.total = min(limit or crawl.announced, crawl.announced)
-            bar.update(min(page.end, bar.total) - bar.n)
-
-
-def _named(store: Store, appids: list[int]) -> list[Fields]:
-    """Return the store's items of some appids; an answer about none of them is no answer."""
-    question: Fields = {"ids": [{"appid": appid} for appid in appids], "context": CONTEXT, "data_request": DATA}
-
-    def is_answer(answer: Fields) -> bool:
-        return not set(appids).isdisjoint(map(appid_of, objects(answer.get("store_items"))))
-
-    return objects(store.ask("IStoreBrowseService/GetItems", question, is_answer=is_answer).get("store_items"))
-
-
 def _appid(value: object) -> int:
-    """Return an appid; raises ValueError where it is none."""
+    """Return an appid; raises SettingsError where it is none."""
     appid = number(str(value), LAST_APPID)
     if not appid:
-        raise ValueError(f"{value!r} is not an appid; allowed are whole numbers from 1 to {LAST_APPID}")
+        raise SettingsError(f"{shown(repr(value))} is not an appid; allowed are whole numbers from 1 to {LAST_APPID}")
     return appid
 
 
 def _request(limit: int | None, order: str, adult: bool) -> dict[str, object]:
     """Return what was asked for, as it stands beside a saved catalogue: the order of the whole store is no matter."""
     return {"limit": limit or 0, "order": order if limit else "", "adult": adult}
-
-
-def _answers(saved: pd.DataFrame, asked: dict[str, Any]) -> bool:
-    """Return whether a saved catalogue is what a request asks for; one that does not say what made it is taken."""
-    made = saved.attrs.get("request")
-    wanted = _request(asked.get("limit"), asked.get("order", DEFAULT_ORDER), asked.get("adult", False))
-    return made is None or made == wanted
-
-
-def _moved(address: str | None, old: str, new: str) -> str | None:
-    """Return an address of a picture at another host of the same store."""
-    below = address and address.startswith(old.rstrip("/") + "/")
-    return f"{new.rstrip('/')}{address[len(old.rstrip('/')) :]}" if below else address
 
 
 def _loaded(file: Path, assets_url: str | None = None) -> pd.DataFrame | None:
@@ -297,24 +247,24 @@ def _read(content: bytes) -> pd.DataFrame:
 
     Texts are read as dictionaries: in parquet, one long text can stand in every row.
     """
-    described = pq.ParquetFile(pa.BufferReader(content)).schema
-    texts = [column.path for column in described if column.physical_type == "BYTE_ARRAY"]
-    with pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts, page_checksum_verification=True) as parquet:
-        if parquet.metadata.num_rows > GAMES_LIMIT:
-            raise ValueError(f"{parquet.metadata.num_rows:,} rows")
-        table = parquet.read(columns=list(COLUMNS)).select(list(COLUMNS))
+    with pq.ParquetFile(pa.BufferReader(content)) as parquet:
+        if not parquet.schema_arrow.equals(_SCHEMA) or parquet.metadata.num_rows > GAMES_LIMIT:
+            raise ValueError(f"{parquet.metadata.num_rows:,} rows, columns {parquet.schema_arrow.names}")
+        texts = [column.path for column in parquet.schema if column.physical_type == "BYTE_ARRAY"]
+    table = pq.read_table(pa.BufferReader(content), read_dictionary=texts, page_checksum_verification=True)
     table.validate(full=True)
     for name in COLUMNS:
         _check_column(name, table[name].combine_chunks())
     games = table.cast(_SCHEMA).to_pandas().astype(COLUMNS)
     for column in LISTS:
         games[column] = games[column].map(list)
-    for name, (least, most) in _LEAST_AND_MOST.items():
-        if not (games[name].between(least, most) | games[name].isna()).all():
-            raise ValueError(f"{name} from {games[name].min()} to {games[name].max()}; allowed are {least} to {most}")
-    if not games["appid"].is_unique:
-        raise ValueError("an appid stands in it twice")
-    games.attrs = _attributes(table.schema.metadata or {})
+    for name, most in _MOST.items():
+        if not (games[name].between(0, most) | games[name].isna()).all():
+            raise ValueError(f"{name} from {games[name].min()} to {games[name].max()}; allowed are 0 to {most}")
+    if not games["appid"].is_unique or (games["appid"] == 0).any():
+        raise ValueError("an appid stands in it twice, or is 0")
+    found = json.loads(table.schema.metadata.get(b"PANDAS_ATTRS", b"{}"))
+    games.attrs = {name: found[name] for name, kind in _KINDS.items() if isinstance(found.get(name), kind)}
     return games
 
 
@@ -327,20 +277,6 @@ def _check_column(name: str, column: pa.Array) -> None:
         column = values
     if column.null_count and name not in ("banner_url", "review_score"):
         raise ValueError(f"no value in {name}")
-    if not pa.types.is_dictionary(column.type):
-        return
-    lengths = pc.call_function("binary_length", [column.dictionary]).to_numpy(zero_copy_only=False)
-    if lengths.max(initial=0) > _LETTERS:
-        raise ValueError(f"a text of more than {_LETTERS:,} bytes in {name}")
-    for each in column.dictionary.to_pylist():
-        if not each or (not each.isprintable() and visible(each) != each):
-            raise ValueError(f"{name} is {each!r}")
-
-
-def _attributes(metadata: dict[bytes, bytes]) -> dict[str, Any]:
-    """Return what pandas wrote of a table's `attrs`, as far as it is of the kind that `fetch_catalogue` counts."""
-    try:
-        found = json.loads(metadata.get(b"PANDAS_ATTRS", b"{}"))
-        return {name: found[name] for name, like in _COUNTED.items() if type(found.get(name)) is type(like)}
-    except (ValueError, RecursionError, AttributeError):
-        return {}
+    for each in column.dictionary.to_pylist() if pa.types.is_dictionary(column.type) else ():
+        if not each or len(each) > _LETTERS or (not each.isprintable() and visible(each) != each):
+            raise ValueError(f"{name} is {shown(repr(each))}")

@@ -5,21 +5,23 @@ The address of a picture is its file's, `file:///...?t=<when it changed, unix ns
 
 import csv
 import io
+import itertools
+import math
 import os
-import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote_to_bytes, urlsplit
 
 import pandas as pd
 
 from utils import files, images
-from utils.catalogue.row import LAST_APPID, LAST_DATE, Fields, table_of, text
+from utils.catalogue.row import LAST_APPID, LAST_DATE, Fields, number, table_of, text
 from utils.errors import SettingsError, StorageError
 
-_Row = dict[str, str]  # values by column; `appid` is there always, `line` is the row's line in the file
+_Row = dict[str, str]  # values by column
 
+_UNKNOWN = {"release_date": 0, "tags": [], "review_count": 0, "review_score": math.nan, "adult": False}
 _MOST_BYTES = 100_000_000  # of a CSV
 _SHOWN = 5  # names in a note
 
@@ -38,22 +40,18 @@ def read(folder: Path, limit: int | None = None) -> pd.DataFrame:
     folder = Path(folder)
     if not folder.is_dir():
         raise SettingsError(f"FOLDER is {str(folder)!r}, which is no folder; give one that holds your pictures")
+    notes: list[str] = []
     with files.storage_errors(folder):
         root = folder.resolve()
-        pictures, notes = _find_pictures(root)
+        pictures = _find_pictures(root, notes)
         if not pictures:
             kinds = ", ".join(sorted(images.ENDINGS))
             raise SettingsError(f"FOLDER is {str(folder)!r}, which holds no picture; it may hold {kinds}")
         rows = _read_rows(root, notes)
-        named = _rows_by_picture(rows, pictures, notes)
-        games = table_of([_game(*each, pictures) for each in _with_ids(named, pictures)][: limit or None])
-    games.attrs = {"announced": len(pictures), "notes": notes, "assets_url": address_of(root)}
+        appids = list(_appids(pictures, rows, notes).items())[: limit or None]
+        games = table_of([_game(appid, pictures[path], rows.get(appid, {})) for path, appid in appids])
+    games.attrs = {"announced": len(pictures), "notes": notes, "assets_url": root.as_uri().rstrip("/") + "/"}
     return games
-
-
-def address_of(folder: Path) -> str:
-    """Return what the address of every picture in a folder begins with."""
-    return folder.resolve().as_uri().rstrip("/") + "/"
 
 
 def read_file(address: str, *, root: str, limit: int) -> bytes:
@@ -70,20 +68,23 @@ def read_file(address: str, *, root: str, limit: int) -> bytes:
         return path.read_bytes()
 
 
-def _find_pictures(root: Path) -> tuple[dict[str, Path], list[str]]:
-    """Return the picture files by their path within a folder, sorted, and notes on the others; nothing hidden."""
+def _find_pictures(root: Path, notes: list[str]) -> dict[str, Path]:
+    """Return the picture files by their path within a folder, sorted, nothing hidden; adds a note on the others."""
     pictures, others = {}, []
     for top, folders, names in os.walk(root, onerror=lambda error: others.append(error.filename)):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             file = Path(top, name)
             path = file.relative_to(root).as_posix()
-            if file.suffix.lower() in images.ENDINGS and not name.startswith(".") and _is_inside(file, root):
+            if name.startswith("."):
+                continue
+            if file.suffix.lower() in images.ENDINGS and _is_inside(file, root):
                 pictures[path] = file
-            elif not name.startswith(".") and file.suffix.lower() != ".csv":
+            elif file.suffix.lower() != ".csv":
                 others.append(path)
-    notes = [f"left out, not pictures in this folder that can be read: {_first_few(sorted(others))}"] if others else []
-    return dict(sorted(pictures.items())), notes
+    if others:
+        notes.append(f"left out, not pictures in this folder that can be read: {_first_few(sorted(others))}")
+    return dict(sorted(pictures.items()))
 
 
 def _is_inside(file: Path, root: Path) -> bool:
@@ -94,60 +95,88 @@ def _is_inside(file: Path, root: Path) -> bool:
         return False
 
 
-def _rows_by_picture(rows: Iterable[_Row], pictures: Mapping[str, Path], notes: list[str]) -> dict[str, _Row]:
-    """Return the CSV's rows by the path of the picture that each names; adds notes on what stays without the other."""
-    stems = {Path(path).stem: path for path in reversed(list(pictures))}
-    named: dict[str, _Row] = {}
-    without = []
-    for row in rows:
-        path = row["file"].replace("\\", "/") if row.get("file") else stems.get(row["appid"], "")
-        if path in pictures and path not in named:
-            named[path] = row
+def _read_rows(folder: Path, notes: list[str]) -> dict[int, _Row]:
+    """Return the rows by their id of the first CSV that has ids; adds notes on the rest."""
+    chosen, rows = "", {}
+    for file in sorted(folder.glob("*.csv")):
+        name = _printable(file.name)
+        try:
+            found = list(_parse(file, folder))
+        except (OSError, csv.Error, ValueError) as error:
+            notes.append(f"{name} is not read: {error}")
+            continue
+        if chosen:
+            notes.append(f"{name} is not read: {chosen} is")
         else:
-            without.append(f"{row['appid']} ({row.get('name') or 'no name'})")
-    notes += [f"appid {each} in the CSV has no picture of its own" for each in without]
-    nameless = [path for path in pictures if path not in named]
-    if nameless and (named or without):
+            chosen, rows = name, _by_appid(found, name, notes)
+    return rows
+
+
+def _parse(file: Path, folder: Path) -> Iterator[tuple[int, _Row]]:
+    """Yield the lines and rows of a CSV separated by commas, semicolons or tabs; columns in small letters."""
+    if not _is_inside(file, folder) or file.stat().st_size > _MOST_BYTES:  # a pipe would be waited for
+        raise ValueError(f"it is not a file of up to {_MOST_BYTES:,} bytes in this folder")
+    content = file.read_text("utf-8-sig")
+    delimiter = max(",;\t", key=content.partition("\n")[0].count)
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
+    small = [name.strip().lower() for name in next(reader, [])]
+    columns = ["appid" if name == "id" else name for name in small]
+    if "appid" not in columns:
+        raise ValueError(f"it has no column appid or id, but {', '.join(columns) or 'nothing'}")
+    for values in filter(any, reader):
+        yield reader.line_num, dict.fromkeys(columns, "") | dict(zip(columns, map(str.strip, values), strict=False))
+
+
+def _by_appid(found: list[tuple[int, _Row]], table: str, notes: list[str]) -> dict[int, _Row]:
+    """Return the rows with an id that no earlier row has; adds notes on the others."""
+    rows: dict[int, _Row] = {}
+    for line, row in found:
+        appid = number(row["appid"], LAST_APPID)
+        if appid and appid not in rows:
+            rows[appid] = row
+        else:
+            why = "stands in an earlier line" if appid else f"is not a whole number from 1 to {LAST_APPID}"
+            notes.append(f"line {line} of {table} is left out: its appid {row['appid']!r} {why}")
+    return rows
+
+
+def _appids(pictures: Mapping[str, Path], rows: Mapping[int, _Row], notes: list[str]) -> dict[str, int]:
+    """Return the appids by picture, those with a row first; adds notes on what stays without the other."""
+    stems = {Path(path).stem: path for path in reversed(list(pictures))}
+    appids: dict[str, int] = {}
+    for appid, row in rows.items():
+        path = row["file"].replace("\\", "/") if row.get("file") else stems.get(row["appid"], "")
+        if path in pictures and path not in appids:
+            appids[path] = appid
+        else:
+            notes.append(f"appid {appid} ({row.get('name') or 'no name'}) in the CSV has no picture of its own")
+    nameless = [path for path in pictures if path not in appids]
+    if nameless and rows:
         notes.append(f"without a row in the CSV, so named by their files: {_first_few(nameless)}")
-    return named
+    taken = set(rows)
+    for path in nameless:
+        appid = 1_000_000_000 + zlib.crc32(os.fsencode(path)) % 1_000_000_000
+        appids[path] = next(each for each in itertools.count(appid) if each not in taken)
+        taken.add(appids[path])
+    return appids
 
 
-def _with_ids(named: Mapping[str, _Row], pictures: Iterable[str]) -> Iterator[tuple[int, str, _Row]]:
-    """Yield an appid, a path and the CSV's row, perhaps an empty one, for each picture."""
-    taken = {int(row["appid"]) for row in named.values()}
-    for path, row in named.items():
-        yield int(row["appid"]), path, row
-    for path in pictures:
-        if path not in named:
-            appid = 1_000_000_000 + zlib.crc32(os.fsencode(path)) % 1_000_000_000
-            while appid in taken:
-                appid += 1
-            taken.add(appid)
-            yield appid, path, {}
-
-
-def _game(appid: int, path: str, row: _Row, pictures: Mapping[str, Path]) -> Fields:
-    file = pictures[path]
+def _game(appid: int, file: Path, row: _Row) -> Fields:
     changed = max(0, file.stat().st_mtime_ns)
     return {
         "appid": appid,
         "name": text(row.get("name")) or _printable(file.stem) or str(appid),
         "banner_url": f"{file.as_uri()}?t={changed}",
         "updated": min(changed // 1_000_000_000, LAST_DATE),
-        "release_date": 0,
         "franchises": _first(row, "franchise", "franchises", "title"),
         "developers": _first(row, "developer", "developers"),
         "publishers": _first(row, "publisher", "publishers"),
-        "tags": [],
-        "review_count": 0,
-        "review_score": float("nan"),
-        "adult": False,
+        **_UNKNOWN,
     }
 
 
 def _first(row: _Row, *columns: str) -> list[str]:
-    found = (text(row.get(column)) for column in columns)
-    return list(filter(None, found))[:1]
+    return list(filter(None, map(text, map(row.get, columns))))[:1]
 
 
 def _first_few(names: list[str]) -> str:
@@ -158,58 +187,3 @@ def _first_few(names: list[str]) -> str:
 def _printable(name: str) -> str:
     """Return the name of a file, which may be any bytes, as text on one line."""
     return text(name.encode(errors="replace").decode())
-
-
-def _read_rows(folder: Path, notes: list[str]) -> list[_Row]:
-    """Return the rows with a usable id of its own of the first CSV that has ids; adds notes on the rest."""
-    chosen, rows = "", []
-    for file in sorted(folder.glob("*.csv")):
-        try:
-            found = list(_parse(_csv_text(file, folder)))
-        except (OSError, RuntimeError, csv.Error, ValueError) as error:
-            notes.append(f"{_printable(file.name)} is not read: {error}")
-            continue
-        if chosen:
-            notes.append(f"{_printable(file.name)} is not read: {chosen} is")
-        else:
-            chosen = _printable(file.name)
-            rows = list(_good_rows(found, chosen, notes))
-    return rows
-
-
-def _csv_text(file: Path, folder: Path) -> str:
-    if not _is_inside(file, folder):  # a pipe would be waited for
-        raise ValueError("it is not a plain file, or a link that leads out of the folder")
-    size = file.stat().st_size
-    if size > _MOST_BYTES:
-        raise ValueError(f"it has {size:,} bytes; allowed are {_MOST_BYTES:,}")
-    return file.read_text("utf-8-sig")
-
-
-def _parse(content: str) -> Iterator[_Row]:
-    """Yield the rows of a CSV separated by commas, semicolons or tabs; columns in small letters, the id as `appid`."""
-    delimiter = max(",;\t", key=content.partition("\n")[0].count)
-    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
-    small = [name.strip().lower() for name in next(reader, [])]
-    columns = ["appid" if name == "id" else name for name in small]
-    if "appid" not in columns:
-        raise ValueError(f"it has no column appid or id, but {', '.join(columns) or 'nothing'}")
-    for values in reader:
-        if any(values):
-            row = dict.fromkeys(columns, "") | dict(zip(columns, map(str.strip, values), strict=False))
-            yield row | {"line": str(reader.line_num)}
-
-
-def _good_rows(rows: Iterable[_Row], table: str, notes: list[str]) -> Iterator[_Row]:
-    """Yield the rows with an id that no earlier row has; adds notes on the others."""
-    lines: dict[int, str] = {}
-    for row in rows:
-        where = f"line {row['line']} of {table} is left out"
-        is_number = re.fullmatch(r"[0-9]{1,18}", row["appid"])
-        if not is_number or not 0 < int(row["appid"]) <= LAST_APPID:
-            notes.append(f"{where}: its appid is {row['appid']!r}, not a whole number from 1 to {LAST_APPID}")
-        elif int(row["appid"]) in lines:
-            notes.append(f"{where}: appid {row['appid']} stands in line {lines[int(row['appid'])]} already")
-        else:
-            lines[int(row["appid"])] = row["line"]
-            yield row

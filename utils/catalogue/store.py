@@ -4,241 +4,181 @@ import functools
 import json
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from utils import http, settings
 from utils.catalogue.row import Fields, fields, number, numbers, objects, text
-from utils.errors import HttpError, StoreError
+from utils.errors import HttpError, StoreError, shown
 
-PAGE = 500  # games a page, the most that is verified
 GAMES_LIMIT = 1_000_000  # more than Steam will have for a long time; a larger total is not believed
-CONTEXT = {"language": "english", "country_code": "US", "steam_realm": 1}
-DATA = {
-    "include_assets": True,
-    "include_basic_info": True,
-    "include_reviews": True,
-    "include_release": True,
-    "include_tag_count": 20,
+DETAILS: Fields = {  # what every question about games asks for
+    "context": {"language": "english", "country_code": "US", "steam_realm": 1},
+    "data_request": {
+        **dict.fromkeys(("include_assets", "include_basic_info", "include_reviews", "include_release"), True),
+        "include_tag_count": 20,
+    },
 }
 
 _PAUSE = 0.25  # seconds between requests to Steam, known to be accepted
 _DEADLINE = 60.0  # seconds for one answer
 _LIMIT = 16_000_000  # bytes of one answer; a page of 500 games has about 2 MB
-_LIMIT_OF_ALL = 1_500_000_000  # bytes of all answers together; the whole store has about 400 MB
 _GOOD = "1"  # the service's result; 84 is the rate limit, others are other trouble, all with status 200
 _OTHER_WAYS = (
-    "Other ways: set STEAM_API_KEY to a key of your own, or start from a catalogue saved earlier (catalogue.load) "
-    "or from a list of appids (catalogue.fetch_games)"
+    "Other ways: a key of your own in STEAM_API_KEY, a catalogue saved earlier (catalogue.load), a list of appids "
+    "(catalogue.fetch_games), or SOURCE = 'sample' (a small store of our own) or 'folder' (your own pictures)"
 )
-_ELSEWHERE = "Without it: SOURCE = 'sample' (a small store of our own) or SOURCE = 'folder' (your own pictures)"
 
 _SORTS = {"title": 1, "steady": 2, "top sellers": 10, "most played": 30, "newest": 40}  # the service's `sort`
+_PAGE = 500  # games a page, the most that is verified
 _FILTERS = {"released_only": True, "type_filters": {"include_apps": True, "include_games": True}}
 _PASSES = 3  # how often a list is read, at most, while it gives less than it announces
+_PAGES = 2_500  # of a pass, at most; the whole store has 230
 _NEGLIGIBLE = 1_000  # one game in this many may be missing without another pass: the list changes while it is read
 _SHARE = 25  # one game in 25 is asked for again, so that one taken off the list meanwhile does not hide another
-_FEWEST = 100  # games a page, on average, of a store that means well
+_T = TypeVar("_T")
 
 
-@dataclass
 class Store:
     """The store's services at one address, and the address of its pictures."""
 
-    api_url: str
-    assets_url: str
-    _key: str | None = field(default=None, repr=False)
-    _received: int = field(default=0, init=False)
-
-    @property
-    def host(self) -> str:
-        """Host and port, for messages."""
-        return urlsplit(self.api_url).netloc
+    def __init__(self, api_url: str | None, assets_url: str | None = None) -> None:
+        """None stands for the environment's addresses, or Steam's own; raises StoreError for what is no address."""
+        default_api, default_assets = settings.store_urls()
+        self.api_url = default_api if api_url is None else api_url
+        self.assets_url = assets_url or default_assets
+        if not self.api_url:
+            raise StoreError("these games come from no store, so there is none to ask")
+        try:
+            http.checked(self.api_url)
+        except HttpError as error:
+            raise StoreError(str(error)) from None
+        self._key = settings.store_key(self.api_url)
 
     @functools.cached_property
     def tags(self) -> dict[int, str]:
         """The names of the tags by their number; none where the store does not give them: tags are decoration."""
         try:
-            answer = self.ask("IStoreService/GetTagList", {"language": "english"}, tries=3)
+            found = self.ask("IStoreService/GetTagList", {"language": "english"}, lambda each: each.get("tags"), 3)
         except StoreError:
             return {}
-        named = {number(tag.get("tagid")): text(tag.get("name")) for tag in objects(answer.get("tags"))}
+        named = {number(tag.get("tagid")): text(tag.get("name")) for tag in objects(found)}
         return {tag: name for tag, name in named.items() if tag and name}
 
-    def ask(
-        self,
-        service: str,
-        question: Fields | None = None,
-        *,
-        is_answer: Callable[[Fields], object] = bool,
-        tries: int = http.TRIES,
-    ) -> Fields:
-        """Return the `response` of a service; raises StoreError where there is none, or none that `is_answer`.
+    def ask(self, service: str, question: Fields, read: Callable[[Fields], _T | None], tries: int = http.TRIES) -> _T:
+        """Return what `read` makes of the `response` of a service; raises StoreError where there is none.
 
-        Both are asked again. The key that may be set goes to Steam's own host alone; where it is refused, the question
-        is asked without it.
+        Where there is no response, or `read` finds nothing in it, it is asked again. The key that may be set goes to
+        Steam's own host alone; where it is refused, the question is asked without it.
         """
-        if self.api_url == settings.API_URL:
-            time.sleep(_PAUSE)
-        params = {"input_json": json.dumps(question or {}, separators=(",", ":"))}
+        params = {"input_json": json.dumps(question, separators=(",", ":"))}
 
-        def once() -> Fields:
-            response = self._response(service, self._get(service, params))
-            if not is_answer(response):
-                said = f"{self.host} answered {service} with nothing that was asked for; try again later"
-                raise StoreError(said, retryable=True)
-            return response
+        def once() -> _T:
+            answer = self._get(service, params)
+            if self._key and answer.status in (401, 403):
+                self._key = None
+                answer = self._get(service, params)
+            said = f"{shown(urlsplit(answer.address).netloc)} answered {answer.status} to {service}"
+            found = read(_response(answer, said))
+            if not found:
+                raise StoreError(f"{said} with nothing that was asked for; try again later", retryable=True)
+            return found
 
         return http.retry(once, tries)
 
     def _get(self, service: str, params: dict[str, str]) -> http.Answer:
+        if self.api_url == settings.API_URL:
+            time.sleep(_PAUSE)
         address = f"{self.api_url.rstrip('/')}/{service}/v1/"
-        with_key = params | ({"key": self._key} if self._key else {})
+        params = params | ({"key": self._key} if self._key else {})
         try:
-            answer = http.get(
-                address, params=with_key, limit=_LIMIT, deadline=_DEADLINE, allowed=[self.api_url], tries=1
-            )
+            return http.get(address, params=params, limit=_LIMIT, deadline=_DEADLINE, allowed=[self.api_url], tries=1)
         except HttpError as error:
-            said = f"{error}. {_ELSEWHERE}" if error.retryable else str(error)
+            said = f"{error}. {_OTHER_WAYS}" if error.retryable else str(error)
             raise StoreError(said, retryable=error.retryable, wait=error.wait) from None
-        if self._key and answer.status in (401, 403):
-            self._key = None
-            return self._get(service, params)
-        return answer
-
-    def _response(self, service: str, answer: http.Answer) -> Fields:
-        """Return the JSON object in an answer, or say which kind of trouble it is."""
-        said = f"{self.host} answered {answer.status} to {service}"
-        if answer.status != 200:
-            raise _refusal(said, answer)
-        self._received += len(answer.body)
-        if self._received > _LIMIT_OF_ALL:
-            raise StoreError(f"{self.host} sent more than {_LIMIT_OF_ALL:,} bytes in all, which no catalogue needs")
-        result = answer.headers.get("x-eresult", _GOOD).strip()
-        if result != _GOOD:
-            reason = "its rate limit" if result == "84" else f"result {text(result)}"
-            raise StoreError(f"{said} with trouble ({reason}); wait some minutes and run again", retryable=True)
-        try:  # Steam's texts have been seen with other bytes than UTF-8, and with raw control characters
-            body = json.loads(answer.body.decode("utf-8", "replace"), strict=False)
-        except (ValueError, RecursionError):
-            kind = str(answer.headers.get("Content-Type", "no type"))[:60]
-            raise StoreError(f"{said} with no JSON ({kind!r}): a block page, or a cut answer", retryable=True) from None
-        response = body.get("response") if isinstance(body, dict) else None
-        if not isinstance(response, dict):
-            changed = "the service may have changed"
-            raise StoreError(f"{said} with JSON that has no 'response'; {changed}", retryable=True)
-        return response
 
 
-def open_store(api_url: str | None, assets_url: str | None = None) -> Store:
-    """Return the store at these addresses; None stands for the environment's, or Steam's own, "" for no store.
-
-    Raises StoreError for what is not an address.
-    """
-    default_api, default_assets = settings.store_urls()
-    api_url = default_api if api_url is None else api_url
-    if not api_url:
-        raise StoreError("these games come from no store, so there is none to ask")
-    try:
-        http.checked(api_url)
-    except HttpError as error:
-        raise StoreError(str(error)) from None
-    return Store(api_url, assets_url or default_assets, settings.store_key(api_url))
-
-
-def _refusal(said: str, answer: http.Answer) -> StoreError:
-    if answer.status in (401, 404, 410):
-        return StoreError(f"{said}: this service is closed. {_OTHER_WAYS}")
-    if answer.status == 403:
-        return StoreError(f"{said}: too many requests, or a service that is closed. {_OTHER_WAYS}", retryable=True)
-    if http.is_retryable(answer.status):
-        error = f"{said}, again and again; wait some minutes and run again"
-        return StoreError(error, retryable=True, wait=answer.retry_after)
-    return StoreError(f"{said}; the service may have changed")
+def _response(answer: http.Answer, said: str) -> Fields:
+    """Return the JSON object in an answer; raises StoreError with the kind of trouble."""
+    if answer.status in (401, 403, 404, 410):
+        is_busy = answer.status == 403
+        raise StoreError(f"{said}: this service is closed, or asked too often. {_OTHER_WAYS}", retryable=is_busy)
+    result = answer.headers.get("x-eresult", _GOOD).strip()
+    if answer.status != 200 or result != _GOOD:
+        is_passing = answer.status == 200 or http.is_retryable(answer.status)
+        reason = "" if result == _GOOD else f" with result {text(result)}"
+        advice = "wait some minutes and run again" if is_passing else "the service may have changed"
+        raise StoreError(f"{said}{reason}; {advice}", retryable=is_passing, wait=answer.retry_after)
+    try:  # Steam's texts have been seen with other bytes than UTF-8, and with raw control characters
+        response = fields(json.loads(answer.body.decode("utf-8", "replace"), strict=False)).get("response")
+    except (ValueError, RecursionError):
+        response = None
+    if not isinstance(response, dict):
+        kind = shown(answer.headers.get("Content-Type", "no type"), 60)
+        why = f"({kind!r}): a block page, a cut answer, or a service that has changed"
+        raise StoreError(f"{said} with no JSON that has a 'response' {why}", retryable=True)
+    return response
 
 
-@dataclass(frozen=True)
-class Page:
-    """Some games of the list, from place `start` to before place `end`."""
+def items_of(answer: Fields) -> list[Fields]:
+    """Return the store items in a response."""
+    return objects(answer.get("store_items"))
 
-    start: int
-    end: int
+
+class Page(NamedTuple):
+    """Some games of the list."""
+
+    end: int  # the place after the last one
+    size: int
     listed: list[int]  # appids
     items: list[Fields]
-    total: int | None  # games in the whole list; None where the store does not say
-
-    @classmethod
-    def read(cls, answer: Fields, start: int) -> "Page":
-        """Read an answer; where it lists no ids, those of its items count."""
-        items = objects(answer.get("store_items"))[:PAGE]
-        entries = objects(answer.get("ids"))[:PAGE] or items
-        listed = numbers([entry.get("appid") for entry in entries])
-        said = fields(answer.get("metadata")).get("total_matching_records")
-        total = number(said, GAMES_LIMIT)
-        return cls(start, start + len(entries), listed, items, total if total or said in (0, "0") else None)
-
-    @property
-    def is_plausible(self) -> bool:
-        """Whether it has games, or rightly none."""
-        return bool(self.listed) or (self.total is not None and self.start >= self.total)
+    total: int  # games in the whole list; 0 where the store does not say
+    short: int = 0  # how many fewer were listed so far
 
 
-class Crawl:
-    """A reading of the whole list, which changes meanwhile.
+def crawl(store: Store, order: str) -> Iterator[Page]:
+    """Yield the pages of the whole list, which changes meanwhile; raises StoreError.
 
-    Each page begins with games that the page before ended with. Where none of them comes back, games may have been
-    missed: the list is read again, as it is where it gave less than it announced.
+    order: one of settings.ORDERS, or "steady", the one that moves least while paging. Each page begins with games that
+    the page before ended with. Where none of them comes back, games may have been missed: the list is read again, as it
+    is where it gave less than it announced.
     """
+    seen: set[int] = set()  # appids
+    total = 0
+    for _ in range(_PASSES):
+        before = len(seen)
+        last, is_whole = yield from _one_pass(store, _SORTS[order], seen, total)
+        total = last.total
+        if (is_whole and last.short <= total // _NEGLIGIBLE) or len(seen) == before:
+            return
 
-    def __init__(self, store: Store, order: str) -> None:
-        """order: one of settings.ORDERS, or "steady", the one that moves least while paging."""
-        self.announced = 0  # games, by the latest page that says so
-        self._store = store
-        self._sort = _SORTS[order]
-        self._seen: set[int] = set()  # appids
-        self._asked = 0  # pages
-        self._most = 1  # that may be asked in all
 
-    @property
-    def short(self) -> int:
-        """How many games fewer were listed than announced."""
-        return max(0, self.announced - len(self._seen))
+def _one_pass(store: Store, sort: int, seen: set[int], total: int) -> Generator[Page, None, tuple[Page, bool]]:
+    """Yield the pages from the first to the last; returns that one, and whether none can have been missed."""
+    last = Page(0, 0, [], [], total)
+    is_whole = True
+    for _ in range(_PAGES):
+        overlap = max(0, min(max(1, last.size // _SHARE), last.size - 1))  # games that are asked for again
+        start = last.end - overlap
+        query = {"start": start, "count": _PAGE, "sort": sort, "filters": _FILTERS}
+        page = store.ask("IStoreQueryService/Query", {"query": query} | DETAILS, functools.partial(_read, start))
+        is_whole &= not overlap or not set(last.listed).isdisjoint(page.listed[:overlap])
+        is_news = page.end > last.end or not seen.issuperset(page.listed)
+        seen.update(page.listed)
+        total = page.total or total
+        last = page._replace(total=total, short=max(0, total - len(seen)))
+        yield last
+        if page.end >= total > 0 or not is_news:
+            return last, is_whole
+    return last, False
 
-    def __iter__(self) -> Iterator[Page]:
-        """Yield the pages; raises StoreError."""
-        for _ in range(_PASSES):
-            before = len(self._seen)
-            is_whole = yield from self._one_pass()
-            if (is_whole and self.short <= self.announced // _NEGLIGIBLE) or len(self._seen) == before:
-                return
 
-    def _one_pass(self) -> Generator[Page, None, bool]:
-        """Yield the pages from the first to the last; returns whether none can have been missed between them."""
-        last = Page(0, 0, [], [], 0)
-        overlap = 0  # games of the last page that are asked for again
-        is_whole = True
-        while self._asked < self._most:
-            page = self._page(last.end - overlap)
-            is_whole &= not overlap or not set(last.listed).isdisjoint(page.listed[:overlap])
-            is_news = page.end > last.end or not self._seen.issuperset(page.listed)
-            self._seen.update(page.listed)
-            yield page
-            if page.end >= self.announced > 0 or not is_news:
-                return is_whole
-            last = page
-            overlap = min(max(1, (page.end - page.start) // _SHARE), page.end - page.start - 1)
-        return False
-
-    def _page(self, start: int) -> Page:
-        self._asked += 1
-        query = {"start": start, "count": PAGE, "sort": self._sort, "filters": _FILTERS}
-        question: Fields = {"query": query, "context": CONTEXT, "data_request": DATA}
-
-        def is_answer(answer: Fields) -> bool:
-            return Page.read(answer, start).is_plausible
-
-        page = Page.read(self._store.ask("IStoreQueryService/Query", question, is_answer=is_answer), start)
-        self.announced = page.total or self.announced
-        if start == 0:
-            self._most = max(self._most, _PASSES * (page.total or GAMES_LIMIT) // _FEWEST + 20)
-        return page
+def _read(start: int, answer: Fields) -> Page | None:
+    """Return a page of the list, None where it is empty and not the end; without ids, those of its items count."""
+    items = items_of(answer)[:_PAGE]
+    entries = objects(answer.get("ids"))[:_PAGE] or items
+    listed = numbers([entry.get("appid") for entry in entries])
+    said = fields(answer.get("metadata")).get("total_matching_records")
+    total = number(said, GAMES_LIMIT)
+    is_end = said in (0, "0") or 0 < total <= start
+    return Page(start + len(entries), len(entries), listed, items, total) if listed or is_end else None
