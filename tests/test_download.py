@@ -60,10 +60,6 @@ def test_a_download_that_breaks_off_goes_on(serve, httpserver, tmp_path):
     assert 500_000 <= have <= 600_000
 
 
-def test_a_download_goes_on_by_itself(serve, tmp_path):
-    assert download(serve(serving(FILE, cut=400_000)), tmp_path / "file", tries=5).read_bytes() == FILE
-
-
 @pytest.mark.parametrize("new", [serving(FILE, tag='"two"'), serving(FILE, ranges=False)])
 def test_another_version_is_downloaded_from_its_start(serve, tmp_path, new):
     address = serve(serving(bytes(1_000_000), cut=600_000), new)

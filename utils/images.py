@@ -170,8 +170,7 @@ def _bound(image: Image.Image, content: bytes, most: int) -> None:
         several = content.count(_START_OF_SCAN, begin, content.find(_END_OF_JPEG, begin))
         allowed = min(64 * most, MOST_PIXELS if several else _MOST_REDUCED)  # of several, all is held in memory
     if pixels > allowed:
-        stated = f"{image.width} x {image.height} pixels"
-        raise PictureError(f"{TOO_LARGE}the picture has {stated}; allowed are {allowed:,} in all")
+        raise PictureError(f"{TOO_LARGE}the picture has {pixels:,} pixels; allowed are {allowed:,}")
     scale = next(scale for scale in (2, 4, 8) if pixels <= most * scale**2)
     image.draft(None, (image.width // scale, image.height // scale))
 
