@@ -101,6 +101,15 @@ def test_an_endless_file_does_not_fill_the_disk(raw_host, tmp_path, talk):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_rest_of_a_file_has_the_bytes_that_are_left(raw_host, tmp_path):
+    begin = OK + b'ETag: "x"\r\nContent-Length: 1000\r\n\r\n' + bytes(600)
+    rest = b"HTTP/1.1 206 Partial\r\nContent-Range: bytes 600-999/1000\r\n\r\n" + bytes(700)
+    answers = iter([begin, begin, rest])
+    with pytest.raises(HttpError, match="too large"):
+        download(raw_host(lambda host: host.sendall(next(answers))), tmp_path / "file", tries=2, limit=1_000)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_that_drips_is_given_up_and_one_that_keeps_coming_is_not(raw_host, tmp_path):
     with pytest.raises(HttpError):
         download(raw_host(dripping(OK + b"Content-Length: 1000\r\n\r\n", b"x")), tmp_path / "file", deadline=0.5)
