@@ -33,12 +33,15 @@ class Prepared(Features):
         The second, bool (q,), is False for those without a direction, which come out as zero vectors: they are zero,
         not finite, or nothing but the mean.
         """
-        rounded = vectors.astype(np.float16)
-        unit = np.zeros(rounded.shape, np.float32)
-        is_left = _usable(rounded)
-        for start in range(0, len(rounded), _ROWS):
+        return self.units_of_stored(vectors.astype(np.float16))
+
+    def units_of_stored(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `units` does, of vectors (q, dim) as they were stored, without rounding them."""
+        unit = np.zeros(vectors.shape, np.float32)
+        is_left = _usable(vectors)
+        for start in range(0, len(vectors), _ROWS):
             rows = slice(start, start + _ROWS)
-            exact = np.where(is_left[rows, None], rounded[rows], 0).astype(np.float64)
+            exact = np.where(is_left[rows, None], vectors[rows], 0).astype(np.float64)
             centred = exact - self.mean
             is_left[rows] &= np.linalg.norm(centred, axis=1) > _ROUNDING * np.linalg.norm(exact, axis=1)
             turned = (centred if self.whitening_matrix is None else centred @ self.whitening_matrix)[is_left[rows]]
@@ -75,7 +78,7 @@ def prepare(features: Features, how: str = "whitened", *, exponent: float = 0.5)
         raise MatchError(f"exponent is {exponent}; allowed are 0 to 2")
     mean, matrix = _learned(features.vectors[_usable(features.vectors)], how, exponent)
     fitted = Prepared(features.appids, features.names, features.vectors, features.manifest, mean, matrix)
-    vectors, is_left = fitted.units(features.vectors)
+    vectors, is_left = fitted.units_of_stored(features.vectors)
     if is_left.sum() < 2:
         raise MatchError(
             f"matching needs at least two games, and {is_left.sum()} of {len(features)} have a vector to match; where "
