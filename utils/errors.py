@@ -65,14 +65,9 @@ def shown(text: object, limit: int = 120) -> str:
 
 
 def plain_errors() -> None:
-    """Let this notebook show an interruption, and a name that its cells have not made yet, in one line each.
-
-    A game's name in a table is shown as it is, too: without this, `$...$` in it would be typeset as a formula.
-    """
-    import pandas as pd
+    """Let this notebook show an interruption, and a name that its cells have not made yet, in one line each."""
     from IPython import get_ipython
 
-    pd.options.display.html.use_mathjax = False
     shell = get_ipython()
     if shell is not None:
         shell.set_custom_exc((NameError, KeyboardInterrupt), _show)

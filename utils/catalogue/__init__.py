@@ -5,6 +5,8 @@ The services, their fields and their habits are those of Valve's published proto
 """
 
 import json
+import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,6 @@ from utils.errors import DamagedError, SettingsError, StorageError, StoreError, 
 from utils.names import visible
 
 DEFAULT_ORDER = "top sellers"
-
-pd.set_option("display.html.use_mathjax", False)  # in a table, a name with $...$ is a name, not a formula
 
 _IDS = 100  # ids a request for named games; 250 pass, 300 do not
 _LONGEST_CHART = 1_000
@@ -280,3 +280,17 @@ def _check_column(name: str, column: pa.Array) -> None:
     for each in column.dictionary.to_pylist() if pa.types.is_dictionary(column.type) else ():
         if not each or len(each) > _LETTERS or (not each.isprintable() and visible(each) != each):
             raise ValueError(f"{name} is {shown(repr(each))}")
+
+
+def _keep_formulas_out_of_tables() -> None:
+    """Have a notebook show names with `$...$` or a backslash in its tables as they are.
+
+    Jupyter takes text between such marks for a formula, whatever classes the table has; an element between ends it.
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        html = shell.display_formatter.formatters["text/html"]
+        html.for_type(pd.DataFrame, lambda table: re.sub(r"[$\\]", r"<span>\g<0></span>", table._repr_html_()))
+
+
+_keep_formulas_out_of_tables()
