@@ -1,6 +1,7 @@
 """One archive of what is finished: an uncompressed tar, since JPEGs do not compress, to publish and to start from."""
 
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -111,7 +112,7 @@ def _unpacked(archive: Path, data_dir: Path, where: str) -> tuple[list[str], lis
     try:
         names = _read(archive, staging, where)
         sets = drive.finished(staging, check=True)
-        came = [path for each in sets for path in each]
+        came = list(itertools.chain.from_iterable(sets))
         if not came:
             raise DamagedError(f"{where} holds nothing finished of ours, and nothing of it is used")
         drive.put(drive.differing(sets, staging, data_dir), staging, data_dir, _move, quiet=True)

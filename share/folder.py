@@ -52,7 +52,7 @@ class Folder:
             place.unlink(missing_ok=True)
             with suppress(OSError):  # something else is in it
                 place.parent.rmdir()
-        files.write(self.path / LIST, "".join(f"{name}\n" for name in self._written).encode())
+        files.write(self.path / LIST, "\n".join([*self._written, ""]).encode())
 
     def _place(self, name: str) -> Path:
         """Return where a file lies; raises StorageError where a link leads out of the folder, to what is not ours."""

@@ -37,7 +37,7 @@ class Pixels:
 
     def __call__(self, pictures: Sequence[np.ndarray]) -> Tensor:
         """Return the vectors of banners, uint8 RGB arrays (384, 256, 3), as a float32 tensor (n, 416)."""
-        return self.embed(torch.from_numpy(np.stack([self.preparation(picture) for picture in pictures])))
+        return self.embed(torch.from_numpy(np.stack(list(map(self.preparation, pictures)))))
 
     def embed(self, batch: Tensor) -> Tensor:
         """Return the vectors of prepared pictures, uint8 (n, 96, 64, 3), as a float32 tensor (n, 416).

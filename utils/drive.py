@@ -76,8 +76,12 @@ def finished(data_dir: Path, *, check: bool = False) -> list[FileSet]:
         from utils import features  # brings torch, which a download does not need
 
         found += features.finished_files(data_dir / "features", check=check)
-    sets = [tuple(file.relative_to(data_dir).as_posix() for file in each) for each in found]
-    return [each for each in sets if _is_here(each, data_dir)]
+    sets = []
+    for each in found:
+        paths = tuple(file.relative_to(data_dir).as_posix() for file in each)
+        if _is_here(paths, data_dir):
+            sets.append(paths)
+    return sets
 
 
 def copy_finished(source: Path, to: Path) -> int:
@@ -164,8 +168,10 @@ class Watcher(threading.Thread):
 
     def _copy_new(self) -> None:
         with files.storage_errors(self._to):
-            stats = {each: (self.data_dir / each[-1]).stat() for each in finished(self.data_dir)}
-            states = {each: (stat.st_size, stat.st_mtime_ns) for each, stat in stats.items()}
+            states = {}
+            for each in finished(self.data_dir):
+                stat = (self.data_dir / each[-1]).stat()
+                states[each] = (stat.st_size, stat.st_mtime_ns)
             changed = [each for each, state in states.items() if self._copied.get(each) != state]
             new = differing(changed, self.data_dir, self._to)
             _, unread = put(new, self.data_dir, self._to, quiet=True)
@@ -196,8 +202,9 @@ def _restore(there: Path, data_dir: Path) -> tuple[int, int]:
         other = differing(in_order, there, data_dir)
         _require_same_plans(other, data_dir)
         absent = [each for each in other if not _is_here(each, data_dir)]
-        kept = [each[-1].rpartition("/")[0] for each in other if each not in absent and each[-1].endswith(_DESCRIBING)]
-        new = [each for each in absent if not each[-1].startswith(tuple(f"{folder}/" for folder in kept))]
+        here = [each[-1] for each in other if each not in absent and each[-1].endswith(_DESCRIBING)]
+        kept = tuple(last.removesuffix("plan.parquet").removesuffix("manifest.json") for last in here)
+        new = [each for each in absent if not each[-1].startswith(kept)]
         with files.locked(data_dir / "snapshots"):
             restored, unread = put(new, there, data_dir)
     damaged = [each for each in listed if each in unread or each not in in_order]

@@ -32,7 +32,7 @@ _ROMAN |= {"xi": "11", "xii": "12", "xiii": "13", "xiv": "14", "xv": "15", "xvi"
 _SPELLED = {"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9"}
 _NUMBERS = _ROMAN | _SPELLED
 _WITHIN = _ROMAN | {"i": "1"}  # numerals at the end of a longer word: "i" alone is a word
-_ARABIC = {number: numeral for numeral, number in _WITHIN.items()}
+_ARABIC = dict(zip(_WITHIN.values(), _WITHIN, strict=True))
 _WITH_NUMBER = re.compile(r"^([^\W\d_]{2,})([0-9]{1,2})$")
 _WITH_NUMERAL = re.compile(r"^([^\W\d_]{2,}?)([ivx]+)$")
 _THOUSANDS = re.compile(r"\b([0-9]{1,3}) ?000\b")

@@ -193,8 +193,12 @@ def _given(values: Mapping[str, object]) -> dict[str, Any]:
     """Return values by their names in lower case, without the blank ones; raises SettingsError for unknown names."""
     if unknown := sorted({name.upper() for name in values} - set(known())):
         raise SettingsError(f"unknown setting {_shown(', '.join(unknown))}; known are {', '.join(known())}")
-    stripped = {name.lower(): value.strip() if isinstance(value, str) else value for name, value in values.items()}
-    return {name: value for name, value in stripped.items() if value not in ("", None)}
+    given = {}
+    for name, value in values.items():
+        stripped = value.strip() if isinstance(value, str) else value
+        if stripped not in ("", None):
+            given[name.lower()] = stripped
+    return given
 
 
 def _validated(values: Mapping[str, Any]) -> Settings:

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Iterable
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def fetch_games(appids: Iterable[int], *, api_url: str | None = None, assets_url
         question = {"ids": [{"appid": appid} for appid in wanted[start : start + _IDS]]} | DETAILS
         builder.add(store.ask("IStoreBrowseService/GetItems", question, items_of))
     builder.rows = {appid: builder.rows[appid] for appid in wanted if appid in builder.rows}
-    missing = [appid for appid in wanted if appid not in builder.rows]
+    missing = filterfalse(builder.rows.__contains__, wanted)
     unknown = {appid: builder.skipped.get(appid, "unknown to the store") for appid in missing}
     return builder.table(store.tags, unknown=unknown)
 

@@ -119,7 +119,7 @@ def _parse(file: Path, folder: Path) -> Iterator[tuple[int, _Row]]:
     content = file.read_text("utf-8-sig")
     delimiter = max(",;\t", key=content.partition("\n")[0].count)
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
-    small = [name.strip().lower() for name in next(reader, [])]
+    small = map(str.lower, map(str.strip, next(reader, [])))
     columns = ["appid" if name == "id" else name for name in small]
     if "appid" not in columns:
         raise ValueError(f"it has no column appid or id, but {', '.join(columns) or 'nothing'}")

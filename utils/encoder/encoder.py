@@ -92,7 +92,7 @@ class Encoder:
     @property
     def parameters(self) -> int:
         """How many trained numbers a picture goes through."""
-        parts = [part for part in (self._backbone, self._head) if part]
+        parts = filter(None, (self._backbone, self._head))
         norm = 2 * len(self.norm.gamma) if self.norm else 0
         return norm + sum(weight.numel() for part in parts for weight in part.parameters())
 

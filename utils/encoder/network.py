@@ -131,11 +131,14 @@ class TextEncoder:
         if isinstance(texts, str) or not texts or not all(isinstance(each, str) and each.strip() for each in texts):
             raise CheckpointError(f"the words are {str(texts)[:80]!r}; allowed is a list of texts, each with a word")
         template = self.prompt if prompt is None else prompt
-        asked = [template.replace("{}", text[:_MOST_CHARACTERS]) for text in texts]
-        asked = [text.encode(errors="replace").decode() for text in asked]  # no lone surrogates
+        asked = []
+        for text in texts:
+            words = template.replace("{}", text[:_MOST_CHARACTERS])
+            words = words.encode(errors="replace").decode()  # no lone surrogates
+            asked.append(words.lower() if self.padded else words)
         config = self.model.config.text_config
         inputs = self.tokenizer(
-            [text.lower() for text in asked] if self.padded else asked,
+            asked,
             padding="max_length" if self.padded else True,
             truncation=True,
             max_length=config.max_position_embeddings,

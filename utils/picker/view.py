@@ -81,11 +81,11 @@ def option_widgets(matcher: Matcher, k: int, act: Act) -> dict[str, Any]:
         options["upside_down"] = check("Upside down")
         options["mirrored_copies"] = check("Also look for mirrored copies")
     if matcher.games is not None:
-        tags = [("any", ""), *((tag, tag) for tag in filters.tags(matcher.games))]
+        tags = filters.tags(matcher.games)
         years = set(filters.release_years(matcher.games).tolist()) - {0} or {0}
         first, last = min(years), max(years)
         options["exclude_same_studio"] = check("Hide games by the same makers")
-        options["tag"] = choice("Tag", options=tags, value="")
+        options["tag"] = choice("Tag", options=[("any", ""), *zip(tags, tags, strict=True)], value="")
         options["since"] = whole("Released from", min=first, max=last, value=first)
         options["until"] = whole("Released until", min=first, max=last, value=last)
         options["score"] = whole("Good reviews at least (%)", min=0, max=100, step=5, value=0)

@@ -46,7 +46,7 @@ def matches(album: Album, query: int | Banner, appids: Sequence[int], cosines: S
     The query takes the place of four matches, in the upper left corner; a cosine stands below each match.
     """
     asked = query if isinstance(query, Banner) else album[int(query)]
-    found = [album[int(appid)] for appid in appids]
+    found = list(map(album.__getitem__, map(int, appids)))
     named = ", ".join(f"{_called(each)} ({cosine:.2f})" for each, cosine in zip(found, cosines, strict=True)) or "none"
     corners, width, height = page.grid(max(10, len(found) + 4), 3)
     drawn = Page(height, f"{_called(asked)} and the banners that look most like it: {named}.")

@@ -83,7 +83,7 @@ def _draw_map(page: Page, rgb: np.ndarray, heat: np.ndarray, explanation: "Expla
     apart = [np.abs(each - each.mean()).ravel() for each in (explanation.query_map, explanation.match_map)]
     scale = max(float(np.percentile(np.concatenate(apart), _RANGE)), 1e-12)  # of the full colour, from the average
     page.draw_picture(_overlaid(rgb, (heat - heat.mean()) / scale, explanation.box), corner, _TILE)
-    left, upper, right, lower = (each * _TILE / 256 for each in explanation.box)
+    left, upper, right, lower = np.array(explanation.box) * _TILE / 256
     rows, columns = heat.shape
     xs = corner[0] + left + (np.arange(columns) + 0.5) * (right - left) / columns
     ys = corner[1] + upper + (np.arange(rows) + 0.5) * (lower - upper) / rows

@@ -28,9 +28,8 @@ def fonts() -> dict[str, FT2Font]:
             for path in Path(folder).glob("fonts/*.tt[fc]"):  # read as files: an import would change settings
                 font_manager.fontManager.addfont(path)
     paths = {font.name: font.fname for font in font_manager.fontManager.ttflist}
-    found = {"DejaVu Sans": f"{mpl.get_data_path()}/fonts/ttf/DejaVuSans.ttf"}
-    found |= {name: paths[name] for name in _FONTS if name in paths}
-    return {name: FT2Font(path) for name, path in found.items()}
+    paths["DejaVu Sans"] = f"{mpl.get_data_path()}/fonts/ttf/DejaVuSans.ttf"
+    return {name: FT2Font(paths[name]) for name in ("DejaVu Sans", *_FONTS) if name in paths}
 
 
 def wrapped(text: str, width: float, lines: int) -> list[str]:

@@ -260,8 +260,8 @@ def _finished_rows(snapshot: Snapshot, plan: Plan, number: int) -> pa.Table | No
 def _jpeg_places(tar: Path) -> dict[str, tuple[int, int]]:
     """Return where each sample's JPEG lies in a tar: key -> (offset, size), in bytes."""
     with tarfile.open(tar, "r:") as members:
-        jpegs = [each for each in members if each.isreg() and each.name.endswith(".jpg")]
-    return {each.name[:-4]: (each.offset_data, each.size) for each in jpegs}
+        jpegs = filter(lambda each: each.isreg() and each.name.endswith(".jpg"), members)
+        return {each.name[:-4]: (each.offset_data, each.size) for each in jpegs}
 
 
 def _found(table: pa.Table, tar: Path, places: dict[str, tuple[int, int]]) -> Iterator[dict]:
