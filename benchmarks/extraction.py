@@ -128,41 +128,45 @@ def _picture(appid: int) -> bytes:
 
 
 def _stages(options: argparse.Namespace, checkpoint: Path, name: str, folder: Path, image: str) -> dict[str, Stage]:
-    eye = encoder.load(checkpoint, image=image, device=options.device, dtype=options.dtype)
-    stages = {"limit": _limit(eye, options.pictures), "ours": _ours(eye, folder)}
+    network = encoder.load(checkpoint, image=image, device=options.device, dtype=options.dtype)
+    stages = {"limit": _limit(network, options.pictures), "ours": _ours(network, folder)}
     if options.peer_pictures:
         jpegs = [banner.jpeg for banner in banners.read(folder)][: options.peer_pictures]
-        stages["pipeline"] = _pipeline(eye, checkpoint, name, jpegs)
+        stages["pipeline"] = _pipeline(network, checkpoint, name, jpegs)
     return stages
 
 
-def _limit(eye: encoder.Encoder, count: int) -> Stage:
-    batch = torch.randint(0, 256, (eye.batch_size, *eye.preparation.shape, 3), dtype=torch.uint8, device=eye.device)
-    passes = max(1, count // eye.batch_size)
+def _limit(network: encoder.Encoder, count: int) -> Stage:
+    batch = torch.randint(
+        0, 256, (network.batch_size, *network.preparation.shape, 3), dtype=torch.uint8, device=network.device
+    )
+    passes = max(1, count // network.batch_size)
 
     def forward() -> int:
         last = batch
         for _ in range(passes):
-            last = eye.embed(batch)
+            last = network.embed(batch)
         last.cpu()  # waits for the device
-        return passes * eye.batch_size
+        return passes * network.batch_size
 
     return forward
 
 
-def _ours(eye: encoder.Encoder, folder: Path) -> Stage:
+def _ours(network: encoder.Encoder, folder: Path) -> Stage:
     def extract() -> int:
         with tempfile.TemporaryDirectory() as out, contextlib.redirect_stderr(io.StringIO()):
-            return len(features.extract(folder, eye, Path(out)))
+            return len(features.extract(folder, network, Path(out)))
 
     return extract
 
 
-def _pipeline(eye: encoder.Encoder, checkpoint: Path, name: str, jpegs: list[bytes]) -> Stage:
-    height, width = eye.preparation.shape
-    model = PEERS.get(name, transformers.AutoModel).from_pretrained(checkpoint, dtype=eye.dtype)
+def _pipeline(network: encoder.Encoder, checkpoint: Path, name: str, jpegs: list[bytes]) -> Stage:
+    height, width = network.preparation.shape
+    model = PEERS.get(name, transformers.AutoModel).from_pretrained(checkpoint, dtype=network.dtype)
     processor = ViTImageProcessorPil(size={"height": height, "width": width}, resample=2)
-    pipe = transformers.pipeline("image-feature-extraction", model=model, image_processor=processor, device=eye.device)
+    pipe = transformers.pipeline(
+        "image-feature-extraction", model=model, image_processor=processor, device=network.device
+    )
 
     def run() -> int:
         return len(pipe([Image.open(io.BytesIO(jpeg)) for jpeg in jpegs], pool=True))

@@ -24,7 +24,7 @@ NAMES = {
     110: "2048",
     120: "The Portal of Dreams",
 }
-MANIFEST = {"checkpoint": "small-eye", "pooling": "pooled", "image": "squash", "trained": True}
+MANIFEST = {"checkpoint": "small-beit", "pooling": "pooled", "image": "squash", "trained": True}
 
 
 def jpeg(colour):

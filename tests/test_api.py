@@ -39,14 +39,14 @@ def served(tmp_path_factory) -> Served:
     games, stock = games_of_sample().head(40), sample.fictional()
     album = {appid: banners.own(stock.picture(appid), "") for appid in games["appid"]}
     folder = tmp_path_factory.mktemp("served")
-    eye = encoder.load(checkpoints.write(folder / "tiny", image_size=64), device="cpu", dtype="float32")
-    vectors = eye([banner.rgb for banner in album.values()]).numpy().astype(np.float16)
-    found = Features(games["appid"].to_numpy(), games["name"].to_numpy(), vectors, eye.identity)
+    network = encoder.load(checkpoints.write(folder / "tiny", image_size=64), device="cpu", dtype="float32")
+    vectors = network([banner.rgb for banner in album.values()]).numpy().astype(np.float16)
+    found = Features(games["appid"].to_numpy(), games["name"].to_numpy(), vectors, network.identity)
     prepared = matching.prepare(found, "centred")
     matches = matching.all_matches(prepared, 10)
     page = share.gallery(matches, games, album, folder / "gallery", pictures="folder")
     shown = site(matches, games, store_pictures(matches, games))
-    return Served(shown, Matcher(prepared, eye, games, matching.prepared(found)), album, page.parent)
+    return Served(shown, Matcher(prepared, network, games, matching.prepared(found)), album, page.parent)
 
 
 @contextlib.contextmanager

@@ -450,7 +450,7 @@ def test_a_folder_that_another_process_computes_into_is_left_alone(snapshots, ti
 
 
 def test_finished_files_count_together(tmp_path, undisturbed):
-    out = Path(shutil.copytree(undisturbed, tmp_path / "eye"))
+    out = Path(shutil.copytree(undisturbed, tmp_path / "features"))
     (out / ROWS).unlink()
     found = features.finished_files(tmp_path)
     named = [(f"img_emb/img_emb_0000{number}.npy", f"metadata/metadata_0000{number}.parquet") for number in (0, 2, 3)]

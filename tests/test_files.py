@@ -54,7 +54,7 @@ def test_two_that_write_the_same_file_do_not_meet(tmp_path):
     assert (tmp_path / "file").read_bytes() == b"first"  # it ends last
 
 
-REFUSED = {"ENOSPC": "full", "EDQUOT": "full", "EROFS": "Read-only", "EACCES": "Permission", "ENOTCONN": "mount"}
+REFUSED = {"ENOSPC": "full", "EDQUOT": "full", "EROFS": "the right", "EACCES": "the right", "ENOTCONN": "mount"}
 
 
 @pytest.mark.parametrize(("code", "words"), [*REFUSED.items(), ("ENAMETOOLONG", "too long"), ("ENOTDIR", "blocks")])

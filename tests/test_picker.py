@@ -197,7 +197,7 @@ def test_more_are_asked_for_until_enough_pass(option, few, monkeypatch):
 def test_how_they_were_found_stands_behind_an_i(control):
     summary, _, hidden = control.heading.value.partition("<details")
     assert "The number is the similarity" in summary
-    assert "small-eye (pooled, squash, as they are)" in hidden
+    assert "small-beit (pooled, squash, as they are)" in hidden
     assert "never trained" not in summary
     assert "never trained" in picker.pick(features_of(trained=False), None, ALBUM).heading.value
 

@@ -99,8 +99,8 @@ class Run:
     def exit_message(self) -> str:
         """Return how it ended, and the last answer or the last line that it wrote."""
         if (self.tmp / "refused").exists():
-            answer = (self.tmp / "refused").read_text(errors="replace")
-            return f"{MOST_IN_VAIN} pictures in a row gave none, the last because {answer}: the store is down, or refuses us"
+            why = (self.tmp / "refused").read_text(errors="replace")
+            return f"{MOST_IN_VAIN} pictures in a row gave none, the last because {why}: the store is down, or refuses us"
         lines = self.log.read_text(errors="replace").strip().splitlines() or ["nothing"]
         is_running = self.process.returncode is None
         ended = "downloads nothing more" if is_running else f"ended with code {self.process.returncode}"
