@@ -100,7 +100,7 @@ class Run:
         """Return how it ended, and the last answer or the last line that it wrote."""
         if (self.tmp / "refused").exists():
             why = (self.tmp / "refused").read_text(errors="replace")
-            return f"{MOST_IN_VAIN} pictures in a row gave none, the last because {why}: the store is down, or refuses us"
+            return f"{MOST_IN_VAIN} pictures in a row gave none, the last as {why}: the store is down or refuses us"
         lines = self.log.read_text(errors="replace").strip().splitlines() or ["nothing"]
         is_running = self.process.returncode is None
         ended = "downloads nothing more" if is_running else f"ended with code {self.process.returncode}"
