@@ -111,6 +111,8 @@ def test_a_click_is_answered_during_run_all(page):
     go_on(page, 11)  # a tile that was not there at first
     page.locator(".jp-OutputArea-output", has_text="answered while a cell ran").wait_for()
     assert page.locator(".jp-OutputArea-output", has_text="not answered").count() == 0
+    page.locator(browser.IDLE).wait_for()
+    page.wait_for_timeout(1_000)  # at the end of Run All, JupyterLab takes the focus from whoever types
 
 
 def test_type_pick_and_go_on(page):
