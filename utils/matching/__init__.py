@@ -77,11 +77,9 @@ def nearest(features: Features, queries: Sequence[int] | np.ndarray, k: int) -> 
     """Return the k nearest games of each query: appids int64 (q, k) and cosines float32 (q, k), nearest first.
 
     Queries are appids (q,), whose own game is left out, or vectors (q, dim) as an Encoder gives them, which are
-    rounded to float16 and prepared as the games' were. Features that are not `Prepared` are matched as they are;
-    prepare them once where there is more than one call. Where there are fewer than k games, all of them are returned.
-
-    Raises MatchError for no queries, a game that is not here, vectors of another shape or without direction, and k
-    below 1.
+    prepared as the games' were. Features that are not `Prepared` are matched as they are; prepare them once where there
+    is more than one call. Fewer than k games are all returned. Raises MatchError for no queries, a game that is not
+    here, vectors of another shape or without direction, and k below 1.
     """
     games = prepared(features)
     asked = np.asarray(queries)
@@ -98,9 +96,9 @@ def nearest(features: Features, queries: Sequence[int] | np.ndarray, k: int) -> 
 def all_matches(features: Features, k: int, folder: Path | None = None) -> Matches:
     """Return the k nearest games of every game, itself left out; with a folder, keep them there and read them again.
 
-    What is kept is taken if it is whole and was made from the same features, prepared alike, with k or more neighbours.
-    Matching runs on the accelerator where there is one; beyond the features it takes less than 1 GB. Raises MatchError
-    for k below 1, and StorageError, also where another process is matching into the folder.
+    What is kept is taken if it is whole and of the same features, prepared alike, with k or more neighbours. Matching
+    runs on the accelerator where there is one; beyond the features it takes less than 1 GB. Raises MatchError for k
+    below 1, and StorageError, also where another process is matching into the folder.
     """
     games = prepared(features)
     k = _allowed(k, len(games) - 1)
@@ -111,10 +109,9 @@ def all_matches(features: Features, k: int, folder: Path | None = None) -> Match
         return replace(kept, names=games.names, neighbours=kept.neighbours[:, :k], cosines=kept.cosines[:, :k])
     with files.locked(Path(folder)):
         matches = _matches(games, None, k)
-        ends = np.arange(0, len(games) * k + 1, k, dtype=np.int32)
-        lists = [pa.ListArray.from_arrays(ends, each.ravel()) for each in (matches.neighbours, matches.cosines)]
-        table = pa.table([matches.appids, pa.array(matches.names, pa.string()), *lists], schema=SCHEMA)
-        files.write_table(Path(folder) / FILE, table, {"manifest": json.dumps(matches.manifest)})
+        columns = [matches.appids, matches.names, list(matches.neighbours), list(matches.cosines)]
+        about = {"manifest": json.dumps(matches.manifest)}
+        files.write_table(Path(folder) / FILE, pa.table(columns, schema=SCHEMA), about)
     return matches
 
 
@@ -124,19 +121,14 @@ def load_matches(folder: Path) -> Matches | None:
         table, about = files.read_table(Path(folder) / FILE, SCHEMA)
     except DamagedError:
         return None
-    appids, names = table["appid"].to_numpy(), table["name"].to_numpy()
-    neighbours, cosines = (
-        table[column].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
-        for column in ("neighbours", "cosines")
-    )
-    return Matches(appids, names, neighbours, cosines, json.loads(about["manifest"]))
+    appids, names, neighbours, cosines = (column.to_numpy() for column in table.columns)
+    return Matches(appids, names, np.stack(neighbours), np.stack(cosines), json.loads(about["manifest"]))
 
 
 def mirrored_matches(games: Prepared, mirrored: Features, k: int) -> Matches:
     """Return the k nearest games of every game's mirror image, itself left out.
 
-    mirrored: what features.extract gives with `Encoder.mirrored()`. Raises MatchError for k below 1, and for a game
-    whose mirror image is not there.
+    mirrored: what features.extract gives with `Encoder.mirrored()`. Raises MatchError for k below 1 and a lacking game.
     """
     order = np.argsort(mirrored.appids)
     rows = order[rows_of(mirrored.appids[order], games.appids)]
@@ -147,21 +139,19 @@ def mirrored_matches(games: Prepared, mirrored: Features, k: int) -> Matches:
 def most_unique(matches: Matches, n: int | None = None) -> pd.DataFrame:
     """Return the n games (all by default) whose nearest neighbour is furthest, the most unique first.
 
-    Columns: appid, name, nearest (its appid), cosine (to it), percentile: how many percent of the games have a nearer
-    nearest neighbour.
+    Columns: appid, name, nearest (its appid), cosine (to it), percentile (of the games with a nearer neighbour).
     """
-    cosines = matches.cosines[:, 0]
-    nearer = len(cosines) - np.searchsorted(np.sort(cosines), cosines, side="right")
     table = pd.DataFrame({"appid": matches.appids, "name": matches.names, "nearest": matches.neighbours[:, 0]})
-    table = table.assign(cosine=cosines, percentile=100 * nearer / len(cosines))
+    table["cosine"] = matches.cosines[:, 0]
+    table["percentile"] = 100 * (len(table) - table["cosine"].rank(method="max")) / len(table)
     return table.sort_values(["cosine", "appid"], ignore_index=True)[:n]
 
 
 def exclude_same_studio(ranked: np.ndarray, appid: int, catalogue: pd.DataFrame) -> np.ndarray:
     """Return the positions, int64 (m,), in a ranked list of appids (k,) of games by other people than a game's.
 
-    Other people: no developer and no franchise in common, as the catalogue names them, whatever the case, the spaces
-    and the punctuation. A game that the catalogue does not have counts as somebody else's.
+    They have no developer and no franchise in common, whatever the case, the spaces and the punctuation. A game that
+    the catalogue does not have counts as somebody else's.
     """
     asked = catalogue[catalogue["appid"].isin([appid, *ranked])]
     people = {}
@@ -171,14 +161,8 @@ def exclude_same_studio(ranked: np.ndarray, appid: int, catalogue: pd.DataFrame)
     return np.flatnonzero([own.isdisjoint(people.get(game, ())) for game in ranked.tolist()])
 
 
-# -------------------------------------------------------------------------------------------- what comes from outside
-
-
 def query_vector(encoder: "Encoder", picture: np.ndarray, *, mirror: bool = False, flip: bool = False) -> np.ndarray:
-    """Return a picture, uint8 RGB (384, 256, 3) as `banners.own` gives it, as a query: float32 (1, dim).
-
-    `mirror` swaps left and right, `flip` top and bottom.
-    """
+    """Return a picture, uint8 RGB (384, 256, 3), its left and right or top and bottom swapped: float32 (1, dim)."""
     turned = picture[:: -1 if flip else 1, :: -1 if mirror else 1]
     return encoder([np.ascontiguousarray(turned)]).numpy()
 
@@ -188,9 +172,8 @@ def nearest_of_any(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the k games nearest to any of some views of one picture: appids int64 (k,), cosines float32 (k,).
 
-    views: vectors (v, dim), as `query_vector` gives them, of the picture, its mirror image, ...; a game's cosine is
-    that of the view it is nearest to. `exclude` is an appid to leave out, such as the picture's own. Raises what
-    `nearest` does.
+    views: vectors (v, dim) of `query_vector`, of the picture, its mirror image, ...; a game's cosine is that of the
+    view it is nearest to. `exclude` is an appid to leave out. Raises what `nearest` does.
     """
     found, cosines = nearest(features, views, k + (exclude is not None))
     order = np.lexsort([found.ravel(), -cosines.ravel()])  # by cosine, then by appid
@@ -206,12 +189,11 @@ def nearest_to_words(features: Features, words: np.ndarray, k: int) -> tuple[np.
     words: vectors (t, dim) as `Encoder.words` gives them. Texts and pictures meet in the space they were trained in, so
     features have to be as they are; raises MatchError for centred or whitened ones, and what `nearest` does.
     """
-    games = prepared(features)
-    done = games.manifest["preparation"]
+    done = features.manifest["preparation"]
     if done != "as they are":
         remedy = "matching.prepare(features, 'as they are')"
         raise MatchError(f"these features are {done}; words need them as they are: {remedy}")
-    return nearest(games, words, k)
+    return nearest(features, words, k)
 
 
 def stand_out(
@@ -219,9 +201,9 @@ def stand_out(
 ) -> StandOut:
     """Say how much a picture of your own, a vector (1, dim) of `query_vector`, stands out among all games, or some.
 
-    `matches` are those of the same features, and save matching all games first. `among` are the appids of games to
-    compare with instead of all, such as those of one tag: then the nearest twins are looked for among them alone.
-    Raises MatchError where the matches are those of other features, and where `among` leaves fewer than two games.
+    `matches` are those of the same features, and save matching all games first. `among` are appids to compare with
+    instead, such as those of one tag: then the nearest twins are looked for among them alone. Raises MatchError where
+    the matches are those of other features, and where `among` leaves fewer than two games.
     """
     if among is not None:
         games, matches = games.only(among), None
@@ -243,9 +225,8 @@ def _matches(games: Prepared, queries: np.ndarray | None, k: int) -> Matches:
 
 def _query_vectors(games: Prepared, queries: np.ndarray) -> np.ndarray:
     """Return an Encoder's vectors (q, dim) as unit vectors, prepared as the games' were; raises MatchError."""
-    dims = len(games.mean)
-    if queries.ndim != 2 or queries.shape[1] != dims:
-        allowed = f"appids (q,) or vectors (q, {dims})"
+    if queries.shape[1:] != games.mean.shape:
+        allowed = f"appids (q,) or vectors (q, {len(games.mean)})"
         raise MatchError(f"queries are {queries.dtype} of shape {queries.shape}; allowed are {allowed}")
     vectors, is_left = games.units(queries)
     if not is_left.all():

@@ -53,9 +53,8 @@ def near_duplicates(
 
     With an album, which has the games' banners, games are linked with those of their NEAREST that come near the
     threshold, and whose thumbnails correlate by CORRELATION or more. A group is a connected component: two of its games
-    may be less alike, but a chain of near-duplicates joins them. Exact to within float32's rounding. What a cosine
-    means depends on the checkpoint: `duplicate_threshold` proposes a threshold. Raises MatchError for one outside 0
-    to 1.
+    may be less alike, but a chain of near-duplicates joins them. Exact to within float32's rounding. Raises MatchError
+    for a threshold outside 0 to 1; `duplicate_threshold` proposes one.
     """
     if not 0 < threshold <= 1:
         raise MatchError(f"threshold is {threshold}; allowed are cosines above 0 and up to 1")
@@ -78,9 +77,9 @@ def duplicate_threshold(encoder: "Encoder", games: Prepared, album: Mapping[int,
     """Return the cosine from which two banners count as near-duplicates, for `near_duplicates` and the picker.
 
     A cosine means something else for every checkpoint, pooling and preparation. So copies are made of at most
-    `pictures` banners, recompressed and with a badge, which tell an edition, a demo or a re-release from the banner it
-    was made of: COPIES of them are at least so near to their original. `games` are the encoder's features, prepared as
-    they are matched; `album` has their banners.
+    `pictures` banners, recompressed and with a badge as an edition, a demo or a re-release has it: COPIES of them are
+    at least so near to their original. `games` are the encoder's features, prepared as they are matched; `album` has
+    their banners.
     """
     rows = np.sort(np.random.default_rng(0).permutation(len(games))[:pictures])
     originals = [Image.fromarray(album[appid].rgb) for appid in games.appids[rows].tolist()]
@@ -88,7 +87,7 @@ def duplicate_threshold(encoder: "Encoder", games: Prepared, album: Mapping[int,
     for alter in (recompressed, with_badge):
         copies, _ = games.units(encoder([np.asarray(alter(picture)) for picture in originals]).numpy())
         cosines.append((copies * games.vectors[rows]).sum(1))
-    return float(np.quantile(np.concatenate(cosines), 1 - COPIES))
+    return float(np.quantile(cosines, 1 - COPIES))
 
 
 def recompressed(picture: Image.Image) -> Image.Image:

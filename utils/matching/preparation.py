@@ -33,15 +33,12 @@ class Prepared(Features):
         The second, bool (q,), is False for those without a direction, which come out as zero vectors: they are zero,
         not finite, or nothing but the mean.
         """
-        return self.units_of_stored(vectors.astype(np.float16))
-
-    def units_of_stored(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return what `units` does, of vectors (q, dim) as they were stored, without rounding them."""
-        unit = np.zeros(vectors.shape, np.float32)
-        is_left = _usable(vectors)
-        for start in range(0, len(vectors), _ROWS):
+        stored = vectors.astype(np.float16)
+        unit = np.zeros(stored.shape, np.float32)
+        is_left = _usable(stored)
+        for start in range(0, len(stored), _ROWS):
             rows = slice(start, start + _ROWS)
-            exact = np.where(is_left[rows, None], vectors[rows], 0).astype(np.float64)
+            exact = np.where(is_left[rows, None], stored[rows], 0).astype(np.float64)
             centred = exact - self.mean
             is_left[rows] &= np.linalg.norm(centred, axis=1) > _ROUNDING * np.linalg.norm(exact, axis=1)
             turned = (centred if self.whitening_matrix is None else centred @ self.whitening_matrix)[is_left[rows]]
@@ -51,10 +48,10 @@ class Prepared(Features):
     def only(self, appids: np.ndarray) -> "Prepared":
         """Return some of the games, prepared as they were with all; appids that are not here are passed over."""
         chosen = np.isin(self.appids, appids)
-        kept, names = self.appids[chosen], self.names[chosen]
+        kept = self.appids[chosen]
         fingerprint = hashlib.sha256(self.manifest["fingerprint"].encode() + kept.tobytes()).hexdigest()
         manifest = self.manifest | {"fingerprint": fingerprint}
-        return replace(self, appids=kept, names=names, vectors=self.vectors[chosen], manifest=manifest)
+        return replace(self, appids=kept, names=self.names[chosen], vectors=self.vectors[chosen], manifest=manifest)
 
 
 def prepare(features: Features, how: str = "whitened", *, exponent: float = 0.5) -> Prepared:
@@ -62,12 +59,10 @@ def prepare(features: Features, how: str = "whitened", *, exponent: float = 0.5)
 
     `how` is "as they are" (brought to length 1 only), "centred" (the mean of all games subtracted first, as SSCD does,
     https://arxiv.org/abs/2202.10261) or "whitened" (centred, then each principal axis divided by its eigenvalue to the
-    power exponent / 2, eigenvalues below a hundredth of the largest raised to that; fitted on all the games given).
-    Games whose vector is zero, not finite, or nothing but the mean are left out, with a warning that names them and in
-    the manifest under "left_out". All is computed in float64.
+    power exponent / 2, eigenvalues below a hundredth of the largest raised to that); float64 throughout. Games whose
+    vector is zero, not finite, or nothing but the mean are left out, with a warning and in the manifest's "left_out".
 
-    Raises MatchError for a preparation or exponent that is not allowed, for features that are prepared already, and
-    where fewer than two games are left.
+    Raises MatchError for what is not allowed, features prepared already, and where fewer than two games are left.
     """
     if how not in PREPARATIONS:
         raise MatchError(f"preparation is {how!r}; allowed are {', '.join(map(repr, PREPARATIONS))}")
@@ -76,9 +71,9 @@ def prepare(features: Features, how: str = "whitened", *, exponent: float = 0.5)
         raise MatchError(f"these features are already prepared ({done}); pass those that features.load returns")
     if not 0 <= exponent <= 2:
         raise MatchError(f"exponent is {exponent}; allowed are 0 to 2")
-    mean, matrix = _learned(features.vectors[_usable(features.vectors)], how, exponent)
-    fitted = Prepared(features.appids, features.names, features.vectors, features.manifest, mean, matrix)
-    vectors, is_left = fitted.units_of_stored(features.vectors)
+    learned = _learned(features.vectors[_usable(features.vectors)], how, exponent)
+    fitted = Prepared(features.appids, features.names, features.vectors, features.manifest, *learned)
+    vectors, is_left = fitted.units(features.vectors)
     if is_left.sum() < 2:
         raise MatchError(
             f"matching needs at least two games, and {is_left.sum()} of {len(features)} have a vector to match; where "
@@ -88,14 +83,14 @@ def prepare(features: Features, how: str = "whitened", *, exponent: float = 0.5)
     kept, left_out = order[is_left[order]], order[~is_left[order]]
     if len(left_out):
         named = ", ".join(f"{features.names[row]} ({features.appids[row]})" for row in left_out[:10])
-        found = f"{len(left_out):,} games, as their vectors are zero, not finite, or just the mean"
-        warnings.warn(f"left out {found}: {named}", stacklevel=2)
+        why = "as their vectors are zero, not finite, or just the mean"
+        warnings.warn(f"left out {len(left_out):,} games, {why}: {named}", stacklevel=2)
     done = f"whitened (exponent {exponent:g}, floor {_FLOOR:g})" if how == "whitened" else how
     digest = hashlib.sha256(done.encode() + features.appids.tobytes())
     digest.update(np.ascontiguousarray(features.vectors).data)
     about = {"preparation": done, "left_out": features.appids[left_out].tolist(), "fingerprint": digest.hexdigest()}
-    names, manifest = features.names[kept], features.manifest | about
-    return replace(fitted, appids=features.appids[kept], names=names, vectors=vectors[kept], manifest=manifest)
+    appids, names = features.appids[kept], features.names[kept]
+    return Prepared(appids, names, vectors[kept], features.manifest | about, *learned)
 
 
 def prepared(features: Features) -> Prepared:

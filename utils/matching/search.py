@@ -1,8 +1,8 @@
 """The exact search: the k nearest of each query, or of every vector, with the cosines that float64 gives.
 
-A first pass in float32, tile by tile, finds k + SPARE candidates a query; their cosines are computed again in float64
-and ranked. A query whose last candidate is, give or take rounding, as near as its k-th neighbour is asked again with
-more candidates, so that nothing is missed, however many copies there are.
+A first pass in float32, tile by tile, finds k + SPARE candidates a query; float64 ranks them. A query whose last
+candidate is, give or take rounding, as near as its k-th neighbour is asked again with more candidates, so that nothing
+is missed, however many copies there are.
 """
 
 import math
@@ -38,17 +38,17 @@ def top_k(
     device = "cuda" if torch.cuda.is_available() and len(vectors if queries is None else queries) >= TILE else "cpu"
     games = torch.from_numpy(vectors).to(device)
     if queries is None:
-        positions, cosines = _nearest_others(games, k)
+        found = _nearest_others(games, k)
     else:
         own = None if exclude is None else torch.from_numpy(exclude).to(device)
-        positions, cosines = _nearest(games, torch.from_numpy(queries).to(device), own, k, k + SPARE)
-    return positions.cpu().numpy(), cosines.cpu().numpy()
+        found = _nearest(games, torch.from_numpy(queries).to(device), own, k, k + SPARE)
+    return found[0].cpu().numpy(), found[1].cpu().numpy()
 
 
 def pairs(vectors: np.ndarray, threshold: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the positions of all pairs whose cosine is the threshold or more, give or take float32's rounding.
+    """Yield, tile by tile, the positions of all pairs whose cosine is the threshold or more, to float32's rounding.
 
-    They come tile by tile, as there may be very many. Vectors (n, dim) are float32 of length 1.
+    Vectors (n, dim) are float32 of length 1.
     """
     games = torch.from_numpy(vectors).to("cuda" if torch.cuda.is_available() else "cpu")
     least = threshold - _rounding_error(games)
@@ -65,8 +65,7 @@ def exact_products(vectors: Tensor) -> Iterator[None]:
     On CPUs without hardware for it, "medium" is another library at full precision, 1.3 to 3 times as fast; on
     others it is bfloat16, on GPUs TF32, and then refused. The process's own choice is restored.
     """
-    sample = vectors[:256]
-    others = vectors[:TILE]
+    sample, others = vectors[:256], vectors[:TILE]
     exact = sample.double() @ others.double().T
     before = torch.get_float32_matmul_precision()
     try:
@@ -96,9 +95,7 @@ def _nearest_others(vectors: Tensor, k: int) -> tuple[Tensor, Tensor]:
         if top != left:
             _keep_best(best, where, cosines.T, left, top)
     positions, cosines, doubtful = _settled(vectors, vectors, best, where, k)
-    if len(doubtful):
-        wider = _nearest(vectors, vectors[doubtful], doubtful, k, _WIDER * width)
-        positions[doubtful], cosines[doubtful] = wider
+    positions[doubtful], cosines[doubtful] = _nearest(vectors, vectors[doubtful], doubtful, k, _WIDER * width)
     return positions, cosines
 
 
@@ -113,8 +110,7 @@ def _tiles(vectors: Tensor) -> Iterator[tuple[int, int, Tensor]]:
     buffer = vectors.new_empty(min(len(vectors), TILE) ** 2)
     with exact_products(vectors):
         for top, left in tqdm(corners, desc="All pairs", unit="tile", delay=_QUICK):
-            rows = vectors[top : top + TILE]
-            columns = vectors[left : left + TILE]
+            rows, columns = vectors[top : top + TILE], vectors[left : left + TILE]
             tile = torch.mm(rows, columns.T, out=buffer[: len(rows) * len(columns)].view(len(rows), len(columns)))
             yield top, left, tile.fill_diagonal_(-torch.inf) if top == left else tile
 
@@ -151,8 +147,7 @@ def _nearest(vectors: Tensor, queries: Tensor, exclude: Tensor | None, k: int, w
         while len(rows):
             near = scores.topk(min(most, len(vectors)))
             positions[rows], cosines[rows], doubtful = _settled(vectors, queries[rows], *near, k)
-            rows = rows[doubtful]
-            scores = scores[doubtful]
+            rows, scores = rows[doubtful], scores[doubtful]
             most *= _WIDER
     return positions, cosines
 
