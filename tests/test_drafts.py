@@ -54,10 +54,10 @@ def compare(pictures, prepared, **options):
 def test_a_copy_is_nearly_identical_and_the_most_distinctive_come_first(prepared):
     results = compare({"my_copy.png": PLAIN, "other-one.png": picture(5)}, prepared)
     assert [result.draft.name for result in results] == ["other one", "my copy"]
-    assert results[1].sentence == "Nearly identical to “Game 1” (1.00)."
+    assert results[1].query.note == "Nearly identical to “Game 1” (1.00)."
     twins = matching.all_matches(prepared, 1).cosines[:, 0]
     percent = f"{100 * np.mean(twins > results[0].stand.cosines[0]):.0f} %"
-    assert results[0].sentence.startswith(f"More distinctive than {percent} of 40 games; most similar to “Game ")
+    assert results[0].query.note.startswith(f"More distinctive than {percent} of 40 games; most similar to “Game ")
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_a_copy_is_nearly_identical_and_the_most_distinctive_come_first(prepared
 )
 def test_drafts_are_compared_with_the_games_that_pass(prepared, wanted, said):
     (result,) = compare({"a.png": picture(1)}, prepared, wanted=wanted)
-    assert (said or "Most similar to") in result.sentence
-    assert ("More distinctive" in result.sentence) == (said is not None)
+    assert (said or "Most similar to") in result.query.note
+    assert ("More distinctive" in result.query.note) == (said is not None)
     assert set(result.stand.appids.tolist()) <= set(APPIDS[:3] if said is None else APPIDS[4:])
     with pytest.raises(PlainError):  # one game is too few
         compare({"a.png": picture(1)}, prepared, wanted=Filter(tag="Rare"))

@@ -266,10 +266,10 @@ def seeing(small):
 @pytest.mark.parametrize(
     ("turns", "first", "style"),
     [
-        (["mirrored"], 2, "scaleX(-1)"),
-        (["upside_down"], 3, "scaleY(-1)"),
+        (["mirrored"], 2, "scale(-1,1)"),
+        (["upside_down"], 3, "scale(1,-1)"),
         (["mirrored", "upside_down"], 4, "scale(-1,-1)"),
-        (["mirrored_copies"], 2, "none"),
+        (["mirrored_copies"], 2, "scale(1,1)"),
     ],
 )
 def test_a_turned_query_finds_its_twin_and_why_explains_it(seeing, turns, first, style, monkeypatch):

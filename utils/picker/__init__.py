@@ -3,11 +3,11 @@
 Names are searched in the kernel, so that only a short list is sent, whatever the number of games.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Mapping
-from functools import lru_cache, wraps
+from functools import lru_cache, partial
 from html import escape
+from itertools import zip_longest
 from typing import Any
 
 import ipywidgets as widgets
@@ -24,7 +24,7 @@ from utils.names import shortened
 from utils.picker import drafts, view
 from utils.picker.drafts import DraftResult
 from utils.picker.queries import Matcher, Query, find, from_store, index_of
-from utils.picker.view import PictureButton, Tile, box, data_address, named, panel, readable, small
+from utils.picker.view import PictureButton, Tile, box, data_address, named, panel, small
 from utils.settings import STORE_PAGE, Settings
 
 __all__ = ["Picker", "drafts", "find", "pick"]
@@ -33,28 +33,6 @@ _PRIVATE = (
     "Your pictures stay with this kernel: they are not stored, and not sent anywhere else. On Colab an upload breaks "
     "above 1 MB: put the file into the Files pane, and its path into DRAFT."
 )
-_TURNS = {(True, False): "scaleX(-1)", (False, True): "scaleY(-1)", (True, True): "scale(-1,-1)"}
-_LOG = logging.getLogger(__name__)
-
-
-def _guarded(act: Callable[..., None]) -> Callable[..., None]:
-    """Let an event's handler say its errors in the control: a traceback would end where nobody looks.
-
-    One handler runs at a time, in whatever thread its message comes.
-    """
-
-    @wraps(act)
-    def guarded(self: "Picker", *event: Any) -> None:  # noqa: ANN401 - a button, a change or a message
-        with self._lock:
-            try:
-                act(self, *event)
-            except PlainError as error:
-                self._say(str(error))
-            except Exception as error:  # noqa: BLE001 - whatever it is, it must be seen
-                _LOG.exception("an event of the picker failed")
-                self._say(f"That did not work: {error}")
-
-    return guarded
 
 
 class Picker(widgets.VBox):
@@ -64,7 +42,7 @@ class Picker(widgets.VBox):
     there are no pictures of one's own, reasons, words or mirroring. album: appid -> Banner. games: the catalogue, for
     reviews, filters and makers. matches: those of all games, so that drafts need not compute them. settings: to begin
     with their QUERY and MATCHES, to fetch games that have no features here, and to link Steam's pages. plain: the
-    features before they were prepared, for words. threshold: the cosine from which two banners are near-duplicates.
+    features before they were prepared, for words.
     """
 
     def __init__(
@@ -77,11 +55,10 @@ class Picker(widgets.VBox):
         *,
         settings: Settings | None = None,
         plain: Features | None = None,
-        threshold: float = 0.95,
     ) -> None:
         self._lock = threading.RLock()
         of_words = None if plain is None else matching.prepared(plain)
-        self._matcher = Matcher(matching.prepared(prepared), encoder, games, of_words, threshold)
+        self._matcher = Matcher(matching.prepared(prepared), encoder, games, of_words)
         self._album = album
         self._all_matches = matches
         self._settings = settings
@@ -91,11 +68,13 @@ class Picker(widgets.VBox):
         self._history: list[Query] = []
         self._tiles: list[Tile] = []
         self._subshell: str | None = None
+        self._on_game = partial(self._handle, self.show)
         self.matches: list[tuple[int, float]] = []
         self.results: list[DraftResult] = []  # of the drafts that were given last, the most distinctive first
         super().__init__([*self._make_panels(), self._make_body(), named(widgets.HTML, value=view.style_and_script())])
         self.add_class(view.CLASS)
-        self._begin()
+        self._listen()
+        self._handle(self._begin)
         self._answer_at_once()
 
     @property
@@ -111,8 +90,6 @@ class Picker(widgets.VBox):
             raise PictureError(f"The banner of {name} is not on disk.")
         self._look(Query(name, banner.jpeg, appid))
 
-    _on_game = _guarded(show)
-
     def _ipython_display_(self, **_: Any) -> None:  # noqa: ANN401 - ipywidgets passes what it likes
         """Show the control where a kernel runs, and a still of it elsewhere."""
         from IPython.display import display
@@ -125,34 +102,43 @@ class Picker(widgets.VBox):
         data = {"text/plain": "The picker", "text/html": page, "application/vnd.jupyter.widget-view+json": live}
         display(data, raw=True)
 
+    def _handle(self, act: Callable[..., None], *event: Any) -> None:  # noqa: ANN401 - a button, a change or a message
+        """Handle an event, one at a time in whatever thread its message comes, and say its errors in the control.
+
+        A traceback would end where nobody looks.
+        """
+        with self._lock:
+            try:
+                act(*event)
+            except PlainError as error:
+                self._say(str(error))
+            except Exception as error:  # whatever it is, it must be seen
+                self.log.exception("an event of the picker failed")
+                self._say(f"That did not work: {error}")
+
     def _make_panels(self) -> list[widgets.Widget]:
         """Return what stands above the query: the search, the panels of options and drafts, what is said."""
         hint = f"Search {len(self._index.names):,} games by name or appid"
-        about = "Part of a game's name, or its appid"
-        self.search = named(widgets.Text, "Search", about, self._on_type, placeholder=hint)
-        self.search.on_msg(self._on_enter)
+        self.search = named(widgets.Text, "Search", "Part of a game's name, or its appid", placeholder=hint)
         self.found = [PictureButton(self._on_game) for _ in range(8)]
         self.listed: list[int] = []  # the appids that these buttons show
         self._found_pictures = named(widgets.HTML)
         found = box("sbp-list", [*self.found, self._found_pictures])
         self.filters = named(widgets.ToggleButton, "Filters and mirroring")
         top = box("sbp-top", [box("sbp-search", [self.search, found]), self.filters])
-        k = self._settings.matches if self._settings else 10
-        self.options = view.option_widgets(self._matcher, k, self._on_option)
+        self.options = view.option_widgets(self._matcher, self._settings.matches if self._settings else 10)
         self.status = named(widgets.HTML)
         return [top, panel(self.filters, list(self.options.values())), self._make_draft_panel(), self.status]
 
     def _make_draft_panel(self) -> widgets.Box:
-        about, hint = "The web address of a picture", "https://..."
-        self.address = named(widgets.Text, "Picture link", about, self._on_address, placeholder=hint)
-        about, hint = "Describe a banner in English", "a dragon over a burning castle"
-        self.words = named(widgets.Text, "Describe", about, self._on_words, placeholder=hint)
+        self.upload = named(widgets.FileUpload, "Upload pictures", "Upload one or more pictures of yours")
+        self.upload.accept, self.upload.multiple = "image/*", True
+        self.address = named(widgets.Text, "Picture link", "The web address of a picture", placeholder="https://...")
+        self.words = named(widgets.Text, "Describe", "Describe a banner in English")
+        self.words.placeholder = "a dragon over a burning castle"
         self.address.continuous_update = self.words.continuous_update = False
-        about = "Upload one or more pictures of yours"
-        self.upload = named(widgets.FileUpload, "Upload pictures", about, self._on_upload, accept="image/*")
-        self.upload.multiple = True
         self.draft = named(widgets.ToggleButton, "My draft", "Compare pictures of your own")
-        self.why = named(widgets.ToggleButton, "Why?", "The reasons for a match", self._on_why)
+        self.why = named(widgets.ToggleButton, "Why?", "The reasons for a match")
         self.ranked = widgets.VBox()
         words, said = [self.words], _PRIVATE
         if self._matcher.encoder is None:
@@ -166,9 +152,9 @@ class Picker(widgets.VBox):
     def _make_body(self) -> widgets.Box:
         """Return the query with its buttons, and the matches."""
         self.card, self.about, self.reasons = (named(widgets.HTML) for _ in range(3))
-        self.random = named(widgets.Button, "Random", "A random game", self._on_random)
-        self.back = named(widgets.Button, "Back", "Back to what was shown before", self._on_back)
-        self.match = named(widgets.Dropdown, "Match", "The match that is explained", self._on_why, options=[])
+        self.random = named(widgets.Button, "Random", "A random game")
+        self.back = named(widgets.Button, "Back", "Back to what was shown before")
+        self.match = named(widgets.Dropdown, "Match", "The match that is explained", options=[])
         self.heading = named(widgets.HTML, value=view.heading(self._matcher))
         self.grid = box("sbp-grid", [])
         buttons = box("sbp-buttons", [self.why, self.draft, self.random, self.back])
@@ -176,7 +162,15 @@ class Picker(widgets.VBox):
         reasons = panel(self.why, [self.match, self.reasons])
         return box("sbp-body", [query, box("sbp-results", [reasons, self.heading, self.grid])])
 
-    @_guarded
+    def _listen(self) -> None:
+        texts = {self.search: self._on_type, self.address: self._on_address, self.words: self._on_words}
+        others = {self.upload: self._on_upload, self.why: self._on_why, self.match: self._on_why}
+        for widget, act in (texts | others | dict.fromkeys(self.options.values(), self._on_option)).items():
+            widget.observe(partial(self._handle, act), "value")
+        self.search.on_msg(partial(self._handle, self._on_enter))
+        self.random.on_click(partial(self._handle, self._on_random))
+        self.back.on_click(partial(self._handle, self._on_back))
+
     def _begin(self) -> None:
         self._offer("")
         first = str(self._settings.query or "") if self._settings else ""
@@ -207,7 +201,6 @@ class Picker(widgets.VBox):
             self._subshell = getattr(manager, "_create_subshell", lambda: default)()
         return self._subshell
 
-    @_guarded
     def _on_type(self, change: dict) -> None:
         typed = change["new"].strip()
         self._offer(typed)
@@ -218,7 +211,6 @@ class Picker(widgets.VBox):
         else:
             self._say(f"No game here is called “{typed}”, nor nearly so.")
 
-    @_guarded
     def _on_enter(self, _: widgets.Widget, content: dict, __: list) -> None:
         typed = self.search.value.strip()
         if content.get("event") != "submit":
@@ -229,29 +221,24 @@ class Picker(widgets.VBox):
             self._say(f"Fetching {typed} from the store ...")
             self._look(from_store(int(typed), self._settings))
 
-    @_guarded
     def _on_random(self, _: widgets.Button) -> None:
         self.show(int(np.random.default_rng().choice(list(self._index.names))))
 
-    @_guarded
     def _on_back(self, _: widgets.Button) -> None:
         before = self._history.pop()
         self._query = None  # so that it is not kept
         self._look(before)
 
-    @_guarded
     def _on_option(self, _: dict) -> None:
         if self._query:
             self._look(self._query)
 
-    @_guarded
     def _on_words(self, change: dict) -> None:
         text = change["new"].strip()
         if text:
             self.words.value = ""  # the same words again are a change
             self._look(Query(f"“{text}”", words=text))
 
-    @_guarded
     def _on_address(self, change: dict) -> None:
         address = change["new"].strip()
         if not address:
@@ -262,7 +249,6 @@ class Picker(widgets.VBox):
             raise PictureError(f"“{address}” is no web address; it must begin with http:// or https://")
         self._take([banners.own(address, "A picture from the web")], [])
 
-    @_guarded
     def _on_upload(self, change: dict) -> None:
         files = change["new"]
         if isinstance(files, dict):  # ipywidgets 7
@@ -278,21 +264,14 @@ class Picker(widgets.VBox):
         self.ranked.children = ()
         if given:
             self._say("Comparing ...")
-            wanted = view.query_options(self.options).filter
-            matcher = self._matcher
-            among = (matcher.features, matcher.require_encoder(), self._all_matches, matcher.games)
-            self.results = drafts.compare(given, *among, wanted=wanted, threshold=matcher.threshold)
+            among = (self._matcher.features, self._matcher.require_encoder(), self._all_matches, self._matcher.games)
+            self.results = drafts.compare(given, *among, wanted=view.query_options(self.options).filter)
             if len(given) > 1:
                 self.ranked.children = tuple(map(self._ranked_row, range(len(given)), self.results))
             self._look(self.results[0].query)
             skipped = [self.results[0].query.note, *skipped]
         self._say(" ".join(skipped))
 
-    @_guarded
-    def _on_draft(self, at: int) -> None:
-        self._look(self.results[at].query)
-
-    @_guarded
     def _on_why(self, _: dict) -> None:
         query, appid = self._query, self.match.value
         if not self.why.value or query is None or appid is None:
@@ -313,7 +292,7 @@ class Picker(widgets.VBox):
             self._history.append(self._query)
         self._query = query
         self.back.disabled = not self._history
-        self._show_query(query, _TURNS.get((options.mirrored, options.upside_down), "none"))
+        self._show_query(query, f"scale({1 - 2 * options.mirrored},{1 - 2 * options.upside_down})")
         self._tiles += [Tile(self._on_game) for _ in self.matches[len(self._tiles) :]]
         shown = zip(self._tiles, self.matches, strict=False)
         self.grid.children = tuple(tile.fill(*self._parts(*match)) for tile, match in shown)
@@ -340,18 +319,18 @@ class Picker(widgets.VBox):
     def _offer(self, typed: str) -> None:
         """List the games that somebody may mean below the search box."""
         self.listed = self._index.find(typed, limit=len(self.found))
-        for at, button in enumerate(self.found):
-            button.layout.display = None if at < len(self.listed) else "none"
-        rules = []
-        for button, appid in zip(self.found, self.listed, strict=False):
-            button.key = appid
-            button.description = button.tooltip = readable(self._index.names[appid], appid)
-            rules.append(button.rule(self._picture(appid, view.THUMBNAIL)))
-        self._found_pictures.value = f"<style>{''.join(rules)}</style>"
+        rules = ""
+        for button, appid in zip_longest(self.found, self.listed):
+            button.layout.display = "none" if appid is None else None
+            if appid is not None:
+                rules += button.fill(appid, self._index.names[appid], self._picture(appid, view.THUMBNAIL))
+                button.description = str(button.tooltip)
+        self._found_pictures.value = f"<style>{rules}</style>"
 
     def _ranked_row(self, at: int, result: DraftResult) -> widgets.Box:
         """Return a draft beside its three nearest games."""
-        own = Tile(self._on_draft).fill(at, result.draft.name, small(result.draft, view.TILE), "")
+        own = Tile(lambda _: self._handle(self._look, result.query))
+        own.fill(at, result.draft.name, small(result.draft, view.TILE), "")
         said = named(widgets.HTML, value=f"<p>{at + 1}. {escape(str(result))}</p>")
         found = zip(result.stand.appids[:3].tolist(), result.stand.cosines, strict=False)
         return box("sbp-draft", [own, said, *(Tile(self._on_game).fill(*self._parts(*match)) for match in found)])

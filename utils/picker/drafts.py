@@ -14,9 +14,9 @@ import pandas as pd
 from utils import banners, filters, matching, show
 from utils.banners import Banner
 from utils.encoder import Encoder
-from utils.errors import MatchError, PictureError, PlainError
+from utils.errors import PictureError, PlainError
 from utils.filters import Filter
-from utils.picker.queries import Query, from_banner
+from utils.picker.queries import NEAR_DUPLICATE, Query, from_banner
 
 _MOST = 20  # drafts at a time
 
@@ -27,15 +27,10 @@ class DraftResult:
 
     draft: Banner
     stand: matching.StandOut
-    sentence: str  # how distinctive it is, in words
-
-    @property
-    def query(self) -> Query:
-        """The draft, for the picker, with what there is to say of it."""
-        return from_banner(self.draft, self.sentence)
+    query: Query  # the draft for the picker; its note says in words how distinctive it is, and what was cut off
 
     def __str__(self) -> str:
-        return f"{self.draft.name}: {self.query.note}"
+        return f"{self.query.name}: {self.query.note}"
 
 
 def read(places: str | Path) -> tuple[list[Banner], list[str]]:
@@ -50,8 +45,7 @@ def read(places: str | Path) -> tuple[list[Banner], list[str]]:
         if place.lower().startswith(("http://", "https://")):
             found.append((place.split("?")[0], place))
         elif path.is_dir():
-            files = [file for file in sorted(path.iterdir()) if not (file.name.startswith(".") or file.is_dir())]
-            found += [(file.name, file) for file in files]
+            found += [(file.name, file) for file in sorted(path.glob("[!.]*")) if not file.is_dir()]
         else:
             found.append((path.name, path))
     if not found:
@@ -84,12 +78,10 @@ def compare(
     games: pd.DataFrame | None = None,
     *,
     wanted: Filter | None = None,
-    threshold: float = 0.95,
 ) -> list[DraftResult]:
     """Return how drafts stand among all games, or among those of a catalogue that pass, the most distinctive first.
 
-    `matches`, where they are at hand, spare matching all games; from a cosine of `threshold` on a draft and a game are
-    nearly identical. Raises MatchError where fewer than two games pass.
+    `matches`, where they are at hand, spare matching all games. Raises MatchError where fewer than two games pass.
     """
     among, group = None, ""
     if wanted and games is not None:
@@ -99,25 +91,23 @@ def compare(
     for draft in drafts:
         stand = matching.stand_out(prepared, matching.query_vector(encoder, draft.rgb), matches, 10, among=among)
         name = prepared.names[np.searchsorted(prepared.appids, stand.appids[0])]
-        results.append(DraftResult(draft, stand, _sentence(stand, name, group, threshold)))
+        results.append(DraftResult(draft, stand, from_banner(draft, _sentence(stand, name, group))))
     return sorted(results, key=lambda result: float(result.stand.cosines[0]))
 
 
 def figure(results: Sequence[DraftResult], album: Mapping[int, Banner]) -> show.Figure:
     """Return one draft beside its ten nearest games, or several, ranked, each beside its nearest three."""
-    if not results:
-        raise MatchError("there is no draft to show")
     if len(results) == 1:
         stand = results[0].stand
         return show.matches(album, results[0].draft, stand.appids.tolist(), stand.cosines.tolist())
-    near = [(each.stand.appids[:3].tolist(), each.stand.cosines[:3].tolist()) for each in results]
+    near = [(each.stand.appids[:3], each.stand.cosines[:3]) for each in results]
     return show.ranked(album, [result.draft for result in results], list(map(str, results)), near)
 
 
-def _sentence(stand: matching.StandOut, name: str, group: str, threshold: float) -> str:
+def _sentence(stand: matching.StandOut, name: str, group: str) -> str:
     """Say how distinctive a draft is; without a percentage among fewer than 30 games."""
     likeness = f"“{name}” ({stand.cosines[0]:.2f})"
-    if stand.cosines[0] >= threshold:
+    if stand.cosines[0] >= NEAR_DUPLICATE:
         return f"Nearly identical to {likeness}."
     if stand.games < 30:
         return f"Most similar to {likeness}."

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,9 @@ from utils.filters import Filter
 from utils.matching import Prepared
 from utils.search import Index
 from utils.settings import Settings
+
+NEAR_DUPLICATE = 0.95  # the cosine from which two banners are near-duplicates
+Ranked = tuple[np.ndarray, np.ndarray]  # appids int64 (k,) and cosines float32 (k,), nearest first
 
 _NO_GAME = -1  # instead of an appid
 _FEW = 20_000  # games up to which those that pass a filter are matched alone
@@ -59,7 +63,6 @@ class Matcher:
     encoder: Encoder | None = None  # the features', for pictures that have no features yet
     games: pd.DataFrame | None = None  # the catalogue
     plain: Prepared | None = None  # the features prepared "as they are", for words
-    threshold: float = 0.95  # the cosine from which two banners are near-duplicates
 
     @property
     def supports_text(self) -> bool:
@@ -115,18 +118,15 @@ class Matcher:
         reasons = [(view, explain.reason(self.require_encoder(), self.features, view, match)) for view in views]
         return max(reasons, key=lambda found: getattr(found[1], "cosine", 0.0))
 
-    def _nearest(
-        self, searched: Prepared, query: Query, options: QueryOptions, own: int
-    ) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
-        """Return what gives the k nearest games, appids and cosines; the query is encoded once, whatever k."""
+    def _nearest(self, searched: Prepared, query: Query, options: QueryOptions, own: int) -> Callable[[int], Ranked]:
+        """Return what gives the k nearest games; the query is encoded once, whatever k."""
         if own != _NO_GAME and not options.turns:
-            return lambda k: matching.nearest(searched, [own], k)
+            return partial(matching.nearest, searched, [own])
         encoder = self.require_encoder()
         if query.words:
-            words = encoder.words([query.words]).numpy()
-            return lambda k: matching.nearest_to_words(searched, words, k)
-        views = np.concatenate([matching.query_vector(encoder, view) for view in self.views(query, options)])
-        return lambda k: matching.nearest_of_any(searched, views, k, exclude=own)
+            return partial(matching.nearest_to_words, searched, encoder.words([query.words]).numpy())
+        views = encoder(self.views(query, options)).numpy()
+        return partial(matching.nearest_of_any, searched, views, exclude=own)
 
     def _chosen(
         self, searched: Prepared, query: Query, options: QueryOptions, appids: np.ndarray, cosines: np.ndarray
@@ -137,7 +137,7 @@ class Matcher:
             appids, cosines = appids[kept], cosines[kept]
         if options.distinct:
             vectors = searched.vectors[np.searchsorted(searched.appids, appids)]
-            kept = filters.distinct(vectors, cosines, self.threshold, options.k)
+            kept = filters.distinct(vectors, cosines, NEAR_DUPLICATE, options.k)
             appids, cosines = appids[kept], cosines[kept]
         return list(zip(appids.tolist(), cosines.tolist(), strict=True))[: options.k]
 

@@ -30,7 +30,6 @@ THUMBNAIL = (56, 84)
 # On ipywidgets 8, and 7; a button's is always "tooltip".
 _TOOLTIP = "tooltip" if "tooltip" in widgets.Text.class_trait_names() else "description_tooltip"
 
-Act = Callable[[Any], None]
 W = TypeVar("W", bound=widgets.Widget)
 
 
@@ -43,8 +42,10 @@ class PictureButton(widgets.Button):
         self.add_class(f"sbp-{self.model_id}")
         self.on_click(lambda _: on_click(self.key))
 
-    def rule(self, picture: str) -> str:
-        """Return the CSS rule that puts a picture, a data: address or nothing, onto it."""
+    def fill(self, key: int, name: str, picture: str) -> str:
+        """Take a key and a name, and return the CSS rule that puts a picture, a data: address or nothing, onto it."""
+        self.key = key
+        self.tooltip = names.visible(name) or str(key)  # no HTML is read there
         return f".{CLASS} .sbp-{self.model_id}{{background-image:url({picture})}}" if picture else ""
 
 
@@ -60,21 +61,18 @@ class Tile(widgets.VBox):
 
     def fill(self, key: int, name: str, picture: str, note: str) -> "Tile":
         """Show a banner, a data: address or nothing, with its name, and a note as HTML; return the tile."""
-        self.button.key = key
-        self.button.tooltip = readable(name, key)
-        style = f"<style>{self.button.rule(picture)}</style>"
+        style = f"<style>{self.button.fill(key, name, picture)}</style>"
         self.label.value = f'{style}<div class="sbp-name"><bdi>{escape(name)}</bdi></div>{note}'
         return self
 
 
-def option_widgets(matcher: Matcher, k: int, act: Act) -> dict[str, Any]:
+def option_widgets(matcher: Matcher, k: int) -> dict[str, Any]:
     """Return the widgets of what can be chosen, by the names of QueryOptions and Filter."""
-    kinds = (widgets.Checkbox, widgets.Dropdown, widgets.BoundedIntText, widgets.BoundedFloatText)
-    check, choice, whole, part = (partial(named, kind, act=act) for kind in kinds)
+    check, whole = partial(named, widgets.Checkbox), partial(named, widgets.BoundedIntText)
     options: dict[str, Any] = {
         "k": whole("Matches", min=1, max=100, value=k),
         "distinct": check("Hide near-duplicates"),
-        "least": part("Similarity at least", min=-1.0, max=1.0, step=0.05, value=-1.0),
+        "least": named(widgets.BoundedFloatText, "Similarity at least", min=-1.0, max=1.0, step=0.05, value=-1.0),
     }
     if matcher.encoder is not None:
         options["mirrored"] = check("Mirrored")
@@ -85,7 +83,8 @@ def option_widgets(matcher: Matcher, k: int, act: Act) -> dict[str, Any]:
         years = set(filters.release_years(matcher.games).tolist()) - {0} or {0}
         first, last = min(years), max(years)
         options["exclude_same_studio"] = check("Hide games by the same makers")
-        options["tag"] = choice("Tag", options=[("any", ""), *zip(tags, tags, strict=True)], value="")
+        tags = [("any", ""), *zip(tags, tags, strict=True)]
+        options["tag"] = named(widgets.Dropdown, "Tag", options=tags, value="")
         options["since"] = whole("Released from", min=first, max=last, value=first)
         options["until"] = whole("Released until", min=first, max=last, value=last)
         options["score"] = whole("Good reviews at least (%)", min=0, max=100, step=5, value=0)
@@ -131,17 +130,12 @@ def style_and_script() -> str:
     return f'<style>{style}</style><img alt="" hidden src="data:," onerror="{escape(script)}">'
 
 
-def named(kind: type[W], label: str = "", tooltip: str = "", act: Act | None = None, **traits: Any) -> W:  # noqa: ANN401
-    """Return a widget with its label and tooltip (without one, browsers show "null"); `act` is told of its events."""
+def named(kind: type[W], label: str = "", tooltip: str = "", **traits: Any) -> W:  # noqa: ANN401
+    """Return a widget with its label and tooltip; without one, browsers show "null"."""
     if issubclass(kind, widgets.Checkbox):
         traits["indent"] = False
     is_button = issubclass(kind, widgets.Button | widgets.ToggleButton)
-    widget = kind(**{"description": label, "tooltip" if is_button else _TOOLTIP: tooltip or label}, **traits)
-    if isinstance(widget, widgets.Button):
-        widget.on_click(act)
-    elif act:
-        widget.observe(act, "value")
-    return widget
+    return kind(**{"description": label, "tooltip" if is_button else _TOOLTIP: tooltip or label}, **traits)
 
 
 def box(name: str, children: Sequence[widgets.Widget]) -> widgets.Box:
@@ -156,11 +150,6 @@ def panel(button: widgets.ToggleButton, children: Sequence[widgets.Widget]) -> w
     made = box("sbp-panel", children)
     widgets.dlink((button, "value"), (made.layout, "display"), lambda pressed: None if pressed else "none")
     return made
-
-
-def readable(name: str, key: int) -> str:
-    """Return a name as it can be shown where no HTML is read, or the key where nothing of it is left."""
-    return names.visible(name) or str(key)
 
 
 def data_address(jpeg: bytes) -> str:
