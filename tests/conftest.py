@@ -1,10 +1,12 @@
 """What the tests share: a store, hosts that answer or misbehave, short waits, and how long the property tests look."""
 
+import contextlib
 import json
 import os
 import re
 import secrets
 import socket
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -74,6 +76,11 @@ def store_of(httpserver: HTTPServer) -> Callable[[list], str]:
     return open_store
 
 
+class _Host(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
 @pytest.fixture
 def raw_host() -> Iterator[Callable]:
     """Open hosts on loopback that say, byte for byte, what `talk(connection)` sends to whoever connects.
@@ -82,37 +89,22 @@ def raw_host() -> Iterator[Callable]:
     """
     opened = []
 
-    def serve(listening: socket.socket, talk: Callable[[socket.socket], object], reads_first: bool) -> None:
-        while True:
-            try:
-                connection, _ = listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=_converse, args=(connection, talk, reads_first), daemon=True).start()
-
     def open_host(talk: Callable[[socket.socket], object] | bytes, *, reads_first: bool = True) -> str:
-        content = talk
-        if isinstance(content, bytes):
-            talk = lambda connection: connection.sendall(content)  # noqa: E731
-        listening = socket.create_server(("127.0.0.1", 0))
-        opened.append(listening)
-        threading.Thread(target=serve, args=(listening, talk, reads_first), daemon=True).start()
-        return f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        def converse(connection: socket.socket, *_: object) -> None:
+            with contextlib.suppress(OSError):  # the client has heard enough
+                if reads_first:
+                    connection.recv(65_536)
+                connection.sendall(talk) if isinstance(talk, bytes) else talk(connection)
+
+        host = _Host(("127.0.0.1", 0), converse)
+        opened.append(host)
+        threading.Thread(target=host.serve_forever, args=(0.01,), daemon=True).start()
+        return f"http://127.0.0.1:{host.server_address[1]}/"
 
     yield open_host
-    for listening in opened:
-        listening.shutdown(socket.SHUT_RDWR)
-        listening.close()
-
-
-def _converse(connection: socket.socket, talk: Callable[[socket.socket], object], reads_first: bool) -> None:
-    with connection:
-        try:
-            if reads_first:
-                connection.recv(65_536)
-            talk(connection)
-        except OSError:
-            pass  # the client has heard enough
+    for host in opened:
+        host.shutdown()
+        host.server_close()
 
 
 @pytest.fixture(scope="session")
