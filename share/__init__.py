@@ -52,7 +52,7 @@ def gallery(
     default the store's where there is a store_page.
     `popular`: the appids that are shown first, those without matches left out; by default the most reviewed, and from
     A to Z where the catalogue has no reviews. `store_page`: where a game leads, with {appid}, or None. `extras`: the
-    mirrored matches, the near-duplicates and the map, where they are there.
+    near-duplicates and the map, where they are there.
 
     An earlier export there is replaced, file by file; what we did not write stays. Raises SettingsError for another
     word for the pictures and coordinates of other games, and StorageError where a file of ours would replace one that

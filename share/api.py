@@ -24,7 +24,7 @@ from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from share.served import Near, Served, load
+from share.served import Served, load
 from share.site import Game
 from utils import settings
 from utils.errors import PlainError
@@ -32,7 +32,7 @@ from utils.filters import Filter
 from utils.picker.queries import QueryOptions
 from utils.settings import Settings
 
-LOOPBACK = "127.0.0.1"
+_LOOPBACK = "127.0.0.1"
 MOST_BYTES = 20_000_000  # of a posted picture
 MOST_CONNECTIONS = 100  # more are answered 503: each may hold a posted picture
 DEADLINE = 30.0  # seconds until all of a picture's bytes are there
@@ -78,7 +78,7 @@ class Filters(BaseModel, extra="forbid"):
     """Which matches are answered."""
 
     n: int = Field(10, ge=1, le=100, description="How many at most")
-    tag: str | None = Field(None, max_length=60, description="One of the games' tags")
+    tag: str = Field("", max_length=60, description="One of the games' tags")
     since: int = Field(0, ge=0, le=3000, description="Released in this year or later")
     score: int = Field(0, ge=0, le=100, description="Percent of positive reviews, at least")
     others: bool = Field(False, description="Only games of other developers and franchises")
@@ -100,7 +100,7 @@ Nothing = Annotated[NoParameters, Query()]
 router = APIRouter(prefix="/api")
 
 
-def _served(request: Request) -> Served:
+async def _served(request: Request) -> Served:
     return request.app.state.served
 
 
@@ -142,10 +142,11 @@ async def game(served: HasServed, appid: int, _: Nothing) -> Game:
 
 
 @router.get("/games/{appid}/matches")
-def matches(served: HasServed, appid: int, asked: Annotated[Turned, Query()]) -> Matches:
+async def matches(served: HasServed, appid: int, asked: Annotated[Turned, Query()]) -> Matches:
     """The matches of one game's banner, as it is or turned; 404 where the game is not here."""
-    query = _game_of(served, appid)
-    return _answer(served, query, served.of_game(appid, _options(served, asked)))
+    query, options = _game_of(served, appid), _options(served, asked)
+    near = served.stored(appid, options) or await run_in_threadpool(served.of_game, appid, options)
+    return _answer(served, query, near)
 
 
 @router.post("/matches")
@@ -171,9 +172,8 @@ def _game_of(served: Served, appid: int) -> Game:
 
 def _options(served: Served, asked: Filters) -> QueryOptions:
     """Return what is asked for in the picker's terms; raises 422 for a tag that no game has."""
-    tags = {name.casefold(): name for name in served.site.tags}
-    tag = tags.get((asked.tag or "").casefold(), "")
-    if asked.tag and not tag:
+    tag = next((name for name in ["", *served.site.tags] if name.casefold() == asked.tag.casefold()), None)
+    if tag is None:
         raise HTTPException(422, f"no game here has the tag {asked.tag!r}")
     view = getattr(asked, "view", "")
     return QueryOptions(
@@ -185,7 +185,7 @@ def _options(served: Served, asked: Filters) -> QueryOptions:
     )
 
 
-def _answer(served: Served, query: Game | None, near: Near) -> Matches:
+def _answer(served: Served, query: Game | None, near: list[tuple[int, float]]) -> Matches:
     found = [Match(cosine=round(cosine, 4), game=served.games[appid]) for appid, cosine in near]
     return Matches(query=query, matches=found)
 
@@ -262,7 +262,7 @@ def main(choose: Callable[[], Settings] = settings.read) -> None:
     """Read the command line and serve, until interrupted, what was made with the settings that `choose` returns."""
     parser = argparse.ArgumentParser(prog="python -m share.api", description=__doc__)
     parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--host", default=LOOPBACK, help="0.0.0.0 lets other machines in: for a container only")
+    parser.add_argument("--host", default=_LOOPBACK, help="0.0.0.0 lets other machines in: for a container only")
     parser.add_argument("--only-matches", action="store_true", help="do not load the checkpoint: no pictures, no words")
     asked = parser.parse_args()
     try:
@@ -270,11 +270,11 @@ def main(choose: Callable[[], Settings] = settings.read) -> None:
     except PlainError as error:
         sys.exit(str(error))
     threading.Thread(target=lambda: served.index, daemon=True).start()  # the first search need not wait for it
-    here = f"http://{asked.host}:{asked.port}"
+    place = {"host": asked.host, "port": asked.port}
+    here = "http://{host}:{port}".format(**place)
     gallery = f"the gallery is {here}/, " if served.gallery else ""
     print(f"Serving {len(served.games):,} games: {gallery}the API {here}/docs", flush=True)  # noqa: T201
-    app = create(served, hosts=(LOOPBACK, "localhost") if asked.host == LOOPBACK else ())
-    place = {"host": asked.host, "port": asked.port}
+    app = create(served, hosts=(_LOOPBACK, "localhost") if asked.host == _LOOPBACK else ())
     uvicorn.run(app, **place, limit_concurrency=MOST_CONNECTIONS, log_level="warning", access_log=False)
 
 

@@ -22,8 +22,8 @@ _LARGEST_READ = 1 << 20  # bytes that a header may make tarfile take at a time
 _END = bytes(2 * tarfile.BLOCKSIZE)  # of a tar that is whole
 
 
-def pack(data_dir: Path, archive: Path, *, banners: bool = True, features: bool = True) -> Path:
-    """Pack what is finished in a `data/<source>`, with or without banners and features; return the archive.
+def pack(data_dir: Path, archive: Path, *, banners: bool = True) -> Path:
+    """Pack what is finished in a `data/<source>`, with or without banners; return the archive.
 
     Raises CellError where nothing is finished, DamagedError where something changed after it was; StorageError.
     """
@@ -31,8 +31,7 @@ def pack(data_dir: Path, archive: Path, *, banners: bool = True, features: bool 
     if damaged := [each for each in drive.finished(data_dir) if each not in in_order]:
         remedy = "run the notebook that made it again, or snapshot.update(catalogue, folder, check=True)"
         raise DamagedError(f"{data_dir / damaged[0][0]} changed after it was finished; {remedy}")
-    left_out = ("snapshots/",) * (not banners) + ("features/",) * (not features)
-    paths = [path for each in in_order for path in each if not path.startswith(left_out)]
+    paths = [path for each in in_order for path in each if banners or not path.startswith("snapshots/")]
     if not paths:
         raise CellError(f"{data_dir} holds nothing finished to pack; run the download notebook first")
     with files.writing(archive) as part, tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
@@ -64,7 +63,7 @@ def fetch(source: str | Path, data_dir: Path) -> str:
     with files.storage_errors(data_dir), files.locked(data_dir / "snapshots"):
         where, size, version = http.retry(lambda: _offered(str(source))) if is_address else _found(source)
         before, *paths = note.read_text(errors="replace").splitlines() if note.is_file() else [""]
-        if version and version == before and all((data_dir / path).is_file() for path in paths):
+        if version and version == before and all(map(Path.is_file, map(data_dir.joinpath, paths))):
             return f"all of {where} is here"
         for other in data_dir.glob("*fetched-*.tar*"):
             if kept.name not in other.name:
@@ -112,7 +111,7 @@ def _unpacked(archive: Path, data_dir: Path, where: str) -> tuple[list[str], lis
     try:
         names = _read(archive, staging, where)
         sets = drive.finished(staging, check=True)
-        came = list(itertools.chain.from_iterable(sets))
+        came = list(itertools.chain(*sets))
         if not came:
             raise DamagedError(f"{where} holds nothing finished of ours, and nothing of it is used")
         drive.put(drive.differing(sets, staging, data_dir), staging, data_dir, _move, quiet=True)

@@ -48,10 +48,9 @@ def write(site: Site, folder: Folder) -> None:
 def _data(site: Site, base: str) -> Iterator[tuple[str, object]]:
     """Yield each file's name and data; `base` is what the addresses of all pictures begin with."""
     appids, order = site.matches.appids, site.by_reviews
-    details = _details(site, base)
-    chunks = -(-len(appids) // _CHUNK)
+    details, chunks = _details(site, base), -(-len(appids) // _CHUNK)
     yield "names", {"appids": appids[order].tolist(), "names": site.matches.names[order].tolist()}
-    yield "pictures", [picture for _, picture, *_ in details.iloc[order]]
+    yield "pictures", details.iloc[order].str[1].tolist()
     yield "lists", _lists(site, details)
     if site.extras.coordinates is not None:
         yield "map", _map(site.extras.coordinates[order])
@@ -66,7 +65,6 @@ def _about(site: Site) -> dict[str, object]:
     return {
         "store_page": site.store_page,
         "reviewed": site.reviewed,
-        "mirrored": site.extras.mirrored is not None,
         "map": site.extras.coordinates is not None,
         "groups": len(site.extras.groups),
         "tags": site.tags,
@@ -94,7 +92,7 @@ def _details(site: Site, base: str) -> pd.Series:
 
 def _lists(site: Site, details: pd.Series) -> dict[str, object]:
     unique, groups = most_unique(site.matches, lists.UNIQUE), site.extras.groups
-    appids = np.concatenate([unique["appid"], unique["nearest"], *(group.appids for group in groups)])
+    appids = np.concatenate([unique["appid"], unique["nearest"], *map(list, groups)])
     return {
         "unique": unique[["appid", "nearest", "cosine"]].round(4).to_numpy(object).tolist(),
         "groups": list(map(list, groups)),
@@ -111,14 +109,10 @@ def _map(coordinates: np.ndarray) -> dict[str, list[int]]:
 
 
 def _chunk(site: Site, rows: np.ndarray, details: pd.Series) -> dict[str, object]:
-    kinds = {"matches": site.matches} | ({"mirrored": site.extras.mirrored} if site.extras.mirrored else {})
-    content: dict[str, object] = {}
-    appids = shown = site.matches.appids[rows]
-    for kind, matches in kinds.items():
-        near = zip(matches.neighbours[rows].tolist(), _rounded(matches.cosines[rows]), strict=True)
-        content[kind] = dict(zip(appids.tolist(), near, strict=True))
-        shown = np.union1d(shown, matches.neighbours[rows])
-    return content | {"shown": details[shown].to_dict()}
+    appids, neighbours = site.matches.appids[rows], site.matches.neighbours[rows]
+    near = zip(neighbours.tolist(), _rounded(site.matches.cosines[rows]), strict=True)
+    shown = details[np.union1d(appids, neighbours)]
+    return {"matches": dict(zip(appids.tolist(), near, strict=True)), "shown": shown.to_dict()}
 
 
 def _rounded(cosines: np.ndarray) -> list:

@@ -15,7 +15,6 @@ FILE = "plane.parquet"
 SCHEMA = pa.schema([("appid", pa.int64()), ("x", pa.float32()), ("y", pa.float32())])
 
 _FEWEST = 16  # games for UMAP, which looks at fifteen neighbours of each
-_TILE = 4096  # rows whose products are computed at a time
 
 
 def projection_2d(features: Prepared, folder: Path) -> np.ndarray:
@@ -36,15 +35,10 @@ def projection_2d(features: Prepared, folder: Path) -> np.ndarray:
 
 
 def _pca(vectors: np.ndarray) -> np.ndarray:
-    mean = vectors.mean(0, dtype=np.float64).astype(np.float32)
-    tiles = np.array_split(vectors, -(-len(vectors) // _TILE))
-    covariance = np.zeros((vectors.shape[1],) * 2)
-    for tile in tiles:
-        covariance += (tile - mean).T @ (tile - mean)
-    axes = np.linalg.eigh(covariance)[1][:, :-3:-1]
+    centred = vectors.astype(np.float32) - vectors.mean(0, dtype=np.float64).astype(np.float32)
+    axes = np.linalg.eigh(centred.T @ centred)[1][:, :-3:-1]
     largest = np.abs(axes).argmax(0)
-    axes = axes * np.sign(axes[largest, [0, 1]])  # an axis' sign is free: this one is always the same
-    return np.concatenate([(tile - mean) @ axes for tile in tiles])
+    return centred @ (axes * np.sign(axes[largest, [0, 1]]))  # an axis' sign is free: this one is always the same
 
 
 def _umap(vectors: np.ndarray) -> np.ndarray:

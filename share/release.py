@@ -1,7 +1,6 @@
 """A release: the features and matches of a snapshot, with checksums and a dataset card, without the banners."""
 
 import json
-import shutil
 from bisect import bisect
 from pathlib import Path
 
@@ -24,7 +23,7 @@ def release(chosen: Settings, folder: Path) -> Path:
     SHA256SUMS; files of an earlier release are replaced. Raises CellError where there are no features or no matches,
     DamagedError where something is damaged; StorageError.
     """
-    made = sorted(place.parent for place in chosen.data_dir.glob("features/*/manifest.json"))
+    made = sorted(chosen.data_dir.glob("features/*/manifest.json"))
     matches = sorted(chosen.data_dir.glob("matches/*/matches.parquet"))
     if not made or not matches:
         raise CellError(f"{chosen.data_dir} holds no features and matches to release; run make match first")
@@ -33,8 +32,7 @@ def release(chosen: Settings, folder: Path) -> Path:
     with files.storage_errors(folder):
         pack(chosen.data_dir, folder / ARCHIVE, banners=False)
         for name, table in tables.items():
-            with files.writing(folder / name) as part:
-                shutil.copyfile(table, part)
+            files.write(folder / name, table.read_bytes())
         files.write(folder / "README.md", _card(chosen, made, list(tables)).encode())
         sums = [f"{files.sha256(folder / name)}  {name}\n" for name in (ARCHIVE, *tables, "README.md")]
         files.write(folder / "SHA256SUMS", "".join(sums).encode())
@@ -56,15 +54,15 @@ def _card(chosen: Settings, made: list[Path], tables: list[str]) -> str:
     )
 
 
-def _described(folder: Path) -> str:
-    """Return a line on the features in a folder, from their manifest; a path of this machine is its last name."""
+def _described(manifest: Path) -> str:
+    """Return a line on features, from their manifest; a path of this machine is its last name."""
     from utils import features  # brings torch, which a download does not need
 
-    found = features.load(folder)
+    found = features.load(manifest.parent)
     facts = []
     for name, value in found.manifest.items():
         if isinstance(value, str | int | float):
-            is_path = isinstance(value, str) and Path(value).is_absolute()
-            facts.append(f"{name} {Path(value).name if is_path else value}")
+            facts.append(f"{name} {Path(value).name if Path(str(value)).is_absolute() else value}")
     count, width = found.vectors.shape
-    return f"- {in_markdown(folder.name)}: {count:,} banners, {width} dimensions ({in_markdown(', '.join(facts))})"
+    about = in_markdown(", ".join(facts))
+    return f"- {in_markdown(manifest.parent.name)}: {count:,} banners, {width} dimensions ({about})"

@@ -13,8 +13,6 @@ from utils.picker.queries import Matcher, Query, QueryOptions, from_banner
 from utils.search import Index
 from utils.settings import Settings
 
-Near = list[tuple[int, float]]  # appids and cosines, nearest first
-
 
 @dataclass(frozen=True)
 class Served:
@@ -36,21 +34,25 @@ class Served:
         """The games by appid."""
         return {game.appid: game for game in self.site.games}
 
-    def of_game(self, appid: int, options: QueryOptions) -> Near:
-        """Return a game's matches: the stored ones where they say it, else by the picker's search."""
-        if options == QueryOptions(k=options.k) and options.k <= self.site.matches.neighbours.shape[1]:
-            near, cosines = self.site.matches.of(appid, options.k)
-            return list(zip(near.tolist(), cosines.tolist(), strict=True))
+    def stored(self, appid: int, options: QueryOptions) -> list[tuple[int, float]]:
+        """Return a game's matches where the stored ones say what is asked for, else none."""
+        if options != QueryOptions(k=options.k) or options.k > self.site.matches.neighbours.shape[1]:
+            return []
+        near, cosines = self.site.matches.of(appid, options.k)
+        return list(zip(near.tolist(), cosines.tolist(), strict=True))
+
+    def of_game(self, appid: int, options: QueryOptions) -> list[tuple[int, float]]:
+        """Return a game's matches by the picker's search; raises PictureError for a banner to turn that is not here."""
         if options.turns and appid not in self.album:
             raise PictureError(f"the banner of {appid} is not on disk, so it cannot be turned")
         jpeg = self.album[appid].jpeg if options.turns else b""
         return self.matcher.matches_of(Query("", jpeg, appid), options)
 
-    def of_picture(self, content: bytes, options: QueryOptions) -> Near:
+    def of_picture(self, content: bytes, options: QueryOptions) -> list[tuple[int, float]]:
         """Return the matches of a picture file; raises PictureError where it cannot be used."""
         return self.matcher.matches_of(from_banner(own(content, "your picture", images.FORMATS)), options)
 
-    def of_words(self, words: str, options: QueryOptions) -> Near:
+    def of_words(self, words: str, options: QueryOptions) -> list[tuple[int, float]]:
         """Return the banners nearest to words; raises MatchError where the encoder does not read."""
         encoder = self.matcher.encoder
         if encoder is None or not self.matcher.supports_text:

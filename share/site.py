@@ -39,7 +39,6 @@ class Game:
 class Extras:
     """What a gallery shows besides the matches; what is not given is not shown."""
 
-    mirrored: Matches | None = None  # the neighbours of each banner's mirror image
     groups: Sequence[DuplicateGroup] = ()  # near-duplicates
     coordinates: np.ndarray | None = None  # float (n, 2), where each game lies on the map
 

@@ -6,7 +6,6 @@ altered copies of a banner, which must find their original. Hubness says whether
 """
 
 import itertools
-import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ import pandas as pd
 from study.alterations import QUERIES
 from study.baselines import BASELINES, Pixels
 from study.benchmark import Benchmark, Row, build_benchmark, evaluate
-from study.embeddings import AugmentedEmbeddings, embed_altered
+from study.embeddings import Altered, embed_altered
 from study.metrics import METRICS
 from study.truth import require_truth
 from utils import banners, encoder, features, matching
@@ -132,15 +131,15 @@ def compare(
     require_truth(catalogue)
     pixels = features.extract(snapshots, cast("Encoder", Pixels()), out / "pixels")  # has all of it that extract asks
     asked = build_benchmark(pixels, catalogue, banners.Album(snapshots), queries, pictures, halves=halves)
-    altered = embed_altered(Pixels(), asked.shown, asked.album, out / "pixels" / _ALTERED)
+    altered, _ = embed_altered(Pixels(), asked.shown, asked.album, out / "pixels" / _ALTERED)
     rows: dict[str, Row] = {}
     for label, games, seen in _baselines(pixels, altered):
         rows[label] = evaluate(games, seen, asked) | _cost(np.nan, 0)
     known = {}
-    for configuration, network, games, altered in _configured(configurations, snapshots, out, asked, dtype):
+    for configuration, games, altered, cost in _configured(configurations, snapshots, out, asked, dtype):
         label = _label(configuration, games)
         known[label] = configuration
-        rows[label] = evaluate(games, altered, asked) | _cost(altered.speed, network.parameters)
+        rows[label] = evaluate(games, altered, asked) | cost
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.columns = pd.MultiIndex.from_tuples(table.columns)
     chosen = table.loc[list(known), ("development", _RECALL)].dropna()
@@ -172,26 +171,25 @@ def _cost(speed: float, parameters: float) -> Row:
     return {("cost", "banners/s"): speed, ("cost", "M parameters"): parameters / 1e6}
 
 
-def _baselines(pixels: Features, altered: AugmentedEmbeddings) -> Iterator[tuple[str, Prepared, AugmentedEmbeddings]]:
+def _baselines(pixels: Features, altered: Altered) -> Iterator[tuple[str, Prepared, Altered]]:
     """Yield the name of each baseline, its games and altered queries; chance is a random vector for every picture."""
     rng = np.random.default_rng(0)
     chance = replace(pixels, vectors=rng.normal(size=(len(pixels), _CHANCE)).astype(np.float16))
-    noise = altered.map(lambda vectors: rng.normal(size=(len(vectors), _CHANCE)))
+    noise = {name: rng.normal(size=(len(vectors), _CHANCE)) for name, vectors in altered.items()}
     yield "chance", matching.prepare(chance, "as they are"), noise
     for name, (columns, how) in BASELINES.items():
         games = matching.prepare(replace(pixels, vectors=pixels.vectors[:, columns]), how)
-        yield name, games, altered.map(operator.itemgetter(np.s_[:, columns]))
+        yield name, games, {alteration: vectors[:, columns] for alteration, vectors in altered.items()}
 
 
 def _configured(
     configurations: Iterable[Configuration], snapshots: Path, out: Path, asked: Benchmark, dtype: str | None
-) -> Iterator[tuple[Configuration, Encoder, Prepared, AugmentedEmbeddings]]:
-    """Yield each configuration, its encoder, games and altered queries; preparations of one network share it."""
-    for _, group in itertools.groupby(configurations, lambda each: (each.checkpoint, each.folder)):
-        alike = list(group)
-        first = alike[0]
+) -> Iterator[tuple[Configuration, Prepared, Altered, Row]]:
+    """Yield each configuration, its games, altered queries and cost; preparations of one network share it."""
+    for _, (first, *others) in itertools.groupby(configurations, lambda each: (each.checkpoint, each.folder)):
         network = encoder.load(first.checkpoint, first.pooling, first.image, dtype=dtype, views=first.views)
         stored = features.extract(snapshots, network, out / first.folder)
-        altered = embed_altered(network, asked.shown, asked.album, out / first.folder / _ALTERED)
-        for each in alike:
-            yield each, network, matching.prepare(stored, each.preparation, exponent=each.exponent), altered
+        altered, speed = embed_altered(network, asked.shown, asked.album, out / first.folder / _ALTERED)
+        for each in (first, *others):
+            games = matching.prepare(stored, each.preparation, exponent=each.exponent)
+            yield each, games, altered, _cost(speed, network.parameters)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from study.alterations import COPIES, QUERIES
 from study.baselines import BASELINES, HASH
-from study.embeddings import AugmentedEmbeddings
+from study.embeddings import Altered
 from study.metrics import K, averages, hubness, micro_average_precision, rank, scores
 from study.truth import Query, among, developers, franchises, half
 from utils import banners, matching
@@ -76,20 +76,20 @@ def _some_of(items: Sequence, most: int) -> list:
     return [items[at] for at in sorted(chosen)]
 
 
-def evaluate(games: Prepared, altered: AugmentedEmbeddings, benchmark: Benchmark) -> Row:
+def evaluate(games: Prepared, altered: Altered, benchmark: Benchmark) -> Row:
     """Return one row of the table."""
     distinct = games.only(benchmark.distinct)
     found = {}
     for task, queries in benchmark.queries.items():
         gallery = distinct if task == "collapsed" else games
-        ranked = rank(gallery, queries, altered.vectors.get(task)) if queries else np.empty((0, K), np.int64)
+        ranked = rank(gallery, queries, altered.get(task)) if queries else np.empty((0, K), np.int64)
         found[task] = averages(scores(ranked, queries))
     found["copies"] = _copies(distinct, altered, np.array(benchmark.originals))
     found["shown"] = hubness(games)
     return {(task, metric): value for task, numbers in found.items() for metric, value in numbers.items()}
 
 
-def _copies(games: Prepared, altered: AugmentedEmbeddings, originals: np.ndarray) -> dict[str, float]:
+def _copies(games: Prepared, altered: Altered, originals: np.ndarray) -> dict[str, float]:
     """Return how well altered copies find their originals (n,) among games: micro-AP, accuracy@1 of each alteration.
 
     For micro-AP every second original is taken out of what its copies find: their pairs are all wrong, and should
@@ -99,7 +99,7 @@ def _copies(games: Prepared, altered: AugmentedEmbeddings, originals: np.ndarray
     is_there = np.arange(len(originals)) % 2 == 0
     accuracy, hits, cosines = {}, [], []
     for name in COPIES:
-        found, nearness = matching.nearest(games, altered.vectors[name], K + 1)
+        found, nearness = matching.nearest(games, altered[name], K + 1)
         accuracy[name] = float((found[:, 0] == originals).mean())
         counted = (found != own) | is_there[:, None]
         hits.append((found == own)[counted])

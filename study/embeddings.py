@@ -4,8 +4,7 @@ import hashlib
 import json
 import time
 import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,40 +16,25 @@ from utils import files
 from utils.banners import Banner
 from utils.encoder import Encoder
 
-
-@dataclass(frozen=True)
-class AugmentedEmbeddings:
-    """The vectors of altered pictures by alteration, float32 (pictures, dim) each."""
-
-    vectors: dict[str, np.ndarray]
-    seconds: float  # that they took, from pixels to vectors
-
-    @property
-    def speed(self) -> float:
-        """Pictures a second."""
-        return sum(map(len, self.vectors.values())) / self.seconds
-
-    def map(self, change: Callable[[np.ndarray], np.ndarray]) -> "AugmentedEmbeddings":
-        """Return the same with other vectors."""
-        return replace(self, vectors={name: change(vectors) for name, vectors in self.vectors.items()})
+Altered = dict[str, np.ndarray]  # alteration -> the vectors of altered banners, float32 (banners, dim)
 
 
 def embed_altered(
     embedder: Encoder | Pixels, shown: Mapping[str, list[int]], album: Mapping[int, Banner], folder: Path
-) -> AugmentedEmbeddings:
-    """Return the vectors of banners altered as `shown` says: alteration -> appids.
+) -> tuple[Altered, float]:
+    """Return the vectors of banners altered as `shown` says, alteration -> appids, and the pictures a second.
 
-    What the same embedder made of the same banners before is read from `folder`.
+    What the same embedder made of the same banners before is read from `folder`, with the seconds that it took, from
+    pixels to vectors.
     """
     vectors = {}
     seconds = 0.0
     name = Path(str(embedder.identity["checkpoint"])).name
     for alteration, appids in tqdm(shown.items(), desc=f"Altered banners, {name}", unit=" alteration"):
         if appids:
-            banners = [album[appid] for appid in appids]
-            vectors[alteration], taken = _embed(embedder, alteration, banners, folder)
+            vectors[alteration], taken = _embed(embedder, alteration, list(map(album.__getitem__, appids)), folder)
             seconds += taken
-    return AugmentedEmbeddings(vectors, seconds)
+    return vectors, sum(map(len, vectors.values())) / seconds
 
 
 def _embed(

@@ -88,7 +88,7 @@ def _franchises(catalogue: pd.DataFrame) -> Members:
     first = catalogue.set_index("appid")["developers"].str[0].dropna().map(compare_key).to_dict()
     kept = {}
     for name, games in _members(catalogue, "franchises").items():
-        people = {first[appid] for appid in games & first.keys()}
+        people = set(map(first.get, games & first.keys()))
         many_hands = len(people) > PEOPLE and 2 * len(people) >= len(games)
         if name not in companies and len(games) <= LARGEST and not many_hands:
             kept[name] = games

@@ -2,7 +2,6 @@
 
 import io
 import zlib
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -58,7 +57,11 @@ def matches_of_series(games):
 
 
 def extras_of(matches):
-    """The mirrored matches are the others backwards; one group of near-duplicates; a map of one cloud."""
-    backwards = replace(matches, neighbours=matches.neighbours[:, ::-1].copy(), cosines=matches.cosines[:, ::-1].copy())
+    """One group of near-duplicates; a map of one cloud."""
     coordinates = np.random.default_rng(3).normal(size=(len(matches.appids), 2))
-    return share.Extras(backwards, [DuplicateGroup(matches.appids[:3], matches.cosines[:3, 0])], coordinates)
+    return share.Extras([DuplicateGroup(matches.appids[:3], matches.cosines[:3, 0])], coordinates)
+
+
+GAMES = games_of_sample()
+MATCHES = matches_of_series(GAMES)
+EXTRAS = extras_of(MATCHES)

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 import uvicorn
 from PIL import Image
-from share_games import games_of_sample
+from share_games import GAMES
 
 import sample
 import share
@@ -30,13 +30,14 @@ from share.site import site, store_pictures
 from utils import banners, catalogue, encoder, features, matching, settings
 from utils.errors import MatchError
 from utils.features import Features
-from utils.picker.queries import Matcher
+from utils.filters import Filter
+from utils.picker.queries import Matcher, QueryOptions
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory) -> Served:
     """Forty games of the sample, their matches by a tiny checkpoint, and a gallery."""
-    games, stock = games_of_sample().head(40), sample.fictional()
+    games, stock = GAMES.head(40), sample.fictional()
     album = {appid: banners.own(stock.picture(appid), "") for appid in games["appid"]}
     folder = tmp_path_factory.mktemp("served")
     network = encoder.load(checkpoints.write(folder / "tiny", image_size=64), device="cpu", dtype="float32")
@@ -86,10 +87,6 @@ def png(rgb):
     return content.getvalue()
 
 
-def without_encoder(served):
-    return replace(served, matcher=Matcher(served.matcher.features, games=served.matcher.games))
-
-
 def test_the_matches_of_a_game(client, served):
     for game in served.site.games[:5]:
         answer = client.get(f"/api/games/{game.appid}/matches").json()
@@ -100,25 +97,23 @@ def test_the_matches_of_a_game(client, served):
     assert len(appids(client.get(f"/api/games/{game.appid}/matches", params={"n": 3}))) == 3
 
 
-@pytest.mark.parametrize("asked", [{"tag": "SURVIVAL"}, {"score": 85}, {"since": 2015}, {"others": True}])
-@pytest.mark.parametrize("sees", [True, False])
-def test_filters_come_back_full(served, asked, sees):
-    """As many as are asked for, as long as there are any among all games, with the encoder loaded and without."""
-    query, most = served.site.games[0], {"n": len(served.site.games) - 1}
+FILTERED = [  # what the API is asked, and what that is in the picker's terms
+    ({"tag": "SURVIVAL"}, {"filter": Filter(tag="Survival")}),
+    ({"score": 85}, {"filter": Filter(score=85)}),
+    ({"since": 2015}, {"filter": Filter(since=2015)}),
+    ({"others": True}, {"exclude_same_studio": True}),
+]
+
+
+@pytest.mark.parametrize(("asked", "options"), FILTERED)
+def test_filters_come_back_full(client, served, asked, options):
+    """As many as are asked for, as long as there are any among all games, not among the stored matches alone."""
+    query, most = served.site.games[0], len(served.site.games) - 1
     address = f"/api/games/{query.appid}/matches"
-    makers = dict(zip(served.games, map(set, served.site.makers), strict=True))
-
-    def passes(game):
-        is_tagged = asked.get("tag", "").casefold() in ["", *map(str.casefold, game.tags)]
-        is_new_and_good = game.year >= asked.get("since", 0) and game.score >= asked.get("score", -1)
-        return is_tagged and is_new_and_good and not ("others" in asked and makers[game.appid] & makers[query.appid])
-
-    with serving(api.create(served if sees else without_encoder(served))) as client:
-        everything = appids(client.get(address, params=most))
-        passing = [appid for appid in everything if passes(served.games[appid])]
-        assert 3 < len(passing) < len(everything) == most["n"]
-        assert appids(client.get(address, params=asked | most)) == passing
-        assert appids(client.get(address, params=asked | {"n": 3})) == passing[:3]
+    passing = [appid for appid, _ in served.of_game(query.appid, QueryOptions(k=most, **options))]
+    assert 3 < len(passing) < len(appids(client.get(address, params={"n": most}))) == most
+    assert appids(client.get(address, params=asked | {"n": most})) == passing
+    assert appids(client.get(address, params=asked | {"n": 3})) == passing[:3]
 
 
 @pytest.mark.parametrize(("view", "turn"), [("mirrored", np.fliplr), ("upside-down", np.flipud)])
@@ -244,8 +239,10 @@ def test_the_openapi_page_works_offline(client, tmp_path):
 
 def test_without_an_encoder_only_matches_are_served(served):
     address = f"/api/games/{served.site.games[0].appid}/matches"
-    with serving(api.create(without_encoder(served))) as client:
+    matcher = Matcher(served.matcher.features, games=served.matcher.games)
+    with serving(api.create(replace(served, matcher=matcher))) as client:
         assert len(appids(client.get(address))) == 10
+        assert len(appids(client.get(address, params={"others": True, "n": 11}))) == 11
         assert refusal(client.get(address, params={"view": "mirrored"}), 422)
         assert refusal(client.get("/api/matches", params={"words": "a dragon"}), 422)
         picture = next(iter(served.album.values())).jpeg

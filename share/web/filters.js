@@ -2,7 +2,7 @@
 // Which of a game's stored matches are shown, and how that stands in the link: #620?tag=Puzzle&others=1.
 // A game is [name, picture, year, score, tags, makers, group] (data/<n>.js).
 
-const FILTERS = ["tag", "year", "score", "others", "distinct", "mirrored"];
+const FILTERS = ["tag", "year", "score", "others", "distinct"];
 const control = name => document.getElementById(name);
 
 function filterLink() {  // what stands behind the appid in the link
@@ -25,7 +25,7 @@ function takeFilters(link = "") {
 function chosenFilters(tags) {
   const number = name => control(name).value === "" ? null : Number(control(name).value);
   return { tag: control("tag").value && tags.indexOf(control("tag").value), year: number("year"), score: number("score"),
-    others: control("others").checked, distinct: control("distinct").checked, mirrored: control("mirrored").checked };
+    others: control("others").checked, distinct: control("distinct").checked };
 }
 
 function passes(chosen, query, [, , year, score, tags, makers]) {

@@ -86,8 +86,8 @@ document.onkeydown = event => {
 
 const linked = appid => start.store_page && start.store_page.replace("{appid}", appid);
 
-function banner(name, picture, mirrored = false) {
-  const box = make("span", { className: mirrored ? "banner mirrored" : "banner" });
+function banner(name, picture) {
+  const box = make("span", { className: "banner" });
   const missing = () => { box.classList.add("missing"); box.replaceChildren(); };
   if (!picture) missing();
   else box.append(make("img", { onerror: missing, loading: "lazy", decoding: "async", alt: name, src: start.pictures + picture }));
@@ -123,12 +123,12 @@ function describeQuery({ appid, details }) {
   if (details[2]) link.append(` · ${details[2]}`);
   if (details[3] >= 0) link.append(` · ${details[3]} % positive`);
   if (linked(appid)) link.append(" · ", make("a", { href: linked(appid), target: "_blank", rel: "noopener", textContent: "Store page" }));
-  query.replaceChildren(banner(details[0], details[1], control("mirrored").checked && start.mirrored), make("h2", {}, make("bdi", { textContent: details[0] })), link);
+  query.replaceChildren(banner(details[0], details[1]), make("h2", {}, make("bdi", { textContent: details[0] })), link);
 }
 
 function showGame({ appid, chunk }) {
   const wanted = chosenFilters(start.tags), details = chunk.shown[appid];
-  const [appids, cosines] = (wanted.mirrored && chunk.mirrored ? chunk.mirrored : chunk.matches)[appid];
+  const [appids, cosines] = chunk.matches[appid];
   const places = filtered(wanted, details, appids, chunk.shown);
   show({ title: details[0], game: { appid, details },
     about: "The cosine stands below each banner. Click one to go on from there.",
@@ -226,7 +226,6 @@ function describe() {
   control("made").textContent = start.made;
   control("to-map").hidden = !start.map;
   for (const id of ["to-duplicates", "duplicates-list", "distinct-label"]) control(id).hidden = !start.groups;
-  control("mirrored-label").hidden = !start.mirrored;
   control("tag").append(...start.tags.toSorted((one, other) => one.localeCompare(other)).map(name => new Option(name, name)));
 }
 
