@@ -60,7 +60,8 @@ def find_issues(folder: Path, games: pd.DataFrame) -> pd.DataFrame:
     }
     found = []
     for issue, (column, is_so) in limits.items():
-        found.append(measured[is_so].assign(issue=issue, value=measured[column].astype(float), group=-1))
+        beyond = measured[is_so]
+        found.append(beyond.assign(issue=issue, value=beyond[column].astype(float), group=-1))
     for issue, column, among in (
         ("exact duplicate", "sha256", measured),
         ("near duplicate", "phash", measured.drop_duplicates("sha256")),

@@ -2,7 +2,6 @@
 
 import io
 import zlib
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 
 import share
 from utils import matching
+from utils.banners import Banner
 from utils.features import Features
 from utils.matching import DuplicateGroup
 
@@ -25,7 +25,6 @@ HOSTILE = [
 MANIFEST = {"checkpoint": "tiny|beit", "revision": "0123456789abcdef", "pooling": "cls", "image": "crop"}
 
 
-@cache
 def jpeg(appid):
     content = io.BytesIO()
     Image.new("RGB", (256, 384), (appid % 251, appid // 10 % 256, 90)).save(content, "JPEG")
@@ -56,12 +55,10 @@ def matches_of_series(games):
     return matching.all_matches(matching.prepare(features, "centred"), 8)
 
 
-def extras_of(matches):
-    """One group of near-duplicates; a map of one cloud."""
-    coordinates = np.random.default_rng(3).normal(size=(len(matches.appids), 2))
-    return share.Extras([DuplicateGroup(matches.appids[:3], matches.cosines[:3, 0])], coordinates)
-
-
 GAMES = games_of_sample()
 MATCHES = matches_of_series(GAMES)
-EXTRAS = extras_of(MATCHES)
+ALBUM = {appid: Banner(appid, "", jpeg(appid)) for appid in MATCHES.appids.tolist()}
+EXTRAS = share.Extras(  # one group of near-duplicates; a map of one cloud
+    [DuplicateGroup(MATCHES.appids[:3], MATCHES.cosines[:3, 0])],
+    np.random.default_rng(3).normal(size=(len(MATCHES.appids), 2)),
+)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from share_games import EXTRAS, GAMES, HOSTILE, MANIFEST, MATCHES, jpeg
+from share_games import ALBUM, EXTRAS, GAMES, HOSTILE, MANIFEST, MATCHES
 
 import share
 from share import folder, lists
@@ -23,7 +23,6 @@ from utils.names import visible
 FILES = {"index.html", "gallery.css", "gallery.js", "search.js", "filters.js", "map.js", "data", ".lock"}
 FILES |= {"popular.md", "unique.md", "matches.csv", "manifest.json", "files.txt"}
 APPIDS = MATCHES.appids.tolist()
-ALBUM = {appid: Banner(appid, "", jpeg(appid)) for appid in APPIDS}
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +101,7 @@ def test_embedding_atlas_gets_one_parquet(tmp_path):
     table = pq.read_table(file).to_pylist()
     assert [row["appid"] for row in table] == APPIDS
     assert table[0]["image"] is None
-    assert table[1]["image"]["bytes"] == jpeg(APPIDS[1])
+    assert table[1]["image"]["bytes"] == ALBUM[APPIDS[1]].jpeg
     assert [row["year"] for row in table[:4]] == [None, 2020, None, 1970]
     for row, near in zip(table, MATCHES.neighbours, strict=True):
         assert MATCHES.appids[row["neighbors"]["ids"]].tolist() == near.tolist()
@@ -135,7 +134,7 @@ def test_pictures_can_be_copied_into_the_folder(tmp_path):
     album = {appid: ALBUM[appid] for appid in others}
     page = share.gallery(MATCHES, GAMES, album, tmp_path / "gallery", pictures="folder", popular=[missing, others[0]])
     copied = {file.name: file.read_bytes() for file in (page.parent / "pictures").iterdir()}
-    assert copied == {f"{appid}.jpg": jpeg(appid) for appid in others}
+    assert copied == {f"{appid}.jpg": ALBUM[appid].jpeg for appid in others}
     assert popular_pictures(page) == [None, f"pictures/{others[0]}.jpg"]
     assert "store.test" not in read(page, "index.html")
     assert f'<meta property="og:image" content="pictures/{others[0]}.jpg">' in read(page, "index.html")

@@ -6,11 +6,10 @@ from pathlib import Path
 import browser
 import numpy as np
 import pytest
-from share_games import EXTRAS, GAMES, HOSTILE, MATCHES, jpeg
+from share_games import ALBUM, EXTRAS, GAMES, HOSTILE, MATCHES
 
 import share
 from utils import matching, settings
-from utils.banners import Banner
 from utils.search import Index
 
 pytestmark = [
@@ -20,7 +19,6 @@ pytestmark = [
     ),
 ]
 NAMES = dict(zip(MATCHES.appids.tolist(), MATCHES.names, strict=True))
-ALBUM = {appid: Banner(appid, "", jpeg(appid)) for appid in NAMES}
 FIRST = GAMES["appid"][:10].tolist()  # the popular games
 
 
@@ -194,8 +192,6 @@ def test_home_fills_the_page_as_far_as_somebody_looks(page, gallery):
 
 # ------------------------------------------------------------ the map
 
-FILLED = "[...plane.seats.keys()].every(row => plane.picture(row).complete)"
-
 
 def seats(page):
     until(page, "plane.seats.size > 0 && !plane.waiting")
@@ -208,15 +204,14 @@ def test_the_map_shows_banners_at_every_zoom(page, gallery, width):
     page.set_viewport_size({"width": width, "height": 900})
     opened(page, gallery, "#map")
     shown = dict(seats(page))
-    across = page.locator("#plane").bounding_box()["width"]
     assert 0 in shown
     assert all(cell["wide"] > 40 for cell in shown.values())
     corners = {(round(cell["x"]), round(cell["y"])) for cell in shown.values()}
     assert len(corners) == len(shown) > 50
-    until(page, FILLED)
-    wheel = page.locator("#plane").bounding_box()
+    until(page, "[...plane.seats.keys()].every(row => plane.picture(row).complete)")
+    box = page.locator("#plane").bounding_box()
     for _ in range(25):
-        page.mouse.move(wheel["x"] + across * 0.9, wheel["y"] + 30)
+        page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + 30)
         page.mouse.wheel(0, -200)
         shown = dict(seats(page))
         assert shown
