@@ -20,7 +20,7 @@ import pandas as pd
 
 from share import lists
 from share.folder import Folder
-from share.site import Site, commonest
+from share.site import Site
 from utils.matching import most_unique
 
 _CHUNK = 64  # games a file of data/, about 100 kB with 20 matches each
@@ -78,7 +78,8 @@ def _details(site: Site, base: str) -> pd.Series:
 
     A tag, a maker and a group are numbers: two games by the same people share one.
     """
-    tags, people = (dict(zip(words, count(), strict=False)) for words in (site.tags, commonest(site.makers)))
+    tags = dict(zip(site.tags, count(), strict=False))
+    people = dict(zip(site.makers.explode().value_counts().index, count(), strict=False))
     groups: dict[int, int] = {}
     for number, group in enumerate(site.extras.groups):
         groups |= dict.fromkeys(group, number)
@@ -96,7 +97,7 @@ def _lists(site: Site, details: pd.Series) -> dict[str, object]:
     return {
         "unique": unique[["appid", "nearest", "cosine"]].round(4).to_numpy(object).tolist(),
         "groups": list(map(list, groups)),
-        "cosines": [_rounded(group.cosines) for group in groups],
+        "cosines": [group.cosines.astype(np.float64).round(4).tolist() for group in groups],
         "shown": details[np.unique(appids)].to_dict(),
     }
 
@@ -110,10 +111,7 @@ def _map(coordinates: np.ndarray) -> dict[str, list[int]]:
 
 def _chunk(site: Site, rows: np.ndarray, details: pd.Series) -> dict[str, object]:
     appids, neighbours = site.matches.appids[rows], site.matches.neighbours[rows]
-    near = zip(neighbours.tolist(), _rounded(site.matches.cosines[rows]), strict=True)
+    cosines = site.matches.cosines[rows].astype(np.float64).round(4)
+    near = zip(neighbours.tolist(), cosines.tolist(), strict=True)
     shown = details[np.union1d(appids, neighbours)]
     return {"matches": dict(zip(appids.tolist(), near, strict=True)), "shown": shown.to_dict()}
-
-
-def _rounded(cosines: np.ndarray) -> list:
-    return cosines.astype(np.float64).round(4).tolist()

@@ -84,7 +84,7 @@ def site(
         wanted = np.array(popular, np.int64)
         first = np.searchsorted(matches.appids, wanted[np.isin(wanted, matches.appids)])
     makers = (known["developers"] + known["franchises"]).map(lambda names: tuple(map(compare_key, names)))
-    tags = commonest(known["tags"])
+    tags = known["tags"].explode().value_counts().index.tolist()
     return Site(matches, games, makers, tags, by_reviews, first, bool(reviews.any()), store_page, extras or Extras())
 
 
@@ -106,8 +106,3 @@ def facts(catalogue: pd.DataFrame, appids: np.ndarray) -> pd.DataFrame:
     for column in _LISTS:
         known[column] = known[column].map(lambda each: tuple(each) if np.iterable(each) else ())
     return known
-
-
-def commonest(lists: pd.Series) -> list[str]:
-    """Return all words of some tuples of words, the commonest first."""
-    return lists.explode().value_counts().index.tolist()

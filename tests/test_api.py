@@ -14,7 +14,6 @@ from dataclasses import replace
 
 import browser
 import checkpoints
-import downloads
 import httpx
 import numpy as np
 import pytest
@@ -250,29 +249,22 @@ def test_without_an_encoder_only_matches_are_served(served):
         assert client.get("/api/about").json()["sees_pictures"] is False
 
 
-def test_what_the_notebook_left_is_served_by_the_command(downloaded, tmp_path):
+def test_what_the_notebook_left_is_served_by_the_command(finished_dir, tmp_path):
     """Away from Steam no game has a store page, and the pictures are those of the gallery, from any address."""
-    stock, snapshots = downloaded
-    chosen = sample.with_encoder(settings.read(SOURCE="sample", DATA=str(tmp_path)))
-    with sample.Store(stock) as store:
-        games = downloads.fetch(store)
-    catalogue.save(games, chosen.catalogue_file)
-    shutil.copytree(snapshots, chosen.snapshots)
+    chosen = settings.read(SOURCE="sample", DATA=str(tmp_path), CHECKPOINT="beit")
+    shutil.copytree(finished_dir, chosen.data_dir)
+    shutil.rmtree(chosen.gallery)
     with pytest.raises(MatchError) as error:
         load(chosen, with_encoder=False)
     assert "make match" in str(error.value)
-    beit = encoder.load(checkpoints.write(tmp_path / "tiny", image_size=64), device="cpu", dtype="float32")
-    prepared = matching.prepare(features.extract(chosen.snapshots, beit, chosen.features, workers=0))
-    matches = matching.all_matches(prepared, 5, chosen.matches_folder)
-    album = banners.Album(chosen.snapshots)
-    share.gallery(matches, games, album, chosen.gallery, pictures="folder", store_page=None)
-    appid = int(matches.appids[7])
-    table = chosen.matches_folder / "matches.parquet"
-    whole = table.read_bytes()
-    matching.all_matches(matching.prepare(features.load(chosen.features), "centred"), 5, chosen.matches_folder)
+    stored, album = features.load(chosen.features), banners.Album(chosen.snapshots)
+    matching.all_matches(matching.prepare(stored, "centred"), 5, chosen.matches_folder)
     with pytest.raises(MatchError):
         load(chosen, with_encoder=False)
-    table.write_bytes(whole)
+    matches = matching.all_matches(matching.prepare(stored), 5, chosen.matches_folder)
+    games = catalogue.load(chosen.catalogue_file)
+    share.gallery(matches, games, album, chosen.gallery, pictures="folder", store_page=None)
+    appid = int(matches.appids[7])
     with command(tmp_path) as (client, said):
         game = client.get(f"/api/games/{appid}")
         assert (game.json()["name"], game.json()["store_page"]) == (matches.names[7], None)
@@ -288,7 +280,8 @@ def command(data):
     """`make serve` over what lies in a folder of data: a client, and what it says."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environment = os.environ | {"STEAM_BANNERS_SOURCE": "sample", "STEAM_BANNERS_DATA": str(data)}
+    chosen = {"SOURCE": "sample", "DATA": str(data), "CHECKPOINT": "beit"}
+    environment = os.environ | {f"STEAM_BANNERS_{name}": value for name, value in chosen.items()}
     words = [sys.executable, "-m", "tools.serve", "--only-matches", f"--port={port}"]
     with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as server:
         said = server.stdout.readline()
