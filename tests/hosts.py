@@ -4,6 +4,8 @@ import itertools
 import time
 import zlib
 
+import pytest
+
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 GZIPPED = OK + b"Content-Encoding: gzip\r\n\r\n"
@@ -41,3 +43,11 @@ def bomb(mebibytes):
 def one_line(error):
     """Whether an error can be shown as it is."""
     return str(error) and "\n" not in str(error) and "Traceback" not in str(error) and " object at 0x" not in str(error)
+
+
+def refusal(kind, call, *arguments, **options):
+    """Return the one line that a call is refused with."""
+    with pytest.raises(kind) as caught:
+        call(*arguments, **options)
+    assert one_line(caught.value)
+    return str(caught.value)

@@ -2,18 +2,15 @@
 
 import errno
 import fcntl
-import hashlib
 import os
 import stat
 import subprocess
 import sys
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from utils import files
 from utils.errors import DamagedError, StorageError
@@ -60,13 +57,11 @@ REFUSED = {"ENOSPC": "full", "EDQUOT": "full", "EROFS": "the right", "EACCES": "
 @pytest.mark.parametrize(("code", "words"), [*REFUSED.items(), ("ENAMETOOLONG", "too long"), ("ENOTDIR", "blocks")])
 def test_what_a_disk_refuses_is_one_line_with_its_place(tmp_path, code, words):
     number = getattr(errno, code)
-    with pytest.raises(StorageError) as caught, files.writing(tmp_path / "file") as part:
+    with pytest.raises(StorageError, match=str(tmp_path / "file")), files.writing(tmp_path / "file") as part:
         raise OSError(number, os.strerror(number), str(part))
-    assert words in str(caught.value)
-    assert str(tmp_path / "file") in str(caught.value)
-    with pytest.raises(StorageError) as caught, files.storage_errors(tmp_path):
+    with pytest.raises(StorageError, match="/else where/") as caught, files.storage_errors(tmp_path):
         raise OSError(number, os.strerror(number), "/else\nwhere/\udcff")
-    assert "/else where/" in str(caught.value)
+    assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("code", ["EINVAL", "EBADF", "EOPNOTSUPP", "ENOTSUP", "EIO"])
@@ -84,24 +79,15 @@ def test_a_mount_that_cannot_flush_a_folder_is_good_enough(tmp_path, monkeypatch
     assert (tmp_path / "file").read_bytes() == b"new"
 
 
-def test_sha256_of_a_file(tmp_path):
-    (tmp_path / "file").write_bytes(b"abc" * 1_000_000)
-    assert files.sha256(tmp_path / "file") == hashlib.sha256(b"abc" * 1_000_000).hexdigest()
-
-
-def test_a_second_process_is_asked_to_wait(tmp_path):
-    with files.locked(tmp_path):
-        assert "another process" in run("with files.locked(place): pass", tmp_path).stderr
-
-
-@pytest.mark.parametrize("code", ["ENOTSUP", "ENOLCK", "ENOSYS"])
+@pytest.mark.parametrize("code", [None, "ENOTSUP", "ENOLCK", "ENOSYS"])
 def test_a_folder_is_locked_where_the_system_has_no_locks(tmp_path, monkeypatch, code):
     def no_locks(*_):
         raise OSError(getattr(errno, code), code)
 
-    monkeypatch.setattr(fcntl, "flock", no_locks)
+    if code:
+        monkeypatch.setattr(fcntl, "flock", no_locks)
     for _ in range(2):
-        with files.locked(tmp_path), pytest.raises(StorageError), files.locked(tmp_path):
+        with files.locked(tmp_path), pytest.raises(StorageError, match="another"), files.locked(tmp_path):
             pass
 
 
@@ -121,29 +107,13 @@ def test_a_power_cut_leaves_old_or_new(tmp_path, monkeypatch, part_name):
 TABLE = pa.table({"appid": [620, 730], "name": ["Portal 2", "é"], "near": [[1.5], [2.5, 3.5]]})
 
 
-@pytest.fixture(scope="module")
-def table_file(tmp_path_factory):
-    file = tmp_path_factory.mktemp("table") / "table.parquet"
+def test_a_table_comes_back_as_it_was_and_other_types_are_refused_whatever_their_checksum(tmp_path):
+    """Damage of every kind: test_damage.py."""
+    file = tmp_path / "table.parquet"
     files.write_table(file, TABLE, {"made": "today"})
-    return file
-
-
-@given(st.data())
-def test_a_table_is_read_as_it_was_written_or_not_at_all(table_file, data):
-    content = bytearray(table_file.read_bytes())
-    content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-    damaged = table_file.with_name("damaged.parquet")
-    damaged.write_bytes(content)
-    with suppress(DamagedError):
-        table, about = files.read_table(damaged, TABLE.schema)
-        assert (table.equals(TABLE), about["made"]) == (True, "today")
-
-
-@pytest.mark.parametrize("appids", [["620", "730"], [620.0, 730.0], [[620], [730]]])
-def test_a_table_of_other_types_is_refused_whatever_its_checksum(table_file, appids):
-    table, about = files.read_table(table_file, TABLE.schema)
+    table, about = files.read_table(file, TABLE.schema)
     assert (table.equals(TABLE), about) == (True, {"made": "today"})
-    other = table_file.with_name("other.parquet")
-    files.write_table(other, TABLE.set_column(0, "appid", pa.array(appids)), about)
-    with pytest.raises(DamagedError):
-        files.read_table(other, TABLE.schema)
+    for appids in (["620", "730"], [620.0, 730.0], [[620], [730]]):
+        files.write_table(file, TABLE.set_column(0, "appid", pa.array(appids)), about)
+        with pytest.raises(DamagedError):
+            files.read_table(file, TABLE.schema)

@@ -18,7 +18,6 @@ exec("broken", names.__dict__)
 raise KeyboardInterrupt
 ---
 import pandas as pd
-from utils import catalogue
 pd.DataFrame({"name": ["From $1 to $2", r"\\(x\\)"]})
 """
 

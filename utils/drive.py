@@ -24,6 +24,7 @@ PAUSE = 1.0  # seconds between two looks at what is finished
 REST = 30.0  # seconds after something went wrong
 
 FileSet = tuple[str, ...]  # files that count together, below a data_dir, with slashes; the last makes the others count
+Move = Callable[[Path, Path], None]
 
 _DESCRIBING = ("plan.parquet", "manifest.json")  # what else lies in its folder: a snapshot, features
 
@@ -76,31 +77,31 @@ def finished(data_dir: Path, *, check: bool = False) -> list[FileSet]:
         from utils import features  # brings torch, which a download does not need
 
         found += features.finished_files(data_dir / "features", check=check)
-    sets = []
-    for each in found:
-        paths = tuple(file.relative_to(data_dir).as_posix() for file in each)
-        if _is_here(paths, data_dir):
-            sets.append(paths)
-    return sets
+    sets = [tuple(file.relative_to(data_dir).as_posix() for file in each) for each in found]
+    return [each for each in sets if _is_here(each, data_dir)]
 
 
-def copy_finished(source: Path, to: Path) -> int:
+def copy_finished(source: Path, to: Path, known: set[tuple[FileSet, int]] | None = None) -> int:
     """Copy what is finished in one data_dir and absent or different in another; return how many files that were.
 
     An interrupted copy leaves a data_dir with all the sets so far, and the next call goes on. What differs is replaced,
-    whichever is newer; nothing is removed.
+    whichever is newer; nothing is removed. What is `known` to be there, with
+    the time (ns) of the file that makes it count, is not looked at again; what is there in the end is added.
 
     Raises StorageError where the place of `to` does not exist, such as Drive that is not mounted, where it has another
     snapshot of the same number, and where a file cannot be written or does not read as it was written; DamagedError,
     with the rest copied, for a file of `source` that cannot be read.
     """
     with files.storage_errors(to):
-        _require_place(source)
-        copied, unread = put(differing(finished(source), source, to), source, to)
+        states = {each: (each, (source / each[-1]).stat().st_mtime_ns) for each in finished(source)}
+        new = differing([each for each, state in states.items() if state not in (known or ())], source, to)
+        unread = put(new, source, to, quiet=known is not None)
+    if known is not None:
+        known |= {state for each, state in states.items() if each not in unread}
     if unread:
         remedy = "the rest was copied; run the notebook that made it again"
         raise DamagedError(f"{source / unread[0][0]} cannot be read; {remedy}")
-    return copied
+    return sum(map(len, new))
 
 
 def differing(sets: Sequence[FileSet], source: Path, to: Path) -> list[FileSet]:
@@ -116,32 +117,24 @@ def differing(sets: Sequence[FileSet], source: Path, to: Path) -> list[FileSet]:
     return [each for each in sets if not is_there(each)]
 
 
-def put(
-    sets: Sequence[FileSet],
-    source: Path,
-    to: Path,
-    move: Callable[[Path, Path], None] | None = None,
-    *,
-    quiet: bool = False,
-) -> tuple[int, list[FileSet]]:
-    """Copy sets from one data_dir to another, or `move` each file; return how many files, and the sets not to be read.
+def put(sets: Sequence[FileSet], source: Path, to: Path, move: Move | None = None, *, quiet: bool) -> list[FileSet]:
+    """Copy sets from one data_dir to another, or `move` each file; return the sets that could not be read.
 
     What makes a set count is taken away before a file of it is replaced, so that old and new are never mixed. Raises
     StorageError, before anything is replaced, where another snapshot's plan would be.
     """
     _require_place(to)
     _require_same_plans(sets, to)
-    copied, unread = 0, []
+    unread = []
     for each in tqdm(sets, desc="Copying", unit=" sets", disable=quiet):
         if len(each) > 1:
             (to / each[-1]).unlink(missing_ok=True)
         try:
             for path in each:
                 (move or _copy)(source / path, to / path)
-            copied += len(each)
         except DamagedError:
             unread.append(each)
-    return copied, unread
+    return unread
 
 
 class Watcher(threading.Thread):
@@ -152,30 +145,18 @@ class Watcher(threading.Thread):
         self.data_dir = data_dir
         self.ended = threading.Event()
         self._to = to
-        self._copied: dict[FileSet, tuple[int, int]] = {}  # what is there -> bytes and time of its last file
 
     def run(self) -> None:
-        pause, said = PAUSE, ""
+        pause, said, known = PAUSE, "", set()
         while not self.ended.wait(pause):
             began = time.monotonic()
             try:
-                self._copy_new()
+                copy_finished(self.data_dir, self._to, known)
                 pause = max(PAUSE, 20 * (time.monotonic() - began))  # leaves the work its time
             except PlainError as error:
                 if str(error) != said:
                     sys.stderr.write(f"Not copied to Drive, and tried again later while the work goes on: {error}\n")
                 pause, said = REST, str(error)
-
-    def _copy_new(self) -> None:
-        with files.storage_errors(self._to):
-            states = {}
-            for each in finished(self.data_dir):
-                stat = (self.data_dir / each[-1]).stat()
-                states[each] = (stat.st_size, stat.st_mtime_ns)
-            changed = [each for each, state in states.items() if self._copied.get(each) != state]
-            new = differing(changed, self.data_dir, self._to)
-            _, unread = put(new, self.data_dir, self._to, quiet=True)
-            self._copied = {each: state for each, state in states.items() if each not in unread}
 
 
 def stop_watching(data_dir: Path) -> None:
@@ -201,14 +182,13 @@ def _restore(there: Path, data_dir: Path) -> tuple[int, int]:
         in_order = finished(there, check=True)
         other = differing(in_order, there, data_dir)
         _require_same_plans(other, data_dir)
-        absent = [each for each in other if not _is_here(each, data_dir)]
-        here = [each[-1] for each in other if each not in absent and each[-1].endswith(_DESCRIBING)]
-        kept = tuple(last.removesuffix("plan.parquet").removesuffix("manifest.json") for last in here)
-        new = [each for each in absent if not each[-1].startswith(kept)]
+        here = [each[-1] for each in other if _is_here(each, data_dir)]
+        kept = tuple(f"{last.rpartition('/')[0]}/" for last in here if last.endswith(_DESCRIBING))
+        new = [each for each in other if not (each[-1].startswith(kept) or _is_here(each, data_dir))]
         with files.locked(data_dir / "snapshots"):
-            restored, unread = put(new, there, data_dir)
+            unread = put(new, there, data_dir, quiet=False)
     damaged = [each for each in listed if each in unread or each not in in_order]
-    return restored, sum(map(len, damaged))
+    return sum(map(len, new)) - sum(map(len, unread)), sum(map(len, damaged))
 
 
 def _require_same_plans(sets: Sequence[FileSet], to: Path) -> None:

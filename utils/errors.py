@@ -1,5 +1,6 @@
 """The kinds of error that a reader of a notebook sees, each in a line: what was found, what is allowed, the remedy."""
 
+import re
 import traceback
 from types import TracebackType
 from typing import Any
@@ -65,12 +66,19 @@ def shown(text: object, limit: int = 120) -> str:
 
 
 def plain_errors() -> None:
-    """Let this notebook show an interruption, and a name that its cells have not made yet, in one line each."""
+    """Let this notebook show an interruption, and a name that its cells have not made yet, in one line each.
+
+    Names with `$...$` or a backslash stay as they are in its tables: Jupyter takes text between such marks for a
+    formula, whatever classes the table has; an element between ends it.
+    """
+    import pandas as pd
     from IPython import get_ipython
 
     shell = get_ipython()
     if shell is not None:
         shell.set_custom_exc((NameError, KeyboardInterrupt), _show)
+        html = shell.display_formatter.formatters["text/html"]
+        html.for_type(pd.DataFrame, lambda table: re.sub(r"[$\\]", r"<span>\g<0></span>", table._repr_html_()))
 
 
 def _show(shell: Any, kind: type, error: BaseException, trace: TracebackType, tb_offset: int | None = None) -> None:  # noqa: ANN401

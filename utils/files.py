@@ -72,15 +72,13 @@ def read_table(file: Path, schema: pa.Schema) -> tuple[pa.Table, dict[str, str]]
     """
     if not file.is_file():  # a pipe would be waited for
         raise DamagedError(f"{shown(file, 200)} is not there")
-    try:
+    with suppress(Exception):  # a damaged file meets any line of the library
         with pq.ParquetFile(file) as content:
             is_ours = content.schema_arrow.equals(schema) and content.metadata.num_rows <= _MOST_ROWS
             table = content.read() if is_ours else schema.empty_table()
         about = {name.decode(): text.decode() for name, text in (table.schema.metadata or {}).items()}
         if about.pop("checksum", "") == _checksum(table, about):
             return table, about
-    except Exception:  # noqa: BLE001, S110 - a damaged file meets any line of the library
-        pass
     raise DamagedError(f"{shown(file, 200)} cannot be read, or is not what was written")
 
 

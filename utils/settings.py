@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from utils.errors import SettingsError
-from utils.names import shortened, visible
+from utils.errors import SettingsError, shown
+from utils.names import visible
 
 Source = Literal["steam", "sample", "folder"]
 Order = Literal["top sellers", "most played", "newest", "title"]
@@ -155,7 +155,7 @@ def read(**cell_values: object) -> Settings:
     for name in known():
         here, counts = (str(getattr(each, name.lower())) for each in (asked, chosen))
         if here != counts and name.lower() in cell.keys() & outside.keys():
-            yielded.append(f"{name} {_shown(counts)} (the cell: {_shown(here)})")
+            yielded.append(f"{name} {shown(repr(counts), 100)} (the cell: {shown(repr(here), 100)})")
     api_url, assets_url = store_urls()
     if chosen.source == "folder":
         if chosen.folder is None:
@@ -184,15 +184,14 @@ def store_urls() -> tuple[str, str]:
 
 def store_key(api_url: str) -> str | None:
     """Return STEAM_API_KEY, if it is set and the address is that of Steam's own host over https: no other gets it."""
-    if urlsplit(api_url)[:2] != urlsplit(API_URL)[:2]:  # scheme and host
-        return None
-    return os.environ.get("STEAM_API_KEY") or None
+    is_steams = api_url.rstrip("/") == API_URL
+    return os.environ.get("STEAM_API_KEY") or None if is_steams else None
 
 
 def _given(values: Mapping[str, object]) -> dict[str, Any]:
     """Return values by their names in lower case, without the blank ones; raises SettingsError for unknown names."""
     if unknown := sorted({name.upper() for name in values} - set(known())):
-        raise SettingsError(f"unknown setting {_shown(', '.join(unknown))}; known are {', '.join(known())}")
+        raise SettingsError(f"unknown setting {shown(', '.join(unknown))!r}; known are {', '.join(known())}")
     given = {}
     for name, value in values.items():
         stripped = value.strip() if isinstance(value, str) else value
@@ -211,12 +210,7 @@ def _validated(values: Mapping[str, Any]) -> Settings:
 def _line(error: Any) -> str:  # noqa: ANN401 - pydantic's record of what is wrong with one value
     name, context = error["loc"][0], error.get("ctx", {})
     allowed = f"; allowed: {_ALLOWED.get(name) or context.get('expected') or 'a text'}"
-    return f"{name.upper()} is {_shown(error['input'])}{context.get('error', allowed)}"  # the first is ours
-
-
-def _shown(value: object) -> str:
-    """Return a value as an error shows it: on one line, and not endless."""
-    return shortened(repr(value), 100)
+    return f"{name.upper()} is {shown(repr(error['input']), 100)}{context.get('error', allowed)}"  # the first is ours
 
 
 def _address(name: str, default: str) -> str:
@@ -227,5 +221,5 @@ def _address(name: str, default: str) -> str:
     except ValueError:  # half a bracket, a port that is no number
         is_usable = False
     if not is_usable or re.search(r"[\s\x00-\x1f?#]", address):
-        raise SettingsError(f"{name} is {_shown(address)}; allowed is an http(s) address such as {default}")
+        raise SettingsError(f"{name} is {shown(address)!r}; allowed is an http(s) address such as {default}")
     return address

@@ -5,8 +5,6 @@ The services, their fields and their habits are those of Valve's published proto
 """
 
 import json
-import re
-import sys
 from collections.abc import Iterable
 from itertools import filterfalse
 from pathlib import Path
@@ -63,14 +61,11 @@ def fetch_catalogue(
         raise SettingsError(f"unknown order {order!r}; known are {', '.join(settings.ORDERS)}")
     if limit is not None and limit < 0:
         raise SettingsError(f"limit is {limit}; allowed are None or 0 (all) and positive numbers")
-    made_by = _request(limit, order, adult)
     if folder is not None:
-        games = own_folder.read(folder, limit)
-        games.attrs["request"] = made_by
-        return games
+        return own_folder.read(folder, limit)
     store = Store(api_url, assets_url)
     builder = CatalogueBuilder(store.assets_url, adult=adult)
-    counted: dict[str, object] = {"request": made_by, "assets_url": store.assets_url}
+    counted: dict[str, object] = {"request": _request(limit, order, adult), "assets_url": store.assets_url}
     with tqdm(desc="Catalogue", unit=" games") as bar:
         for page in crawl(store, order if limit else "steady"):
             builder.add(page.items, page.listed)
@@ -281,17 +276,3 @@ def _check_column(name: str, column: pa.Array) -> None:
     for each in column.dictionary.to_pylist() if pa.types.is_dictionary(column.type) else ():
         if not each or len(each) > _LETTERS or (not each.isprintable() and visible(each) != each):
             raise ValueError(f"{name} is {shown(repr(each))}")
-
-
-def _keep_formulas_out_of_tables() -> None:
-    """Have a notebook show names with `$...$` or a backslash in its tables as they are.
-
-    Jupyter takes text between such marks for a formula, whatever classes the table has; an element between ends it.
-    """
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if shell is not None:
-        html = shell.display_formatter.formatters["text/html"]
-        html.for_type(pd.DataFrame, lambda table: re.sub(r"[$\\]", r"<span>\g<0></span>", table._repr_html_()))
-
-
-_keep_formulas_out_of_tables()

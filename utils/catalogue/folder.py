@@ -99,7 +99,7 @@ def _read_rows(folder: Path, notes: list[str]) -> dict[int, _Row]:
     """Return the rows by their id of the first CSV that has ids; adds notes on the rest."""
     chosen, rows = "", {}
     for file in sorted(folder.glob("*.csv")):
-        name = _printable(file.name)
+        name = text(file.name)
         try:
             found = list(_parse(file, folder))
         except (OSError, csv.Error, ValueError) as error:
@@ -165,7 +165,7 @@ def _game(appid: int, file: Path, row: _Row) -> Fields:
     changed = max(0, file.stat().st_mtime_ns)
     return {
         "appid": appid,
-        "name": text(row.get("name")) or _printable(file.stem) or str(appid),
+        "name": text(row.get("name")) or text(file.stem) or str(appid),
         "banner_url": f"{file.as_uri()}?t={changed}",
         "updated": min(changed // 1_000_000_000, LAST_DATE),
         "franchises": _first(row, "franchise", "franchises", "title"),
@@ -181,9 +181,4 @@ def _first(row: _Row, *columns: str) -> list[str]:
 
 def _first_few(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(map(_printable, names[:_SHOWN])) + more
-
-
-def _printable(name: str) -> str:
-    """Return the name of a file, which may be any bytes, as text on one line."""
-    return text(name.encode(errors="replace").decode())
+    return ", ".join(map(text, names[:_SHOWN])) + more

@@ -38,7 +38,7 @@ _ADULT = {3, 4}  # content descriptors: adult only sexual content, frequent nudi
 _ADULTS_ONLY = "for adults only"
 _TEXT = 200  # characters of a name; the longest on Steam are shorter
 _NUMBER = re.compile("[0-9]{1,19}")
-_PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._/-]{0,199}")
+_PATH = re.compile(r"(?=.{1,200}$)[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _TEMPLATE = re.compile(r"(.+)/\$\{FILENAME\}(?:\?t=([0-9]{1,19}))?")
 _T = TypeVar("_T")
 
@@ -98,10 +98,7 @@ class CatalogueBuilder:
             appid = appid_of(item) or -len(self.skipped) - 1
             if appid in self.rows or self.skipped.get(appid) == _ADULTS_ONLY:
                 continue
-            reason = _reason_against(item)
-            if not reason and not self._adult and _is_adult(item):
-                reason = _ADULTS_ONLY
-            if reason:
+            if reason := _reason_against(item, adult=self._adult):
                 self.skipped[appid] = reason
             else:
                 self.skipped.pop(appid, None)
@@ -148,9 +145,9 @@ class CatalogueBuilder:
         filename = self._read(assets, "library_capsule", _path) or self._read(assets, "library_capsule_2x", _path)
         if not filename:
             return None, 0
-        template = self._read(assets, "asset_url_format", _template)
+        template = _template(assets.get("asset_url_format"))
         if template is None:
-            self._unreadable["asset_url_format"] += 0 if assets.get("asset_url_format") else 1
+            self._unreadable["asset_url_format"] += 1  # also where it is absent: the pictures lie elsewhere now
             return None, 0
         folder, changed = template.groups("")
         version = f"?t={changed}" if changed else ""
@@ -165,7 +162,7 @@ class CatalogueBuilder:
         return found
 
 
-def _reason_against(item: Fields) -> str:
+def _reason_against(item: Fields, *, adult: bool) -> str:
     """Return why an item is no game that is sold here, or none that can be a row; "" for one that can."""
     name = text(item.get("name"))
     descriptors = item.get("content_descriptorids")
@@ -178,7 +175,7 @@ def _reason_against(item: Fields) -> str:
         return "without appid or name"
     if descriptors is not None and not (isinstance(descriptors, list) and all(map(number, descriptors))):
         return "with content descriptors that cannot be read"  # it might be for adults only
-    return ""
+    return "" if adult or not _is_adult(item) else _ADULTS_ONLY
 
 
 def _is_adult(item: Fields) -> bool:
@@ -192,8 +189,7 @@ def _names(value: object) -> list[str]:
 
 def _path(value: object) -> str:
     """Return a path below another one; "" for anything that could lead elsewhere."""
-    is_path = isinstance(value, str) and _PATH.fullmatch(value)
-    return value if is_path and {"", ".", ".."}.isdisjoint(value.split("/")) else ""
+    return value if isinstance(value, str) and _PATH.fullmatch(value) else ""
 
 
 def _template(value: object) -> re.Match[str] | None:

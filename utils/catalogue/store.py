@@ -43,16 +43,12 @@ class Store:
     """The store's services at one address, and the address of its pictures."""
 
     def __init__(self, api_url: str | None, assets_url: str | None = None) -> None:
-        """None stands for the environment's addresses, or Steam's own; raises StoreError for what is no address."""
+        """None stands for the environment's addresses, or Steam's own; raises StoreError where there is no store."""
         default_api, default_assets = settings.store_urls()
         self.api_url = default_api if api_url is None else api_url
         self.assets_url = assets_url or default_assets
         if not self.api_url:
             raise StoreError("these games come from no store, so there is none to ask")
-        try:
-            http.checked(self.api_url)
-        except HttpError as error:
-            raise StoreError(str(error)) from None
         self._key = settings.store_key(self.api_url)
 
     @functools.cached_property
