@@ -33,22 +33,21 @@ def stage(tmp_path):
     (tmp_path / "tests").mkdir()
     for name in ("Makefile", "requirements.txt", "constraints.txt", "tests/requirements.txt"):
         shutil.copy(ROOT / name, tmp_path / name)
-    (programs.parent / "for-match").touch()
-    (tmp_path / "match_steam_banners_with_BEiT.ipynb").touch()
+    for name in (".venv/for-match", "match_steam_banners_with_BEiT.ipynb"):
+        (tmp_path / name).touch()
     return tmp_path
 
 
-def make(stage, *words, **environment):
+def run(stage, *words, **environment):
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "LC_ALL")}
-    ran = subprocess.run(
-        ["make", *words], cwd=stage, env=kept | environment, capture_output=True, text=True, check=False
-    )
+    ran = subprocess.run(words, cwd=stage, env=kept | environment, capture_output=True, text=True, check=False)
     assert not (stage / "y").exists()
     return ran
 
 
-def arrived(ran):
-    """Return the settings that the programs were given."""
+def arrived(stage, *words, **environment):
+    """Run a command and return the settings that the programs were given."""
+    ran = run(stage, *words, **environment)
     assert ran.returncode == 0, ran.stderr
     lines = [line.partition("=") for line in ran.stdout.splitlines() if line.startswith(settings.PREFIX)]
     return {name.removeprefix(settings.PREFIX): value for name, _, value in lines}
@@ -60,16 +59,16 @@ def test_every_setting_arrives_whole_and_runs_nothing(stage, goal):
     values = dict(zip(names, itertools.cycle(HOSTILE), strict=False))
     expected = {"SOURCE": "'sample'"} | {name: repr(value) for name, value in values.items()}
     assert len(names) >= len(HOSTILE)
-    assert arrived(make(stage, "-s", goal, **values)) == expected
+    assert arrived(stage, "make", "-s", goal, **values) == expected
     expected |= {name: repr(value.lstrip()) for name, value in values.items()}  # make itself drops what leads
-    assert arrived(make(stage, "-s", goal, *(f"{name}={value}" for name, value in values.items()))) == expected
+    assert arrived(stage, "make", "-s", goal, *(f"{name}={value}" for name, value in values.items())) == expected
 
 
 def test_the_source_is_the_sample_unless_something_is_said(stage):
-    assert arrived(make(stage, "-s"))["SOURCE"] == "'sample'"
-    assert arrived(make(stage, "-s", "match", "SOURCE="))["SOURCE"] == "'sample'"
-    assert arrived(make(stage, "-s", STEAM_BANNERS_SOURCE="steam"))["SOURCE"] == "'steam'"
-    assert arrived(make(stage, "-s", "play", "SOURCE=folder"))["SOURCE"] == "'folder'"
+    assert arrived(stage, "make", "-s")["SOURCE"] == "'sample'"
+    assert arrived(stage, "make", "-s", "match", "SOURCE=")["SOURCE"] == "'sample'"
+    assert arrived(stage, "make", "-s", STEAM_BANNERS_SOURCE="steam")["SOURCE"] == "'steam'"
+    assert arrived(stage, "make", "-s", "play", "SOURCE=folder")["SOURCE"] == "'folder'"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +80,7 @@ def test_the_source_is_the_sample_unless_something_is_said(stage):
     ],
 )
 def test_an_unknown_name_is_an_error_that_names_those_allowed(stage, words, unknown, allowed):
-    ran = make(stage, *words.split())
+    ran = run(stage, "make", *words.split())
     assert (ran.returncode != 0, ran.stdout, len(ran.stderr.splitlines())) == (True, "", 1)
     before, _, after = ran.stderr.replace(".", "").partition("allowed here are")
     assert all(name in before for name in unknown.split())
@@ -97,10 +96,8 @@ def test_the_closing_hint_repeats_what_was_given_quoted_for_a_shell(monkeypatch,
     for name, value in given.items():
         monkeypatch.setenv(settings.PREFIX + name, value)
     hint = run_notebooks.again("play").replace("make ", "make -s ")
-    kept = {"PATH": os.environ["PATH"]}
-    ran = subprocess.run(["sh", "-c", hint], cwd=stage, env=kept, capture_output=True, text=True, check=False)
-    assert arrived(ran) == {"SOURCE": "'sample'"} | {name: repr(value) for name, value in given.items()}
-    assert not (stage / "y").exists()
+    expected = {"SOURCE": "'sample'"} | {name: repr(value) for name, value in given.items()}
+    assert arrived(stage, "sh", "-c", hint) == expected
 
 
 def test_the_version_is_one():
