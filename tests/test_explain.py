@@ -94,7 +94,7 @@ def test_each_patch_is_worth_its_pairs(load, pictures, kind, pooling):
     tokens = beit.tokens(pictures[:2])[:, 1:].double().numpy()
     if pooling == "pooled":  # the norm's spread is that of the mean, its centre each token's own
         spread = np.sqrt(tokens.mean(1).var(1) + beit.norm.eps)[:, None, None]
-        gamma, beta = beit.norm.gamma.numpy(), beit.norm.beta.numpy()
+        gamma, beta = beit.norm.weight.numpy(), beit.norm.bias.numpy()
         tokens = gamma * (tokens - tokens.mean(2, keepdims=True)) / spread + beta
     elif kind == "masked":
         tokens = beit.norm(beit.tokens(pictures[:2])[:, 1:]).numpy()

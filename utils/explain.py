@@ -131,6 +131,6 @@ def _normed(encoder: Encoder, tokens: Tensor) -> Tensor:
     norm = encoder.norm
     if norm is None:
         return tokens
-    scaled = tokens if norm.on == "tokens" else tokens[:, encoder.leading :].mean(1, keepdim=True)
+    scaled = tokens if encoder.norm_on == "tokens" else tokens[:, encoder.leading :].mean(1, keepdim=True)
     sigma = (scaled.var(-1, correction=0, keepdim=True) + norm.eps).sqrt()
-    return norm.gamma * (tokens - tokens.mean(-1, keepdim=True)) / sigma + norm.beta
+    return norm.weight * (tokens - tokens.mean(-1, keepdim=True)) / sigma + norm.bias

@@ -1,8 +1,7 @@
 """The one place where a picture file is opened: named formats, bounded bytes and pixels, never a program.
 
-Pillow opens every format it knows, and for some of them it runs a program (Ghostscript for EPS). Whatever the picture
-comes from, an upload, an address or a shard, it goes through `open_picture`; and whatever a decoder raises over it is
-a PictureError.
+Pillow opens every format it knows, and for some of them it runs a program (Ghostscript for EPS). From an upload, an
+address or a shard, a picture goes through `open_picture`; whatever a decoder raises over it is a PictureError.
 """
 
 import functools
@@ -31,8 +30,7 @@ TOO_LARGE = "too large: "  # how the message begins where bytes or pixels are to
 _MOST_REDUCED = 200_000_000  # pixels of a JPEG that is decoded at an eighth of its size
 _DEADLINE = 60.0  # seconds for a picture from an address
 _TILE_WIDTH, _TILE_LENGTH = 322, 323  # tags of a TIFF
-_START_OF_SCAN = b"\xff\xda"
-_END_OF_JPEG = b"\xff\xd9"
+_START_OF_SCAN, _END_OF_JPEG = b"\xff\xda", b"\xff\xd9"
 
 
 def open_picture(content: bytes, formats: tuple[str, ...] = FORMATS, *, most_pixels: int = MOST_PIXELS) -> Image.Image:
@@ -48,13 +46,13 @@ def open_picture(content: bytes, formats: tuple[str, ...] = FORMATS, *, most_pix
     return image
 
 
-def picture_size(content: bytes, formats: tuple[str, ...] = FORMATS) -> tuple[int, int]:
-    """Return width and height in pixels as a picture file states them, without decoding it; raises PictureError."""
+def picture_size(content: bytes) -> tuple[int, int]:
+    """Return width and height in pixels as a file of FORMATS states them, without decoding it; raises PictureError."""
     with _refusing(content):
-        return _undecoded(content, formats).size
+        return _undecoded(content, FORMATS).size
 
 
-def is_plain(content: bytes, most_pixels: int = MOST_PIXELS) -> bool:
+def is_plain(content: bytes, most_pixels: int) -> bool:
     """Return whether every decoder shows a picture file alike, and none takes much memory for it.
 
     Such is an upright JPEG, grey or in sRGB, of at most `most_pixels`. Raises PictureError for what is no picture.
@@ -62,8 +60,8 @@ def is_plain(content: bytes, most_pixels: int = MOST_PIXELS) -> bool:
     with _refusing(content):
         image = _undecoded(content, OWN_FORMATS)
         upright = "exif" not in image.info or image.getexif().get(Base.Orientation, 1) == 1
-        plain = image.format == "JPEG" and image.mode in ("L", "RGB") and _to_srgb(image) is None
-        return upright and plain and image.width * image.height <= most_pixels
+        srgb = image.mode in ("L", "RGB") and _to_srgb(image.info.get("icc_profile", b""), image.mode) is None
+        return image.format == "JPEG" and upright and srgb and image.width * image.height <= most_pixels
 
 
 def content(picture: str | Path | bytes | Image.Image | np.ndarray) -> bytes:
@@ -113,8 +111,7 @@ def upright_rgb(image: Image.Image) -> Image.Image:
         clear = "A" in image.getbands() or "transparency" in image.info
         if clear or image.mode == "P":
             image = image.convert("RGBA" if clear else "RGB")
-        to_srgb = _to_srgb(image)
-        if to_srgb:
+        if to_srgb := _to_srgb(image.info.get("icc_profile", b""), image.mode):
             image = ImageCms.applyTransform(image, to_srgb) or image
         if clear:
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -187,15 +184,10 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((levels * (255 / white)).round().astype(np.uint8))
 
 
-def _to_srgb(image: Image.Image) -> ImageCms.ImageCmsTransform | None:
-    """Return what turns a picture's colours into sRGB; None where its profile does not ask for it, or says nothing."""
-    profile = image.info.get("icc_profile")
-    return _transform(profile, image.mode) if isinstance(profile, bytes) and profile else None
-
-
 @functools.lru_cache(maxsize=8)  # 15 ms for a profile
-def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    with suppress(Exception):  # a profile that cannot be read says nothing about the colours
+def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """Return what turns a mode's colours into sRGB; None where the profile does not ask for it, or says nothing."""
+    with suppress(Exception):  # one that is not there, or cannot be read, says nothing about the colours
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "sRGB" not in ImageCms.getProfileDescription(given):
             srgb = ImageCms.createProfile("sRGB")
@@ -212,6 +204,6 @@ def _refusing(content: bytes | None = None) -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001 - it may be almost anything
         said = str(error) or type(error).__name__
-        reason = said if "<" not in said else "it is damaged"  # not the names of Python's objects
+        reason = "it is damaged" if "<" in said else said  # not the names of Python's objects
         what = "no RGB can be made of it" if content is None else f"{len(content):,} bytes that are not a whole picture"
         raise PictureError(f"{what}: {reason}") from None

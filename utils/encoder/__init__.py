@@ -17,11 +17,11 @@ from utils.encoder import checkpoint as stored
 from utils.encoder import efficientnet
 from utils.encoder.checkpoint import CHECKPOINTS, first_line
 from utils.encoder.encoder import Encoder, choose_device, choose_dtype
-from utils.encoder.network import Family, Model, Norm, build, load_model, read_config
+from utils.encoder.network import Family, Model, build, load_model, read_config
 from utils.encoder.preparation import VIEWS, read_preparation
 from utils.errors import CheckpointError, PlainError, SettingsError, shown
 
-__all__ = ["CHECKPOINTS", "VIEWS", "Encoder", "Norm", "check", "load"]
+__all__ = ["CHECKPOINTS", "VIEWS", "Encoder", "check", "load"]
 
 
 def load(  # noqa: PLR0917 - the first three are what a checkpoint is called by
@@ -69,7 +69,7 @@ def load(  # noqa: PLR0917 - the first three are what a checkpoint is called by
 def check(checkpoint: str | Path) -> None:
     """Raise what `load` would for a checkpoint's name, config and processor; no weights are downloaded or read."""
     with _loading(checkpoint):
-        _look_at(checkpoint, weights=False)
+        _look_at(checkpoint)
 
 
 @dataclass(frozen=True)
@@ -84,19 +84,21 @@ class _Known:
     views: object = VIEWS[:1]
 
 
-def _look_at(checkpoint: str | Path, *, weights: bool = True) -> _Known:
+def _look_at(checkpoint: str | Path) -> _Known:
     if str(checkpoint) == efficientnet.NAME:
         efficientnet.require_packages()
         family = efficientnet.FAMILY
         return _Known(Path(), family, family.stride, efficientnet.PROCESSOR, efficientnet.read)
-    folder = stored.locate(checkpoint, weights=weights)
+    folder = stored.locate(checkpoint)
     is_local = folder == Path(checkpoint)
     config = stored.read_json(folder / stored.CONFIG)
     family, parsed, stride = read_config(config)
     processor_file, processor = stored.read_processor(folder)
-    name, shards = stored.weights_files(folder) if is_local or weights else ("", [])
+    if is_local:
+        stored.weights_files(folder)
 
     def read() -> tuple[Model, dict]:
+        name, shards = stored.weights_files(folder, "" if is_local else str(checkpoint))
         model = load_model(family, parsed, dict(ChainMap(*map(stored.read_weights, shards))))
         return model, {
             "checkpoint": folder.resolve().name if is_local else str(checkpoint),

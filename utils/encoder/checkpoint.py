@@ -10,7 +10,6 @@ import os
 import re
 import zipfile
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -61,8 +60,8 @@ _LARGEST_NUMBER = 2_000_000  # in a config; the longest vocabulary known has 256
 _OURS = {"auto_map", "attn_implementation", "_attn_implementation", "dtype", "torch_dtype", "return_dict"}
 
 
-def locate(checkpoint: str | Path, *, weights: bool = True) -> Path:
-    """Return the folder of a checkpoint's files; without `weights`, the hub is asked for the small ones alone.
+def locate(checkpoint: str | Path) -> Path:
+    """Return the folder of a checkpoint's files, one from the hub without its weights: `weights_files` fetches them.
 
     Raises CheckpointError for a name that is neither a folder nor on the hub, and HttpError where the hub does not
     answer.
@@ -70,9 +69,16 @@ def locate(checkpoint: str | Path, *, weights: bool = True) -> Path:
     if os.path.isdir(checkpoint):  # noqa: PTH112 - Path's own raises for names that no system takes
         return Path(checkpoint)
     name = str(checkpoint)
-    if not _HUB_NAME.fullmatch(name):
+    config = _from_hub(name, CHECKPOINTS.get(name, "main"), CONFIG) if _HUB_NAME.fullmatch(name) else None
+    if config is None:
         raise CheckpointError(_UNKNOWN)
-    return http.retry(lambda: _from_hub(name, weights), tries=3)
+    folder = config.parent
+    any(_from_hub(name, folder.name, file) for file in PROCESSORS)  # the first that there is
+    if "text_config" in read_json(config):
+        with suppress(HttpError):  # without a tokenizer, pictures can be compared all the same
+            for file in TOKENIZER:
+                _from_hub(name, folder.name, file)
+    return folder
 
 
 def hashed(parts: list[Path]) -> str:
@@ -122,17 +128,24 @@ def read_processor(folder: Path) -> tuple[Path, dict]:
     )
 
 
-def weights_files(folder: Path) -> tuple[str, list[Path]]:
+def weights_files(folder: Path, hub_name: str = "") -> tuple[str, list[Path]]:
     """Return the name that the weights go by, and their files: one, or the shards that an index lists.
 
-    Raises CheckpointError where there are none.
+    Those of a checkpoint that has a name on the hub are fetched. Raises CheckpointError where there are none, and
+    HttpError.
     """
+
+    def has(file: str) -> bool:
+        return bool(_from_hub(hub_name, folder.name, file)) if hub_name else (folder / file).is_file()
+
     for name in WEIGHTS:
-        index = folder / f"{name}.index.json"
-        if (folder / name).is_file():
+        index = f"{name}.index.json"
+        if has(name):
             return name, [folder / name]
-        if index.is_file():
-            return index.name, [folder / shard for shard in _shards(index)]
+        if has(index):
+            shards = _shards(folder / index)
+            all(map(has, shards))  # fetched; `read_weights` says which is not there
+            return index, [folder / shard for shard in shards]
     raise CheckpointError(f"it has no weights; looked for {' and '.join(WEIGHTS)}, whole or in shards")
 
 
@@ -188,49 +201,31 @@ def _read_pickle(file: Path) -> dict[str, Tensor]:
 # ----------------------------------------------------------------------------------------------------------- the hub
 
 
-def _from_hub(name: str, weights: bool) -> Path:
-    """Return the folder of the hub's cache, named by its commit, with the files of a checkpoint."""
+def _from_hub(name: str, revision: str, file: str) -> Path | None:
+    """Return a file in the folder of the hub's cache named by its commit; None where the hub has none of that name."""
+    known = None
+    if revision != "main":  # which may be another commit by now
+        known = huggingface_hub.try_to_load_from_cache(name, file, revision=revision)
+    if known is None:  # neither a path, nor that the hub has none
+        known = http.retry(lambda: _downloaded(name, revision, file), tries=3)
+    return Path(known) if isinstance(known, str) else None
+
+
+def _downloaded(name: str, revision: str, file: str) -> str | None:
     host = urlsplit(constants.ENDPOINT).netloc
     try:
-        return _from_cache_or_hub(name, weights)
-    except CheckpointError:
-        raise
+        return huggingface_hub.hf_hub_download(name, file, revision=revision)
     except errors.GatedRepoError:  # a RepositoryNotFoundError, too
         remedy = f"accept it at {constants.ENDPOINT}/{name} with your account, and set HF_TOKEN to one of its tokens"
         raise CheckpointError(f"it is given out under a licence of its own: {remedy}") from None
     except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError):
         raise CheckpointError(_UNKNOWN) from None
-    except errors.LocalEntryNotFoundError:
+    except errors.LocalEntryNotFoundError:  # an EntryNotFoundError, too
         raise HttpError(f"{host} cannot be reached for {name}; {_REMEDY}") from None
+    except errors.EntryNotFoundError:
+        return None
     except Exception as error:  # its client's kinds change with its version
         if isinstance(error, OSError) and error.errno and not isinstance(error, ConnectionError | TimeoutError):
             raise  # the disk's
         message = f"{host} does not give {name}: {first_line(error)}; {_REMEDY}"
         raise HttpError(message, retryable=True) from None
-
-
-def _from_cache_or_hub(name: str, weights: bool) -> Path:
-    folder = Path(huggingface_hub.hf_hub_download(name, CONFIG, revision=CHECKPOINTS.get(name, "main"))).parent
-    has = partial(_has, name, folder)
-    any(map(has, PROCESSORS))
-    for file in TOKENIZER if "text_config" in read_json(folder / CONFIG) else ():
-        with suppress(errors.LocalEntryNotFoundError):  # without it, pictures can be compared all the same
-            has(file)
-    for file in WEIGHTS if weights else ():
-        index = folder / f"{file}.index.json"
-        if has(file) or (has(index.name) and all(map(has, _shards(index)))):
-            break  # the first form that the hub has
-    return folder
-
-
-def _has(name: str, folder: Path, file: str) -> bool:
-    """Fetch a file, unless it is known, into the folder named by its commit; return whether the hub has it."""
-    known = huggingface_hub.try_to_load_from_cache(name, file, revision=folder.name)
-    if known is None:  # neither a path, nor that the hub has none
-        try:
-            known = huggingface_hub.hf_hub_download(name, file, revision=folder.name)
-        except errors.LocalEntryNotFoundError:  # an EntryNotFoundError, too
-            raise
-        except errors.EntryNotFoundError:
-            return False
-    return isinstance(known, str)

@@ -28,8 +28,9 @@ class Encoder:
     columns) lays the patch tokens, row by row, over that box; they begin after `leading` others (CLS and registers).
     `feature` says what the features are: "cls", "mean" of the patches, "complex" (both, one after the other) or what a
     trained "head" makes of them. `heat_maps` names the poolings of this checkpoint that are a sum over patches. `norm`
-    is the layer norm between `tokens` and features, or None. `batch_size`, which may be set, is how many pictures go
-    through at a time. Of several views, the features are the mean of those of each, brought to length 1 before.
+    is the layer norm between `tokens` and features, float32, or None; it acts `norm_on` "tokens", on each, or on the
+    "mean" of the patches. `batch_size`, which may be set, is how many pictures go through at a time. Of several views,
+    the features are the mean of those of each, brought to length 1 before.
     """
 
     def __init__(
@@ -43,7 +44,8 @@ class Encoder:
         self.feature = network.feature
         self.leading = network.leading
         self.grid = network.grid
-        self.norm = network.norm
+        self.norm = network.norm and network.norm.to(device)
+        self.norm_on = network.family.on
         self.pooling = identity["pooling"]
         self.views = preparation.views
         self.dims = network.dims
@@ -52,7 +54,6 @@ class Encoder:
         self._network = network
         self._backbone = network.backbone.to(device, dtype)
         self._head = network.head and network.head.to(device, dtype)
-        self._norm = network.norm and network.norm.to(device)
         self._mean = torch.tensor(preparation.mean, device=device)
         self._std = torch.tensor(preparation.std, device=device)
 
@@ -92,9 +93,8 @@ class Encoder:
     @property
     def parameters(self) -> int:
         """How many trained numbers a picture goes through."""
-        parts = filter(None, (self._backbone, self._head))
-        norm = 2 * len(self.norm.gamma) if self.norm else 0
-        return norm + sum(weight.numel() for part in parts for weight in part.parameters())
+        parts = filter(None, (self._backbone, self.norm, self._head))
+        return sum(weight.numel() for part in parts for weight in part.parameters())
 
     @property
     def supports_text(self) -> bool:
@@ -148,16 +148,16 @@ class Encoder:
 
     def _pool(self, tokens: Tensor) -> Tensor:
         """Return the features of pictures, (n, dims), from the tokens of their views, (n * views, tokens, hidden)."""
-        if self._norm and self._norm.on == "tokens":
-            tokens = self._norm(tokens)
+        if self.norm and self.norm_on == "tokens":
+            tokens = self.norm(tokens.float())
         if self.feature == "cls":
             features = tokens[:, 0].float()
         elif self._head:
             features = self._head((tokens[:, 0] if self.leading else tokens).to(self.dtype)).float()
         else:
             features = tokens[:, self.leading :].mean(1, dtype=torch.float32)
-        if self._norm and self._norm.on == "mean":
-            features = self._norm(features)
+        if self.norm and self.norm_on == "mean":
+            features = self.norm(features)
         if self.feature == "complex":
             features = torch.cat([tokens[:, 0].float(), features], dim=1)
         if len(self.views) == 1:

@@ -26,7 +26,6 @@ from typing import Any
 import torch
 import transformers
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from transformers import AutoTokenizer, PreTrainedConfig
 
@@ -53,7 +52,7 @@ class Family:
     on: str = "tokens"  # what the norm acts on; "mean": on the mean of the patches, for the pooled feature alone
     stride: int = 0  # of a CNN; the config of a transformer says its patch_size
     cls: int = 1  # CLS tokens
-    switch: str = ""  # what a pass is asked for, so that other sizes than the trained are taken
+    any_size: bool = False  # whether a pass is asked to take other sizes than the trained
     options: tuple[str, ...] = ()  # switches of the constructor to turn off
     prompt: str = ""  # what words are put into, where the family reads
 
@@ -67,19 +66,11 @@ class Family:
 _ANY_SIZE = "interpolate_pos_encoding"
 _BEIT = Family("BEiT", "BeitForImageClassification", "mean", tower="beit", norm="beit.pooler.layernorm", on="mean")
 _PRETRAINED = Family("BEiT", "BeitForMaskedImageModeling", "", ("cls", "mean", "complex"), "beit", "layernorm")
-_VIT = Family("ViT", "ViTModel", "cls", norm="layernorm", switch=_ANY_SIZE, options=("add_pooling_layer",))
+_VIT = Family("ViT", "ViTModel", "cls", norm="layernorm", any_size=True, options=("add_pooling_layer",))
 _DINO = Family("DINOv2", "Dinov2Model", "cls", norm="layernorm")
 _CNN = Family("BiT", "BitModel", "mean", ("pooled", "mean"), stride=32, cls=0)
-_CLIP = Family(
-    "CLIP",
-    "CLIPModel",
-    "head",
-    ("pooled", "cls"),
-    tower="vision_model",
-    norm="vision_model.post_layernorm",
-    switch=_ANY_SIZE,
-    prompt="a photo of a {}.",
-)
+_CLIP = Family("CLIP", "CLIPModel", "head", ("pooled", "cls"), "vision_model", "vision_model.post_layernorm")
+_CLIP = replace(_CLIP, any_size=True, prompt="a photo of a {}.")
 _SIGLIP = replace(_CLIP, title="SigLIP", kind="SiglipModel", poolings=("pooled", "mean"), cls=0)
 
 FAMILIES = {  # model_type in config.json, for BEiT with the architecture, -> how it is read; "vit" is DINO's first, too
@@ -96,24 +87,6 @@ FAMILIES = {  # model_type in config.json, for BEiT with the architecture, -> ho
     "resnet": replace(_CNN, title="ResNet", kind="ResNetModel"),
     "convnextv2": replace(_CNN, title="ConvNeXtV2", kind="ConvNextV2Model", norm="layernorm", on="mean"),
 }
-
-
-@dataclass(frozen=True)
-class Norm:
-    """A trained final layer norm, and what it acts on."""
-
-    gamma: Tensor  # float32 (hidden,)
-    beta: Tensor  # float32 (hidden,)
-    eps: float
-    on: str  # "tokens": on each token, before any mean; "mean": on the mean of the patch tokens
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return the norm of float (..., hidden), in float32."""
-        return functional.layer_norm(x.float(), self.gamma.shape, self.gamma, self.beta, self.eps)
-
-    def to(self, device: torch.device) -> "Norm":
-        """Return this norm on a device."""
-        return replace(self, gamma=self.gamma.to(device), beta=self.beta.to(device))
 
 
 @dataclass(frozen=True)
@@ -159,7 +132,7 @@ class Network:
     feature: str  # what the features are: "cls", "mean", "complex", or what the "head" gives
     leading: int  # tokens before those of the patches: CLS and registers; 0 where there is no CLS
     grid: tuple[int, int]  # rows and columns of patches, or of a CNN's cells
-    norm: Norm | None  # between the tokens and the features
+    norm: nn.LayerNorm | None  # between the tokens and the features, float32
     head: nn.Module | None  # normed CLS, or all normed tokens where there is no CLS -> features (n, dims)
     dims: int  # of the features
     text: TextEncoder | str  # what reads words, or why nothing does
@@ -171,10 +144,10 @@ class _Tokens(nn.Module):
     `positions` take the place of what transformers interpolates at every pass, in the precision of the pass.
     """
 
-    def __init__(self, model: Model, switch: str, positions: Tensor | None) -> None:
+    def __init__(self, model: Model, switches: dict[str, bool], positions: Tensor | None) -> None:
         super().__init__()
         self.model = model
-        self.switches = {switch: True} if switch else {}
+        self.switches = switches
         self.register_buffer("positions", positions)
         if positions is not None:
             model.embeddings.interpolate_pos_encoding = self.fixed_positions
@@ -275,7 +248,8 @@ def build(family: Family, model: Model, pooling: str, size: tuple[int, int], str
     grid = size[0] // stride, size[1] // stride
     norm = _take_norm(family, model, pooling)
     head = _take_head(model, tower) if pooling == "pooled" and family.pooled == "head" else None
-    backbone = _Tokens(tower, family.switch, _positions(tower, family.cls + grid[0] * grid[1], size))
+    switches = {_ANY_SIZE: True} if family.any_size else {}
+    backbone = _Tokens(tower, switches, _positions(tower, family.cls + grid[0] * grid[1], size))
     tokens = backbone(torch.zeros(1, 3, *size))
     expected = leading + grid[0] * grid[1]
     if tokens.ndim != 3 or tokens.shape[1] != expected:
@@ -289,15 +263,13 @@ def build(family: Family, model: Model, pooling: str, size: tuple[int, int], str
     return Network(family, backbone, feature, leading, grid, norm, head, dims, text)
 
 
-def _take_norm(family: Family, model: Model, pooling: str) -> Norm | None:
+def _take_norm(family: Family, model: Model, pooling: str) -> nn.LayerNorm | None:
     """Return the final norm for the features, and leave the model's tokens without it."""
     if not family.norm:
         return None
-    layer = model.get_submodule(family.norm)
+    norm = model.get_submodule(family.norm)
     model.set_submodule(family.norm, nn.Identity())
-    if family.on == "mean" and pooling != "pooled":
-        return None
-    return Norm(layer.weight.data, layer.bias.data, layer.eps, family.on)
+    return None if family.on == "mean" and pooling != "pooled" else norm
 
 
 def _take_head(model: Model, tower: Model) -> nn.Module:

@@ -78,15 +78,15 @@ class Preparation:
     def __call__(self, rgb: np.ndarray) -> np.ndarray:
         """Return a banner, uint8 (384, 256, 3), resized and cut: uint8 (views * height, width, 3)."""
         picture = Image.fromarray(rgb[:, ::-1] if self.mirrored else rgb)
-        return np.concatenate([self._seen(picture, view) for view in self.views])
-
-    def _seen(self, picture: Image.Image, view: str) -> np.ndarray:
-        box = _CENTRE if view == "crop" else None
-        resized = picture.resize(self.cover[::-1], Image.Resampling(self.resample), box)
-        if view == "grey":
-            resized = resized.convert("L").convert("RGB")
-        top, left = self.corner
-        return np.asarray(resized)[top : top + self.size[0], left : left + self.size[1]]
+        (top, left), (height, width) = self.corner, self.size
+        seen = []
+        for view in self.views:
+            box = _CENTRE if view == "crop" else None
+            resized = picture.resize(self.cover[::-1], Image.Resampling(self.resample), box)
+            if view == "grey":
+                resized = resized.convert("L").convert("RGB")
+            seen.append(np.asarray(resized)[top : top + height, left : left + width])
+        return np.concatenate(seen)
 
     def on_one_grid(self, values: Tensor, grid: tuple[int, int]) -> Tensor:
         """Return values of the patches of all views, (views * rows * columns,), on one grid (rows, columns) over `box`.
