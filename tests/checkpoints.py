@@ -13,7 +13,6 @@ from transformers import BeitConfig, BeitForImageClassification, BeitForMaskedIm
 from utils import settings
 
 KINDS = {"tuned": BeitForImageClassification, "masked": BeitForMaskedImageModeling}
-FORMS = ("today", "2021")
 IMAGES = [settings.IMAGES[0], *(pytest.param(image, marks=pytest.mark.slow) for image in settings.IMAGES[1:])]
 
 BLOCKS = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2}
@@ -31,7 +30,7 @@ OLD_ATTENTION = [  # today's names of weights -> those of 2021
 
 
 def write(folder: Path, kind: str = "tuned", form: str = "today", *, image_size: int = 224, **config) -> Path:
-    """Write a checkpoint of one of KINDS in one of FORMS; return its folder."""
+    """Write a checkpoint of one of KINDS, in today's form or the "old" one; return its folder."""
     folder.mkdir(parents=True, exist_ok=True)
     model = small(kind, image_size=image_size, **config)
     if form == "today":

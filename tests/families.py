@@ -88,16 +88,17 @@ _WITHOUT_PREFIX = ("dinov2", "dinov2_with_registers", "dinov3_vit", "clip", "sig
 _OLD_NAMES = {"vit": checkpoints.OLD_ATTENTION + checkpoints.OLD_MLP, "dinov2": checkpoints.OLD_ATTENTION}
 
 
-def write(folder: Path, name: str) -> Path:
-    """Write a checkpoint as today's transformers does; return its folder."""
+def write(folder: Path, name: str, form: str = "today") -> Path:
+    """Write a checkpoint as today's transformers does, or in the "old" form; return its folder."""
     _model(name).save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps(FAMILIES[name].processor))
+    if form == "old":
+        _make_old(folder, name)
     return folder
 
 
-def write_old(folder: Path, name: str) -> Path:
-    """Write the same weights as those on the hub: old names, `pytorch_model.bin`, sizes as numbers, heads left over."""
-    write(folder, name)
+def _make_old(folder: Path, name: str) -> None:
+    """Make it as those on the hub: old names, `pytorch_model.bin`, sizes as numbers, heads left over."""
     (folder / "model.safetensors").unlink()
     old = checkpoints.old_weights(_model(name), _OLD_NAMES.get(name, []))
     if name not in _WITHOUT_PREFIX:
@@ -113,7 +114,6 @@ def write_old(folder: Path, name: str) -> Path:
     config = json.loads((folder / "config.json").read_text())
     config.pop("architectures", None)  # as SigLIP 2's has none
     (folder / "config.json").write_text(json.dumps(config))
-    return folder
 
 
 def _model(name: str) -> nn.Module:

@@ -119,7 +119,7 @@ def write_compressed(file: Path) -> None:
     ],
 )
 def test_a_foreign_file_of_weights_is_refused(tmp_path, write, named):
-    folder = checkpoints.write(tmp_path / "one", form="2021", image_size=64)
+    folder = checkpoints.write(tmp_path / "one", form="old", image_size=64)
     write(folder / "pytorch_model.bin")
     assert named in refusal(folder)
 
@@ -132,7 +132,7 @@ def test_safetensors_that_are_none_are_refused(folder, content, named):
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, zipped):
-    folder, trace = checkpoints.write(tmp_path / "evil", form="2021", image_size=64), tmp_path / "was-here"
+    folder, trace = checkpoints.write(tmp_path / "evil", form="old", image_size=64), tmp_path / "was-here"
     file = folder / "pytorch_model.bin"
     torch.save({"payload": Payload(trace)}, file, _use_new_zipfile_serialization=zipped)
     assert "more than plain tensors" in refusal(folder)
@@ -306,7 +306,7 @@ def test_checkpoints_come_from_the_hub_at_their_revision(tmp_path, httpserver):
     (bare / "model.safetensors").unlink()
     edit(strange / "config.json", model_type="vit_mae")
     folders = {
-        pinned: checkpoints.write(tmp_path / "old", form="2021", image_size=64),
+        pinned: checkpoints.write(tmp_path / "old", form="old", image_size=64),
         "someone/other.beit_1": new,
         "someone/drops": new,
         "someone/breaks": new,
