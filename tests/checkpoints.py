@@ -17,8 +17,7 @@ IMAGES = [settings.IMAGES[0], *(pytest.param(image, marks=pytest.mark.slow) for 
 
 BLOCKS = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2}
 _SMALL = BLOCKS | {"intermediate_size": 64, "patch_size": 16}
-OLD_MLP = [(r"mlp\.fc1\.", "intermediate.dense."), (r"mlp\.fc2\.", "output.dense.")]
-OLD_ATTENTION = [  # today's names of weights -> those of 2021
+OLD_NAMES = [  # today's names of weights -> those of 2021
     (r"^((beit\.)?)layers\.", r"\1encoder.layer."),
     (r"^beit\.shared_position_bias\.", "beit.encoder.relative_position_bias."),
     (r"(layer\.\d+)\.relative_position_bias\.", r"\1.attention.attention.relative_position_bias."),
@@ -26,6 +25,8 @@ OLD_ATTENTION = [  # today's names of weights -> those of 2021
     (r"attention\.k_proj\.", "attention.attention.key."),
     (r"attention\.v_proj\.", "attention.attention.value."),
     (r"attention\.o_proj\.", "attention.output.dense."),
+    (r"mlp\.fc1\.", "intermediate.dense."),
+    (r"mlp\.fc2\.", "output.dense."),
 ]
 
 
@@ -78,7 +79,7 @@ def _write_2021(folder: Path, model: torch.nn.Module) -> None:
     """Write a checkpoint as transformers 4.11 did, and as the six on the hub are."""
     size = model.config.image_size
     tokens = (size // model.config.patch_size) ** 2 + 1
-    weights = old_weights(model, OLD_ATTENTION + OLD_MLP)
+    weights = old_weights(model, OLD_NAMES)
     for name in [each for each in weights if each.endswith("relative_position_bias_table")]:  # a buffer, computed now
         weights[name.replace("bias_table", "index")] = torch.zeros(tokens, tokens, dtype=torch.int64)
     torch.save(weights, folder / "pytorch_model.bin")

@@ -85,7 +85,7 @@ _PROCESSORS = {  # family -> the class in transformers that knows its crop; BiT'
     "convnextv2": "ConvNextImageProcessorPil",
 }
 _WITHOUT_PREFIX = ("dinov2", "dinov2_with_registers", "dinov3_vit", "clip", "siglip")  # in older files
-_OLD_NAMES = {"vit": checkpoints.OLD_ATTENTION + checkpoints.OLD_MLP, "dinov2": checkpoints.OLD_ATTENTION}
+_OLD_NAMES = {"vit": checkpoints.OLD_NAMES, "dinov2": checkpoints.OLD_NAMES[:-2]}  # whose MLP has today's
 
 
 def write(folder: Path, name: str, form: str = "today") -> Path:
