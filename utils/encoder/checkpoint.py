@@ -83,10 +83,8 @@ def locate(checkpoint: str | Path) -> Path:
 
 def hashed(parts: list[Path]) -> str:
     """Return a hash of the files that make the features of a local checkpoint: config, processor and weights."""
-    digest = hashlib.sha256()
-    for file in parts:
-        digest.update(bytes.fromhex(files.sha256(file)))
-    return f"sha256:{digest.hexdigest()[:16]}"
+    digests = bytes.fromhex("".join(map(files.sha256, parts)))
+    return f"sha256:{hashlib.sha256(digests).hexdigest()[:16]}"
 
 
 def read_json(file: Path, largest: float = _LARGEST_NUMBER) -> dict:
@@ -118,10 +116,10 @@ def read_json(file: Path, largest: float = _LARGEST_NUMBER) -> dict:
 
 def read_processor(folder: Path) -> tuple[Path, dict]:
     """Return the file of the checkpoint's own picture processor, and its numbers; raises CheckpointError."""
-    for file in (folder / name for name in PROCESSORS):
-        if file.is_file():
-            content = read_json(file)
-            return file, content.get("image_processor", content)
+    for name in PROCESSORS:
+        if (folder / name).is_file():
+            content = read_json(folder / name)
+            return folder / name, content.get("image_processor", content)
     raise CheckpointError(
         f"it has no {PROCESSORS[0]}, so how pictures enter it is not known; save the processor beside the model: "
         "AutoImageProcessor.from_pretrained(the checkpoint it was trained from).save_pretrained(its folder)"
@@ -163,9 +161,9 @@ def read_weights(file: Path) -> dict[str, Tensor]:
     try:
         tensors = load_file(file) if is_safe else _read_pickle(file)
     except Exception as error:  # noqa: BLE001 - its kinds are many where a file is not whole
-        reason = f"cannot be read, fetch it again: {first_line(error)}"
-        if not is_safe:  # torch advises to run what is in it
-            reason = "is refused: it holds more than plain tensors, or is broken; take a model.safetensors"
+        reason = "is refused: it holds more than plain tensors, or is broken; take a model.safetensors"
+        if is_safe:  # of a pickle, torch advises to run what is in it
+            reason = f"cannot be read, fetch it again: {first_line(error)}"
         raise CheckpointError(f"{file.name} {reason}") from None
     if not isinstance(tensors, dict) or not all(isinstance(each, Tensor) for each in tensors.values()):
         raise CheckpointError(f"{file.name} holds no table of weights; take one that save_pretrained wrote")

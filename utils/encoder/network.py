@@ -17,8 +17,7 @@ its own and which mean something, `norm` where its final norm stands in the mode
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ import torch
 import transformers
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.utils.hooks import RemovableHandle
 from transformers import AutoTokenizer, PreTrainedConfig
 
 from utils.encoder.checkpoint import TOKENIZER, first_line
@@ -218,9 +218,8 @@ def load_model(family: Family, config: PreTrainedConfig, weights: dict[str, Tens
     return model.eval().requires_grad_(False)
 
 
-@contextmanager
-def _bounded_model(numbers: int, tensors: int) -> Iterator[None]:
-    """Raise CheckpointError as soon as a model being built has more numbers or tensors than its files could fill."""
+def _bounded_model(numbers: int, tensors: int) -> RemovableHandle:
+    """Return a context that raises CheckpointError for a model of more numbers or tensors than its files could fill."""
     sizes: dict[tuple[int, str], int] = {}
 
     def count(module: nn.Module, name: str, parameter: Tensor | None) -> None:
@@ -229,11 +228,7 @@ def _bounded_model(numbers: int, tensors: int) -> Iterator[None]:
         if described > numbers or len(sizes) > tensors:
             raise CheckpointError(f"its config describes over {described:,} weights, its files hold far fewer")
 
-    hook = register_module_parameter_registration_hook(count)
-    try:
-        yield
-    finally:
-        hook.remove()
+    return register_module_parameter_registration_hook(count)
 
 
 @torch.no_grad()
