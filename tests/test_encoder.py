@@ -260,6 +260,14 @@ def test_arguments_that_nothing_follows_are_refused(folder_of):
         assert f"allowed are {', '.join(POOLINGS[name])}" in str(error.value)
 
 
+@pytest.mark.parametrize(("abilities", "dtype"), [({"amx_bf16": True}, "bfloat16"), ({"avx2": True}, "float32")])
+def test_the_precision_is_what_the_device_is_made_for(folder_of, monkeypatch, abilities, dtype):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    one = encoder.load(folder_of("tuned"))
+    assert (one.device.type, one.identity["dtype"]) == ("cpu", dtype)
+
+
 def test_what_is_no_picture_and_what_overflows_is_refused(folder_of, pictures, monkeypatch):
     one = load(folder_of("tuned"))
     for wrong, value in [

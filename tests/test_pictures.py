@@ -144,6 +144,20 @@ def test_pixels_are_bounded_before_anything_is_decoded(kind, monkeypatch):
     assert str(refused.value).startswith(images.TOO_LARGE)
 
 
+def test_a_picture_comes_from_anywhere_and_a_tiff_from_no_address(tmp_path, httpserver):
+    whole = slope((60, 90))
+    for kind in ("PNG", "TIFF"):
+        (tmp_path / kind).write_bytes(file(whole, kind))
+        httpserver.expect_request(f"/{kind}").respond_with_data(file(whole, kind))
+    expected = banners.own(whole, "")
+    for picture in (file(whole, "PNG"), tmp_path / "TIFF", str(tmp_path / "PNG"), np.asarray(whole)):
+        assert banners.own(picture, "") == expected
+    assert banners.own(httpserver.url_for("/PNG"), "") == expected
+    for missing in ("/TIFF", "/nothing"):
+        with pytest.raises(PictureError):
+            banners.own(httpserver.url_for(missing), "")
+
+
 def test_bytes_are_bounded_wherever_a_picture_comes_from(tmp_path):
     endless = tmp_path / "endless.jpg"
     with endless.open("wb") as sparse:
