@@ -42,17 +42,9 @@ def _dino(**more) -> dict:
     return checkpoints.BLOCKS | {"image_size": 98, "patch_size": 14, "mlp_ratio": 2} | more
 
 
-def _clip() -> PreTrainedConfig:
-    text = TOWER | {"vocab_size": WORDS, "max_position_embeddings": 77}
-    text |= {"bos_token_id": WORDS - 2, "eos_token_id": WORDS - 1}
-    seen = TOWER | {"image_size": 64, "patch_size": 32}
-    return transformers.CLIPConfig(text_config=text, vision_config=seen, projection_dim=24)
-
-
-def _siglip() -> PreTrainedConfig:
-    text = TOWER | {"vocab_size": WORDS, "max_position_embeddings": 64, "projection_size": 32}
-    text |= {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 1}
-    return transformers.SiglipConfig(text_config=text, vision_config=TOWER | {"image_size": 64, "patch_size": 16})
+def _towers(patch: int, longest: int, **text) -> dict:
+    text = TOWER | {"vocab_size": WORDS, "max_position_embeddings": longest} | text
+    return {"text_config": text, "vision_config": TOWER | {"image_size": 64, "patch_size": patch}}
 
 
 _POSITIONS = {"interpolate_pos_encoding": True}
@@ -60,6 +52,10 @@ _PERCENT = SHARED | IMAGENET | {"size": {"shortest_edge": 64}, "crop_pct": 0.875
 _VIT = transformers.ViTConfig(**TOWER, image_size=64, patch_size=8)
 _REGISTERS = transformers.Dinov2WithRegistersConfig(**_dino(num_register_tokens=4))
 _DINOV3 = transformers.DINOv3ViTConfig(**TOWER, image_size=64, patch_size=16, num_register_tokens=4)
+_CLIP = transformers.CLIPConfig(**_towers(32, 77, bos_token_id=WORDS - 2, eos_token_id=WORDS - 1), projection_dim=24)
+_SIGLIP = transformers.SiglipConfig(
+    **_towers(16, 64, projection_size=32, pad_token_id=0, bos_token_id=2, eos_token_id=1)
+)
 _MOBILE = transformers.MobileNetV2Config(image_size=64, depth_multiplier=0.25)
 _BIT = transformers.BitConfig(**STAGES, embedding_size=16, num_groups=4)
 _RESNET = transformers.ResNetConfig(**STAGES, embedding_size=16)
@@ -71,8 +67,8 @@ FAMILIES = {
         transformers.Dinov2WithRegistersModel, _REGISTERS, _cropped(64, 56, 3) | IMAGENET, 5
     ),
     "dinov3_vit": Family(transformers.DINOv3ViTModel, _DINOV3, _square(64, 2) | IMAGENET, 5),
-    "clip": Family(transformers.CLIPModel, _clip(), _cropped(64, 64, 3) | IMAGENET, 1, _POSITIONS),
-    "siglip": Family(transformers.SiglipModel, _siglip(), _square(64, 2) | HALF, 0, _POSITIONS),
+    "clip": Family(transformers.CLIPModel, _CLIP, _cropped(64, 64, 3) | IMAGENET, 1, _POSITIONS),
+    "siglip": Family(transformers.SiglipModel, _SIGLIP, _square(64, 2) | HALF, 0, _POSITIONS),
     "bit": Family(transformers.BitModel, _BIT, _cropped(96, 64, 2) | HALF),
     "mobilenet_v2": Family(transformers.MobileNetV2Model, _MOBILE, _cropped(80, 64, 2) | HALF),
     "resnet": Family(transformers.ResNetModel, _RESNET, _PERCENT),
