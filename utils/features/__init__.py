@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from utils import files, snapshot
 from utils.errors import DamagedError, PlainError, SettingsError, StorageError
 from utils.features import parts
-from utils.features.compute import ENGINES, Computed, Stream, Task
+from utils.features.compute import ENGINES, Stream, Task
 from utils.features.parts import Manifest, Part
 from utils.snapshot import Shard
 
@@ -79,7 +79,9 @@ def extract(
             with files.locked(out):
                 plan = _plan(shards, encoder, out)  # another process may have gone on meanwhile
                 files.write(out / "manifest.json", plan.manifest.content())
-                known = _vectors_by_jpeg(plan)
+                known: dict[str, np.ndarray] = {}  # the vectors on disk by the SHA-256 of the JPEG
+                for part in plan.stored.values():
+                    known.update(zip(part.rows["jpeg_sha256"].to_pylist(), part.vectors, strict=True))
                 task = Task(plan.todo, frozenset(known), batch_size or encoder.batch_size, workers)
                 with closing(ENGINES[engine](task, encoder, actors)) as stream, _bar(shards, plan, encoder) as bar:
                     _store(stream, plan, known, out, bar)
@@ -156,14 +158,6 @@ def _plan(shards: list[Shard], encoder: "Encoder", out: Path) -> _Plan:
     return _Plan(manifest, file.is_file() and file.read_bytes() == manifest.content(), stored, todo)
 
 
-def _vectors_by_jpeg(plan: _Plan) -> dict[str, np.ndarray]:
-    """Return the vectors on disk by the SHA-256 of the JPEG that they were made of."""
-    known: dict[str, np.ndarray] = {}
-    for part in plan.stored.values():
-        known.update(zip(part.rows["jpeg_sha256"].to_pylist(), part.vectors, strict=True))
-    return known
-
-
 def _bar(shards: list[Shard], plan: _Plan, encoder: "Encoder") -> tqdm:
     total, todo = (sum(len(shard.appids) for shard in some) for some in (shards, plan.todo.values()))
     device = encoder.device.type.upper()
@@ -171,24 +165,17 @@ def _bar(shards: list[Shard], plan: _Plan, encoder: "Encoder") -> tqdm:
 
 
 def _store(stream: Stream, plan: _Plan, known: dict[str, np.ndarray], out: Path, bar: tqdm) -> None:
-    """Write each shard's features when they are whole, and add them to those stored."""
+    """Write each shard's features when they are whole, and add them to those stored; warn of banners left out."""
     for done, finished in stream:
         bar.update(done)
         for number, computed in finished:
-            part = _part(computed, plan.todo[number], known, plan.manifest.identity)
-            parts.write_part(out, number, part)
-            plan.stored[number] = part
-
-
-def _part(computed: Computed, shard: Shard, known: dict[str, np.ndarray], identity: dict) -> Part:
-    """Return a shard's features: the vectors computed now, and those known before; warn of banners left out."""
-    if computed.refused:
-        some = f"{len(computed.refused)} banners of {shard.path}"
-        warnings.warn(f"{some} were left out: {computed.refused[:3]}", stacklevel=4)
-    fresh = itertools.chain.from_iterable(computed.vectors)
-    vectors = [known[digest] if digest in known else next(fresh) for digest in computed.digests]
-    stacked = np.array(vectors, np.float16).reshape(-1, identity["dims"])
-    return parts.part_of(shard, identity, computed.digests, stacked, computed.refused)
+            shard, digests, refused = plan.todo[number], computed.digests, computed.refused
+            if refused:
+                warnings.warn(f"{len(refused)} banners of {shard.path} were left out: {refused[:3]}", stacklevel=3)
+            fresh = itertools.chain.from_iterable(computed.vectors)
+            vectors = [known[digest] if digest in known else next(fresh) for digest in digests]
+            plan.stored[number] = parts.part_of(shard, plan.manifest.identity, digests, vectors, refused)
+            parts.write_part(out, number, plan.stored[number])
 
 
 def _joined(manifest: Manifest, stored: dict[int, Part]) -> Features:

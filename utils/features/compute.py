@@ -148,12 +148,9 @@ def _batches(
         shard.digests += chunk.digests
         shard.refused += chunk.refused
         shard.pictures += len(chunk.pictures)
-        start = 0
-        while start < len(chunk.pictures):
-            some = chunk.pictures[start : start + len(buffer) - len(owners)]
-            buffer[len(owners) : len(owners) + len(some)].copy_(some, non_blocking=True)
-            owners += [chunk.number] * len(some)
-            start += len(some)
+        for picture in chunk.pictures:
+            buffer[len(owners)].copy_(picture, non_blocking=True)
+            owners.append(chunk.number)
             if len(owners) == len(buffer):
                 yield owners, buffer
                 owners = []

@@ -12,7 +12,7 @@ are float32 so that dividing by the length loses nothing: times their norm, they
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -83,13 +83,14 @@ def key_of(shard: Shard) -> Key:
 
 
 def part_of(
-    shard: Shard, identity: dict, digests: list[str], vectors: np.ndarray, refused: list[tuple[int, str]]
+    shard: Shard, identity: dict, digests: list[str], vectors: Sequence[np.ndarray], refused: list[tuple[int, str]]
 ) -> Part:
     """Return the features of a shard: the JPEGs' SHA-256 and the vectors of all its banners but those refused."""
     rows = shard.rows[~shard.rows["appid"].isin(dict(refused))]
-    norms = np.linalg.norm(vectors.astype(np.float64), axis=1).astype(np.float32)
+    stacked = np.array(vectors, np.float16).reshape(-1, identity["dims"])
+    norms = np.linalg.norm(stacked.astype(np.float64), axis=1).astype(np.float32)
     columns = [rows["appid"], rows["name"], rows["name"], rows["banner_url"], digests, norms]
-    return Part(key_of(shard), shard.sha256, identity, refused, pa.table(columns, schema=SCHEMA), vectors)
+    return Part(key_of(shard), shard.sha256, identity, refused, pa.table(columns, schema=SCHEMA), stacked)
 
 
 def read_manifest(out: Path) -> Manifest:
@@ -104,7 +105,6 @@ def read_manifest(out: Path) -> Manifest:
         keys = [Key(str(each["snapshot"]), str(each["shard"]), str(each["plan"])) for each in shards]
         here = frozenset(number for number, each in enumerate(shards) if not each.get("gone"))
         content.pop("preparation")
-        sound = sound and isinstance(content["dims"], int) and isinstance(content["dtype"], str)
     except Exception:  # noqa: BLE001 - whatever a damaged file meets
         sound = False
     if not sound:
@@ -141,10 +141,8 @@ def write_part(out: Path, number: int, part: Part) -> None:
     """
     finite = np.isfinite(part.vectors).all(1)
     if not finite.all():
-        appid = part.rows["appid"][int(np.argmin(finite))]
-        raise CheckpointError(
-            f"the features of game {appid} are not finite in float16; load the encoder with dtype='float32'"
-        )
+        whose, remedy = part.rows["appid"][int(np.argmin(finite))], "load the encoder with dtype='float32'"
+        raise CheckpointError(f"the features of game {whose} are not finite in float16; {remedy}")
     vectors_file, rows_file = pair(out, number)
     norms = part.rows["norm"].to_numpy()
     content = io.BytesIO()
