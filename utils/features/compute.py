@@ -1,7 +1,6 @@
 """Shards -> vectors: workers decode, full batches go through the encoder, on one device or on many by Ray."""
 
 import itertools
-import multiprocessing
 import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from utils import banners
 from utils.errors import PictureError, PlainError, SettingsError
@@ -65,20 +64,18 @@ Stream = Generator[tuple[int, list[tuple[int, Computed]]]]  # how many banners a
 
 
 class _Pictures(IterableDataset):
-    """The banners of shards, in chunks. Workers share the list of shards and take the next when free."""
+    """The banners of shards, in chunks; each worker has its share of the shards."""
 
     def __init__(self, task: Task, preparation: "Preparation") -> None:
         self._task = task
         self._preparation = preparation
-        self._taken = multiprocessing.Value("q", 0)
 
     def __iter__(self) -> Iterator[_Chunk | PlainError]:
+        worker = get_worker_info()
+        share = slice(worker.id, None, worker.num_workers) if worker else slice(None)
         try:
-            for at, (number, shard) in enumerate(self._task.shards.items()):
-                with self._taken:
-                    is_free = self._taken.value == at
-                    self._taken.value += is_free
-                stream = banners.read_shard(shard) if is_free else iter(())
+            for number, shard in list(self._task.shards.items())[share]:
+                stream = banners.read_shard(shard)
                 while some := list(itertools.islice(stream, _CHUNK)):
                     yield self._chunk(number, some)
         except PlainError as error:  # handed over, as DataLoader would bury its message in a traceback
