@@ -1,6 +1,5 @@
 import hashlib
 import io
-import itertools
 import json
 import multiprocessing
 import shutil
@@ -27,6 +26,7 @@ from utils.errors import CheckpointError, DamagedError, SettingsError, StorageEr
 from utils.features import parts
 
 SIZE = 20  # banners a shard
+VECTORS, ROWS = "img_emb/img_emb_00001.npy", "metadata/metadata_00001.parquet"
 
 
 def jpeg(seed: int) -> bytes:
@@ -96,8 +96,17 @@ def undisturbed(tmp_path_factory, snapshots, checkpoint) -> Path:
 
 
 def content(out: Path) -> dict[str, bytes]:
-    files = (file for file in sorted(out.rglob("[!.]*")) if file.is_file())
-    return {str(file.relative_to(out)): file.read_bytes() for file in files}
+    return {str(file.relative_to(out)): file.read_bytes() for file in sorted(out.rglob("[!.]*")) if file.is_file()}
+
+
+def flipped(whole: bytes) -> bytes:
+    return whole[:600] + bytes([whole[600] ^ 4]) + whole[601:]
+
+
+def assert_embedded(found: features.Features, one: encoder.Encoder, pictures: dict[int, bytes]) -> None:
+    """These games have the features of these pictures."""
+    expected = one([banners.decode(pictures[appid]) for appid in found.appids]).numpy()
+    assert np.abs(found.vectors - expected).max() < 4e-3  # float16 has a step of 2e-3 at 2 to 4
 
 
 def counted(one: encoder.Encoder) -> list[tuple[int, ...]]:
@@ -112,17 +121,12 @@ def counted(one: encoder.Encoder) -> list[tuple[int, ...]]:
     return shapes
 
 
-# ------------------------------------------------------------------------------------------------------ extraction
-
-
 def test_features_are_the_encoder_s_in_the_order_of_the_shards(undisturbed, pictures, tiny):
     found = features.load(undisturbed)
     assert found.appids.tolist() == list(pictures)
     assert found.names.tolist() == [f"Game {appid} é" for appid in pictures]
-    assert (found.appids.dtype, found.vectors.dtype, found.vectors.shape) == (np.int64, np.float16, (69, 32))
-    assert len(found) == 69
-    expected = tiny([banners.decode(each) for each in pictures.values()]).numpy()
-    assert np.abs(found.vectors - expected).max() < 4e-3  # float16 has a step of 2e-3 at 2 to 4
+    assert (found.appids.dtype, found.vectors.dtype, found.vectors.shape) == (np.int64, np.float16, (len(found), 32))
+    assert_embedded(found, tiny, pictures)
     assert found.manifest == tiny.identity | {"preparation": "as they are", "refused": {}}
 
 
@@ -174,11 +178,10 @@ def test_workers_change_nothing(snapshots, tiny, tmp_path, undisturbed, workers)
 
 
 def test_a_finished_extraction_is_only_read(snapshots, tiny, undisturbed):
-    before, shapes = content(undisturbed), counted(tiny)
+    shapes = counted(tiny)
     written = [file.stat().st_mtime_ns for file in sorted(undisturbed.rglob("*.*"))]
     assert len(features.extract(snapshots, tiny, undisturbed)) == 69
     assert shapes == []
-    assert content(undisturbed) == before
     assert [file.stat().st_mtime_ns for file in sorted(undisturbed.rglob("*.*"))] == written
 
 
@@ -195,18 +198,21 @@ def test_a_broken_picture_is_reported_and_left_out(tmp_path, pictures, tiny):
         assert features.extract(folder, tiny, tmp_path / "out").manifest == found.manifest
 
 
-def test_a_damaged_shard_stops_with_whole_shards_kept(tmp_path, pictures, tiny, undisturbed):
-    folder, out = write_snapshot(tmp_path / "snapshots", pictures), tmp_path / "out"
+def test_a_damaged_shard_stops_with_whole_shards_kept(tmp_path, snapshots, tiny, undisturbed):
+    """Only what is lacking is embedded when the shard is well again."""
+    folder, out = Path(shutil.copytree(snapshots, tmp_path / "snapshots")), tmp_path / "out"
     tar = folder / "0001/shards/00002.tar"
     good = tar.read_bytes()
-    tar.write_bytes(good[:5000] + bytes([good[5000] ^ 1]) + good[5001:])
+    tar.write_bytes(flipped(good))
     with pytest.raises(DamagedError) as caught:
         features.extract(folder, tiny, out, batch_size=4, workers=1)
     assert "Traceback" not in str(caught.value)
     with pytest.raises(DamagedError):
         features.load(out)
     tar.write_bytes(good)
-    features.extract(folder, tiny, out)
+    shapes = counted(tiny)
+    features.extract(folder, tiny, out, batch_size=4)
+    assert len(shapes) < 18  # batches that all take
     assert content(out) == content(undisturbed)
 
 
@@ -232,26 +238,6 @@ def test_features_that_overflow_are_an_error(snapshots, tiny, tmp_path):
     with pytest.raises(CheckpointError) as error:
         features.extract(snapshots, tiny, tmp_path, workers=0)
     assert "game 10 " in str(error.value)
-
-
-# -------------------------------------------------------------------------------------------------- ends and resumes
-
-
-def test_ctrl_c_leaves_whole_shards(snapshots, tiny, tmp_path, undisturbed):
-    embed, passes = tiny.embed, itertools.count()
-
-    def embed_until_ctrl_c(batch):
-        if next(passes) == 4:
-            raise KeyboardInterrupt
-        return embed(batch)
-
-    tiny.embed = embed_until_ctrl_c
-    with pytest.raises(KeyboardInterrupt):
-        features.extract(snapshots, tiny, tmp_path, batch_size=16, workers=1)
-    assert 2 < len(content(tmp_path)) < 9
-    tiny.embed = embed
-    features.extract(snapshots, tiny, tmp_path, batch_size=16, workers=0)
-    assert content(tmp_path) == content(undisturbed)
 
 
 def extract_slowly(checkpoint: Path, snapshots: Path, out: Path) -> None:
@@ -283,9 +269,6 @@ def test_killed_at_any_moment_and_resumed_is_as_undisturbed(snapshots, checkpoin
     assert content(tmp_path) == content(undisturbed)
 
 
-# ------------------------------------------------------------------------------------------- updates and mismatches
-
-
 def test_an_update_adds_files_and_its_banners_win(tmp_path, pictures, tiny):
     first = {appid: pictures[appid] for appid in range(10, 310, 10)}
     second = {20: jpeg(1), 5000: jpeg(2)}
@@ -294,31 +277,24 @@ def test_an_update_adds_files_and_its_banners_win(tmp_path, pictures, tiny):
     before = content(out)
     write_snapshot(folder, second)
     found = features.extract(folder, tiny, out)
-    after = content(out)
-    assert {name for name in after if after[name] != before.get(name)} == {
-        "manifest.json",
-        "img_emb/img_emb_00002.npy",
-        "metadata/metadata_00002.parquet",
-    }
+    added = {"img_emb/img_emb_00002.npy", "metadata/metadata_00002.parquet"}
+    assert {name for name, held in content(out).items() if held != before.get(name)} == {"manifest.json", *added}
     assert found.appids.tolist() == [appid for appid in first if appid != 20] + [20, 5000]
-    expected = tiny([banners.decode((first | second)[appid]) for appid in found.appids]).numpy()
-    assert np.abs(found.vectors - expected).max() < 4e-3
+    assert_embedded(found, tiny, first | second)
 
 
-def test_a_shard_fetched_again_is_computed_again(tmp_path, pictures, tiny):
-    folder, out = write_snapshot(tmp_path / "snapshots", pictures), tmp_path / "out"
-    features.extract(folder, tiny, out)
-    before = content(out)
+def test_a_shard_fetched_again_is_computed_again(tmp_path, snapshots, pictures, tiny, undisturbed):
+    folder = Path(shutil.copytree(snapshots, tmp_path / "snapshots"))
+    out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
     games = pd.read_parquet(folder / "0001/plan.parquet")[20:40]
-    write_shard(folder / "0001/shards", 1, games, pictures | {250: jpeg(3)})
+    changed = pictures | {250: jpeg(3)}
+    write_shard(folder / "0001/shards", 1, games, changed)
     (folder / "0001/verified/00001.parquet").unlink()
     verify(folder)
     found = features.extract(folder, tiny, out)
-    after = content(out)
-    changed = {"img_emb/img_emb_00001.npy", "metadata/metadata_00001.parquet"}
-    assert {name for name in after if after[name] != before[name]} == changed
-    expected = tiny([banners.decode(jpeg(3))]).numpy()[0]
-    assert np.abs(found.vectors[found.appids == 250][0] - expected).max() < 4e-3
+    before = content(undisturbed)
+    assert {name for name, held in content(out).items() if held != before[name]} == {VECTORS, ROWS}
+    assert_embedded(found, tiny, changed)
 
 
 def test_features_of_another_encoder_are_never_mixed(snapshots, checkpoint, tiny, undisturbed, tmp_path):
@@ -333,12 +309,11 @@ def test_features_of_another_encoder_are_never_mixed(snapshots, checkpoint, tiny
         (tiny.identity | {"told": "apart"}, "told apart"),
         ({name: told for name, told in tiny.identity.items() if name != "views"}, "views None"),
     ]:
-        if isinstance(chosen, dict):
-            tiny.identity = chosen
         one = tiny if isinstance(chosen, dict) else encoder.load(*chosen, device="cpu", dtype="float32")
+        one.identity = chosen if isinstance(chosen, dict) else one.identity
         with pytest.raises(SettingsError, match=says):
             features.extract(snapshots, one, undisturbed)
-        assert content(undisturbed) == before
+    assert content(undisturbed) == before
 
 
 def test_another_precision_may_read_but_not_go_on(snapshots, checkpoint, undisturbed, tmp_path):
@@ -353,51 +328,27 @@ def test_another_precision_may_read_but_not_go_on(snapshots, checkpoint, undistu
 def test_features_are_those_of_the_folder_that_is_given(snapshots, tiny, undisturbed, tmp_path, pictures):
     """What another folder's shards gave stays on disk, is not returned, and need not be computed again."""
     out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
-    others = {appid: pictures[appid] for appid in range(10, 400, 10)} | {7: jpeg(7)}
+    others = {appid: pictures[appid] for appid in range(390, 0, -10)} | {7: jpeg(7)}
     fewer = write_snapshot(tmp_path / "fewer", others)
     shapes = counted(tiny)
     found = features.extract(fewer, tiny, out)
     assert len(shapes) == 1  # for the one picture that is new
     assert found.appids.tolist() == list(others)
-    np.testing.assert_array_equal(found.vectors[:-1], features.load(undisturbed).vectors[: len(others) - 1])
-    shapes.clear()
+    np.testing.assert_array_equal(found.vectors[:-1], features.load(undisturbed).vectors[: len(others) - 1][::-1])
     assert features.extract(snapshots, tiny, out).appids.tolist() == list(pictures)
-    assert shapes == []
+    assert len(shapes) == 1
 
 
-def test_the_same_jpegs_elsewhere_in_another_order_are_known_already(tmp_path, pictures, tiny, undisturbed):
-    out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
-    other = write_snapshot(tmp_path / "other", dict(reversed(pictures.items())))
-    shapes = counted(tiny)
-    assert features.extract(other, tiny, out).appids.tolist() == list(pictures)[::-1]
-    assert shapes == []
+def flip(name):
+    return lambda out: (out / name).write_bytes(flipped((out / name).read_bytes()))
 
 
-# ------------------------------------------------------------------------------------------------------ damage
-
-
-VECTORS, ROWS = "img_emb/img_emb_00001.npy", "metadata/metadata_00001.parquet"
-
-
-def changed(*names, by):
-    """Return what changes files of features."""
-
-    def change(out):
-        for name in names:
-            (out / name).write_bytes(by((out / name).read_bytes()))
-
-    return change
-
-
-def swapped(*kinds):
-    def change(out):
-        for kind in kinds:
-            first, second = sorted(out.glob(kind))[1:3]
-            kept = first.read_bytes()
-            first.write_bytes(second.read_bytes())
-            second.write_bytes(kept)
-
-    return change
+def swap(out):
+    """Give two shards each other's files."""
+    for first, second in zip(parts.pair(out, 1), parts.pair(out, 2), strict=True):
+        kept = first.read_bytes()
+        first.write_bytes(second.read_bytes())
+        second.write_bytes(kept)
 
 
 def column(name, values):
@@ -414,16 +365,12 @@ def column(name, values):
 @pytest.mark.parametrize(
     ("damage", "embedded", "sound"),
     [
-        (changed(VECTORS, by=lambda whole: whole[:600] + bytes([whole[600] ^ 4]) + whole[601:]), 20, 3),
-        (changed(ROWS, by=lambda whole: whole[:600]), 20, 3),
-        (changed(VECTORS, ROWS, by=lambda whole: b"[" * len(whole)), 20, 3),
-        (changed("manifest.json", by=lambda whole: whole[:600] + bytes([whole[600] ^ 4]) + whole[601:]), 0, 0),
-        (changed("manifest.json", by=lambda whole: b"[" * len(whole)), 0, 0),
+        (flip(VECTORS), 20, 3),
+        (flip("manifest.json"), 0, 0),
         (lambda out: (out / "manifest.json").unlink(), 0, 0),
         (lambda out: (out / ROWS).unlink(), 20, 3),
-        (swapped("img_emb/*"), 40, 2),
-        (swapped("metadata/*"), 40, 2),
-        (swapped("img_emb/*", "metadata/*"), 0, 2),
+        (lambda out: shutil.copy(out / VECTORS, parts.pair(out, 2)[0]), 20, 3),
+        (swap, 0, 2),
         (column("appid", [str(row) for row in range(20)]), 20, 3),
         (column("appid", [7] * 20), 20, 3),
         (column("norm", np.full(20, np.inf, np.float32)), 20, 3),
@@ -443,31 +390,24 @@ def test_what_is_damaged_is_said_and_made_again(snapshots, tiny, tmp_path, undis
     assert content(out) == content(undisturbed)
 
 
-def test_a_folder_that_another_process_computes_into_is_left_alone(snapshots, tiny, tmp_path):
-    with files.locked(tmp_path), pytest.raises(StorageError):
-        features.extract(snapshots, tiny, tmp_path)
-    assert content(tmp_path) == {}
-
-
 def test_finished_files_count_together(tmp_path, undisturbed):
     out = Path(shutil.copytree(undisturbed, tmp_path / "features"))
     (out / ROWS).unlink()
-    found = features.finished_files(tmp_path)
-    named = [(f"img_emb/img_emb_0000{number}.npy", f"metadata/metadata_0000{number}.parquet") for number in (0, 2, 3)]
-    assert found == [(out / "manifest.json",), *((out / first, out / second) for first, second in named)]
-    assert features.finished_files(tmp_path, check=True) == found
+    pairs = [parts.pair(out, number) for number in (0, 2, 3)]
+    for check in (False, True):
+        assert features.finished_files(tmp_path, check=check) == [(out / "manifest.json",), *pairs]
 
 
-def test_what_is_not_there_is_said(tmp_path, tiny, snapshots):
+def test_what_is_not_there_or_in_use_is_said(tmp_path, tiny, snapshots):
     with pytest.raises(StorageError):
         features.load(tmp_path)
     with pytest.raises(StorageError):
         features.extract(tmp_path, tiny, tmp_path / "out")
     with pytest.raises(SettingsError):
         features.extract(snapshots, tiny, tmp_path / "out", engine="spark")
-
-
-# ------------------------------------------------------------------------------------------------------- with Ray
+    with files.locked(tmp_path), pytest.raises(StorageError):
+        features.extract(snapshots, tiny, tmp_path)
+    assert content(tmp_path) == {}
 
 
 @pytest.fixture

@@ -37,16 +37,35 @@ def clustered(count, dims=24, seed=0):
     return features(vectors, rng.permutation(count) * 7 + 1)
 
 
-def whole_matrix(games, how):
-    """The second route: float64, one N x N matrix, each game's cosine with itself minus infinity."""
-    order = np.argsort(games.appids)
-    vectors = games.vectors[order].astype(np.float64)
-    if how == "centred":
-        vectors -= vectors.mean(0)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    cosines = vectors @ vectors.T
+def on_a_circle(*degrees):
+    """Games whose cosines are those of the angles between them."""
+    return features(np.concatenate(list(map(at, degrees))))
+
+
+def at(degrees):
+    return np.array([[np.cos(np.radians(degrees)), np.sin(np.radians(degrees))]])
+
+
+def noise(count):
+    """Pictures of squares, uint8 RGB (count, 384, 256, 3)."""
+    return np.random.default_rng(0).integers(0, 256, (count, 12, 8, 3), np.uint8).repeat(32, 1).repeat(32, 2)
+
+
+def album_of(games, pictures):
+    album = {}
+    for appid, rgb in zip(games.appids.tolist(), pictures, strict=True):
+        content = io.BytesIO()
+        Image.fromarray(rgb).save(content, "JPEG", quality=95)
+        album[appid] = Banner(appid, "", content.getvalue())
+    return album
+
+
+def whole_matrix(vectors):
+    """The second route: float64, one N x N matrix, each vector's cosine with itself minus infinity."""
+    units = vectors / np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)
+    cosines = units @ units.T
     np.fill_diagonal(cosines, -np.inf)
-    return games.appids[order], cosines
+    return cosines
 
 
 def assert_exact(appids, cosines, neighbours, found):
@@ -69,85 +88,62 @@ def small_tiles(monkeypatch):
 
 @pytest.mark.usefixtures("small_tiles")
 @pytest.mark.parametrize("how", ["as they are", "centred"])
-@pytest.mark.parametrize("count", [3, 63, 64, 65, 300])
-def test_all_matches_are_those_of_a_whole_float64_matrix(how, count):
-    games = clustered(count)
-    found = matching.all_matches(matching.prepare(games, how), 5)
-    appids, cosines = whole_matrix(games, how)
+@pytest.mark.parametrize("count", [3, 64, 65, 300])
+def test_all_matches_are_those_of_a_whole_float64_matrix_and_of_each_game_asked_alone(count, how):
+    raw = clustered(count)
+    games = matching.prepare(raw, how)
+    found = matching.all_matches(games, 5)
+    appids, vectors = np.sort(raw.appids), raw.vectors[np.argsort(raw.appids)].astype(np.float64)
+    cosines = whole_matrix(vectors - vectors.mean(0) if how == "centred" else vectors)
     np.testing.assert_array_equal(found.appids, appids)
     assert found.neighbours.shape == (count, min(5, count - 1))
     assert (found.neighbours.dtype, found.cosines.dtype) == (np.int64, np.float32)
     assert_exact(appids, cosines, found.neighbours, found.cosines)
+    for alone, kept in zip(matching.nearest(games, appids[::-1], 5), (found.neighbours, found.cosines), strict=True):
+        np.testing.assert_array_equal(alone[::-1], kept)
 
 
 @st.composite
 def searches(draw):
-    """Unit vectors of few values, so that many are equal or nearly so, some queries, k, and what to leave out."""
+    """Unit vectors of few values, so that many are equal or nearly so, some queries' places, and k."""
     count = draw(st.integers(2, 40))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     numbers = rng.integers(-2, 3, size=(count, draw(st.integers(1, 6)))) + draw(
         st.sampled_from([0, 1e-4, 1])
     ) * rng.normal(size=(count, 1))
     numbers[np.abs(numbers).sum(1) == 0] = 1
-    vectors = torch.nn.functional.normalize(torch.from_numpy(numbers)).float()
-    own = rng.integers(count, size=draw(st.integers(1, 8)))
-    return vectors, own, draw(st.integers(1, count - 1))
+    vectors = torch.nn.functional.normalize(torch.from_numpy(numbers)).float().numpy()
+    return vectors, rng.integers(count, size=draw(st.integers(1, 8))), draw(st.integers(1, count - 1))
 
 
 @settings(max_examples=150)
 @given(searches())
 def test_top_k_is_that_of_float64_whatever_the_ties(case):
     vectors, own, k = case
-    exact = vectors.double()
-    exact = exact / exact.norm(dim=1, keepdim=True)
-    cosines = exact @ exact.T
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "TILE", 8)
         patch.setattr(search, "SPARE", 1)
-        all_pairs = search.top_k(vectors.numpy(), None, k)
-        some = search.top_k(vectors.numpy(), vectors[own].numpy(), k, exclude=own)
-        every = search.top_k(vectors.numpy(), vectors[own].numpy(), len(vectors))
-    np.testing.assert_array_equal(all_pairs[0][own], some[0])
-    np.testing.assert_array_equal(all_pairs[1][own], some[1])
-    alone = cosines.clone().fill_diagonal_(-np.inf).numpy()
-    assert_exact(np.arange(len(vectors)), alone, *all_pairs)
-    assert_exact(np.arange(len(vectors)), cosines[own].numpy(), *every)
-
-
-@pytest.mark.usefixtures("small_tiles")
-@pytest.mark.parametrize("how", ["as they are", "centred", "whitened"])
-def test_nearest_by_appid_agrees_with_all_matches(how):
-    games = matching.prepare(clustered(300), how)
-    matches = matching.all_matches(games, 7)
-    appids, cosines = matching.nearest(games, matches.appids[::-1], 7)
-    np.testing.assert_array_equal(appids, matches.neighbours[::-1])
-    np.testing.assert_array_equal(cosines, matches.cosines[::-1])
-
-
-def test_among_many_copies_the_lowest_appids_come_first():
-    vectors = np.ones((200, 8))
-    vectors[::2] = np.arange(8)
-    games = features(vectors, np.arange(200)[::-1] + 1)
-    found = matching.all_matches(games, 3)
-    evens = [game for game in range(1, 201) if game % 2 == 0]
-    for game in evens:
-        assert found.of(game)[0].tolist() == [other for other in evens[:4] if other != game][:3]
-    assert (found.cosines == 1).all()
+        all_pairs = search.top_k(vectors, None, k)
+        some = search.top_k(vectors, vectors[own], k, exclude=own)
+        every = search.top_k(vectors, vectors[own], len(vectors))
+    for whole, asked in zip(all_pairs, some, strict=True):
+        np.testing.assert_array_equal(whole[own], asked)
+    cosines = whole_matrix(vectors)
+    assert_exact(np.arange(len(vectors)), cosines, *all_pairs)
+    np.fill_diagonal(cosines, 1)
+    assert_exact(np.arange(len(vectors)), cosines[own], *every)
 
 
 def test_faster_products_are_used_only_where_they_are_as_exact(monkeypatch):
     vectors = torch.nn.functional.normalize(torch.randn(300, 64, generator=torch.manual_seed(0)))
-    torch.set_float32_matmul_precision("high")
-    try:
-        with search.exact_products(vectors):
-            error = (vectors @ vectors.T - (vectors.double() @ vectors.double().T)).abs().max()
-        assert error < 1e-6
-        assert torch.get_float32_matmul_precision() == "high"
-        monkeypatch.setattr(search, "ROUNDOFF", 0)
-        with search.exact_products(vectors):
-            assert torch.get_float32_matmul_precision() == "highest"
-    finally:
-        torch.set_float32_matmul_precision("highest")
+    before = torch.get_float32_matmul_precision()
+    with search.exact_products(vectors):
+        assert (vectors @ vectors.T - (vectors.double() @ vectors.double().T)).abs().max() < 1e-6
+    monkeypatch.setattr(search, "ROUNDOFF", 0)
+    with search.exact_products(vectors):
+        assert torch.get_float32_matmul_precision() == "highest"
+        torch.set_float32_matmul_precision("high")
+    assert torch.get_float32_matmul_precision() == before
 
 
 @pytest.mark.parametrize("exponent", [0.5, 1])
@@ -186,9 +182,7 @@ def test_vectors_without_a_direction_are_named_and_left_out():
 
 
 def test_most_unique_games_come_first_with_their_percentile():
-    angles = np.radians([0, 1, 40, 43, 120])
-    games = features(np.stack([np.cos(angles), np.sin(angles)], 1))
-    table = matching.most_unique(matching.all_matches(games, 1), 3)
+    table = matching.most_unique(matching.all_matches(on_a_circle(0, 1, 40, 43, 120), 1), 3)
     assert table["appid"].tolist() == [50, 30, 40]
     assert table["nearest"].tolist() == [40, 40, 30]
     assert table["percentile"].tolist() == [80, 40, 40]
@@ -197,29 +191,20 @@ def test_most_unique_games_come_first_with_their_percentile():
 
 @pytest.mark.usefixtures("small_tiles")
 def test_near_duplicates_are_chains_across_tiles():
-    angles = np.radians(np.arange(150) * 2.0)
-    angles[[1, 140]] = angles[0] + np.radians([0.5, 1.0])
-    angles[[70, 149]] = np.radians(350)
-    games = features(np.stack([np.cos(angles), np.sin(angles)], 1))
+    degrees = np.arange(150) * 2.0
+    degrees[[1, 140]] = 0.5, 1
+    degrees[[70, 149]] = 350
+    games = on_a_circle(*degrees)
     groups = matching.near_duplicates(games, np.cos(np.radians(0.7)))
     assert [list(group) for group in groups] == [[10, 20, 1410], [710, 1500]]
     np.testing.assert_allclose(groups[0].cosines, np.cos(np.radians(0.5)), atol=1e-3)
     assert list(matching.near_duplicates(games, 1.0)[0]) == [710, 1500]
 
 
-def album_of(games, pictures):
-    album = {}
-    for appid, rgb in zip(games.appids.tolist(), pictures, strict=True):
-        content = io.BytesIO()
-        Image.fromarray(rgb).save(content, "JPEG", quality=95)
-        album[appid] = Banner(appid, "", content.getvalue())
-    return album
-
-
 def test_thumbnails_confirm_near_duplicates():
     """Of three games that a network finds alike, two have the same pixels, but for a badge; so has one far away."""
     games = matching.prepare(on_a_circle(0, 12, 20, 90), "as they are")
-    pictures = np.random.default_rng(0).integers(0, 256, (2, 12, 8, 3), np.uint8).repeat(32, 1).repeat(32, 2)
+    pictures = noise(2)
     badged = np.asarray(with_badge(Image.fromarray(pictures[0])))
     threshold = np.cos(np.radians(10))
     assert [list(group) for group in matching.near_duplicates(games, threshold)] == [[20, 30]]
@@ -230,18 +215,16 @@ def test_thumbnails_confirm_near_duplicates():
 
 
 def test_a_threshold_is_what_nine_of_ten_light_copies_keep():
-    pictures = np.random.default_rng(0).integers(0, 256, (20, 12, 8, 3), np.uint8).repeat(32, 1).repeat(32, 2)
-
     def encoder(pictures):
         return torch.from_numpy(np.array([picture[::32, ::32].ravel() / 255 for picture in pictures], np.float32))
 
-    games = matching.prepare(features(encoder(pictures)), "centred")
-    album = album_of(games, pictures)
+    games = matching.prepare(features(encoder(noise(20))), "centred")
+    album = album_of(games, noise(20))
     cosines = []
     for alter in (recompressed, with_badge):
         copies = encoder([np.asarray(alter(Image.fromarray(banner.rgb))) for banner in album.values()])
         cosines.append((games.units(copies.numpy())[0] * games.vectors).sum(1))
-    expected = np.quantile(np.concatenate(cosines), 0.1)
+    expected = np.quantile(cosines, 0.1)
     assert matching.duplicate_threshold(encoder, games, album, 20) == pytest.approx(expected, abs=1e-6)
 
 
@@ -256,36 +239,21 @@ def test_a_ranked_list_can_leave_out_the_same_people():
     assert matching.exclude_same_studio(np.array([2, 3, 4, 99]), 1, catalogue).tolist() == [2, 3]
 
 
-def on_a_circle(*degrees, appids=None):
-    """Games whose cosines are those of the angles between them."""
-    angles = np.radians(degrees)
-    return features(np.stack([np.cos(angles), np.sin(angles)], 1), appids)
-
-
-def at(degrees):
-    return np.array([[np.cos(np.radians(degrees)), np.sin(np.radians(degrees))]])
-
-
-def test_a_picture_of_your_own_is_ranked_among_all_games():
+def test_a_picture_of_your_own_is_ranked_among_all_games_or_some():
+    """Twins outside of those asked for do not count: 20 is nearest to 10 of all games, but 30 is of some."""
     games = matching.prepare(on_a_circle(0, 2, 90, 100), "as they are")
     matches = matching.all_matches(games, 1)
-    for stands in (matching.stand_out(games, at(7), matches, 2), matching.stand_out(games, at(7), None, 2)):
+    for known in (matches, None):
+        stands = matching.stand_out(games, at(7), known, 2)
         assert stands.appids.tolist() == [20, 10]
         assert stands.cosines[0] == pytest.approx(np.cos(np.radians(5)), abs=1e-3)
-        assert (stands.games, stands.nearer, stands.percentile) == (4, 2, 50)
-    with pytest.raises(MatchError):
-        matching.stand_out(matching.prepare(clustered(10)), np.ones((1, 24)), matches, 2)
-
-
-def test_a_picture_of_your_own_can_be_ranked_among_some_games():
-    """Twins outside the tag do not count: 20 is nearest to 10 of all games, but 30 is of those asked for."""
-    games = matching.prepare(on_a_circle(0, 2, 90, 100), "as they are")
-    matches = matching.all_matches(games, 1)
+        assert (stands.games, stands.percentile) == (4, 50)
     stands = matching.stand_out(games, at(40), matches, 10, np.array([10, 30, 40, 999]))
     assert stands.appids.tolist() == [10, 30, 40]
-    assert (stands.games, stands.nearer) == (3, 2)  # 30 and 40 are 10 degrees apart; 10 is 90 from 30
-    with pytest.raises(MatchError):
-        matching.stand_out(games, at(40), matches, 10, np.array([10]))
+    assert (stands.games, stands.percentile) == (3, 200 / 3)  # 30 and 40 are 10 degrees apart; 10 is 90 from 30
+    for others, among in ((matching.prepare(clustered(10)), None), (games, np.array([10]))):
+        with pytest.raises(MatchError):
+            matching.stand_out(others, np.ones((1, others.vectors.shape[1])), matches, 2, among)
 
 
 def test_a_query_is_turned_before_it_is_encoded():
@@ -313,17 +281,16 @@ def test_several_views_find_what_is_nearest_to_any():
 def test_words_are_compared_with_pictures_as_they_are():
     games = clustered(30)
     words = np.random.default_rng(0).normal(size=(2, 24)).astype(np.float32)
-    for found, expected in zip(
-        matching.nearest_to_words(games, words, 3), matching.nearest(games, words, 3), strict=True
-    ):
-        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(matching.nearest_to_words(games, words, 3), matching.nearest(games, words, 3))
     with pytest.raises(MatchError):
         matching.nearest_to_words(matching.prepare(games, "centred"), words, 3)
 
 
-def test_matches_are_kept_and_read_again(tmp_path, monkeypatch):
+def test_matches_are_kept_and_read_again_for_the_same_features(tmp_path, monkeypatch):
     games = matching.prepare(clustered(100))
-    made = matching.all_matches(games, 5, tmp_path)
+    for other in (matching.prepare(clustered(100), "centred"), matching.prepare(clustered(100, seed=1)), games):
+        made = matching.all_matches(other, 5, tmp_path)
+        np.testing.assert_array_equal(made.neighbours, matching.all_matches(other, 5).neighbours)
     whole = (tmp_path / "matches.parquet").read_bytes()
     (tmp_path / "matches.parquet").write_bytes(whole[:700] + bytes([whole[700] ^ 1]) + whole[701:])
     with files.locked(tmp_path), pytest.raises(StorageError):
@@ -337,14 +304,6 @@ def test_matches_are_kept_and_read_again(tmp_path, monkeypatch):
         np.testing.assert_array_equal(read.cosines, made.cosines[:, :k])
     assert ((read.appids == made.appids) & (read.names == made.names)).all()
     assert read.manifest == made.manifest
-
-
-@pytest.mark.parametrize(("seed", "how"), [(1, "whitened"), (0, "centred")])
-def test_matches_of_other_features_are_not_taken(tmp_path, seed, how):
-    matching.all_matches(matching.prepare(clustered(50)), 3, tmp_path)
-    other = matching.prepare(clustered(50, seed=seed), how)
-    found = matching.all_matches(other, 3, tmp_path)
-    np.testing.assert_array_equal(found.neighbours, matching.all_matches(other, 3).neighbours)
 
 
 @pytest.mark.parametrize(

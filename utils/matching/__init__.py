@@ -65,21 +65,16 @@ class StandOut:
     appids: np.ndarray  # int64 (k,), the nearest games
     cosines: np.ndarray  # float32 (k,)
     games: int  # how many it was compared with
-    nearer: int  # how many of them have a nearest neighbour, among them, that is nearer than this picture's
-
-    @property
-    def percentile(self) -> float:
-        """The percent of the games with a nearer twin than this picture: 100 stands out most."""
-        return 100 * self.nearer / self.games
+    percentile: float  # the percent of them with a nearer twin, among them, than this picture: 100 stands out most
 
 
 def nearest(features: Features, queries: Sequence[int] | np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the k nearest games of each query: appids int64 (q, k) and cosines float32 (q, k), nearest first.
 
     Queries are appids (q,), whose own game is left out, or vectors (q, dim) as an Encoder gives them, which are
-    prepared as the games' were. Features that are not `Prepared` are matched as they are; prepare them once where there
-    is more than one call. Fewer than k games are all returned. Raises MatchError for no queries, a game that is not
-    here, vectors of another shape or without direction, and k below 1.
+    rounded to float16 and prepared as the games' were. Features that are not `Prepared` are matched as they are;
+    prepare them once where there is more than one call. Fewer than k games are all returned. Raises MatchError for no
+    queries, a game that is not here, vectors of another shape or without direction, and k below 1.
     """
     games = prepared(features)
     asked = np.asarray(queries)
@@ -162,7 +157,10 @@ def exclude_same_studio(ranked: np.ndarray, appid: int, catalogue: pd.DataFrame)
 
 
 def query_vector(encoder: "Encoder", picture: np.ndarray, *, mirror: bool = False, flip: bool = False) -> np.ndarray:
-    """Return a picture, uint8 RGB (384, 256, 3), its left and right or top and bottom swapped: float32 (1, dim)."""
+    """Return the vector, float32 (1, dim), of a picture, uint8 RGB (384, 256, 3), as `banners.own` gives it.
+
+    `mirror` swaps left and right, `flip` top and bottom.
+    """
     turned = picture[:: -1 if flip else 1, :: -1 if mirror else 1]
     return encoder([np.ascontiguousarray(turned)]).numpy()
 
@@ -214,7 +212,7 @@ def stand_out(
         raise MatchError(f"these matches are not of {games!r}; matching.all_matches(features, k, folder) makes them")
     appids, cosines = nearest(games, vector, k)
     nearer = int((matches.cosines[:, 0] > cosines[0, 0]).sum())
-    return StandOut(appids[0], cosines[0], len(games), nearer)
+    return StandOut(appids[0], cosines[0], len(games), 100 * nearer / len(games))
 
 
 def _matches(games: Prepared, queries: np.ndarray | None, k: int) -> Matches:
