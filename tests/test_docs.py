@@ -15,7 +15,7 @@ DOCS = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("[st]*/REA
 
 
 def found(pattern: str) -> set[str]:
-    return {text for page in DOCS for text in re.findall(pattern, page.read_text(encoding="utf-8"), re.MULTILINE)}
+    return {text for page in DOCS for text in re.findall(pattern, page.read_text("utf-8"), re.MULTILINE)}
 
 
 def test_relative_links_lead_to_files():

@@ -1,10 +1,9 @@
 """The training of `training/`, on a few generated pictures: the real views, losses, loop, checkpoints and export."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 import torch
@@ -36,11 +35,9 @@ def _packages(folder):
         art.mkdir(parents=True)
         walk = [f"walk{frame}" for frame in range(9)] if package == "sprites" else []
         for name in ("oak", "ship", "castle", "moon", "fox", "lamp", *walk):
-            ground = (*random.integers(0, 255, 3).tolist(), 255 if package == "scenes" else 0)
-            image = Image.new("RGBA", (120, 90), ground)
-            for left, top in random.integers(0, 70, (12, 2)).tolist():
-                fill = tuple(random.integers(0, 255, 3).tolist())
-                ImageDraw.Draw(image).ellipse((left, top, left + 40, top + 30), fill)
+            image = Image.new("RGBA", (120, 90), (90, 160, 40, 255 if package == "scenes" else 0))
+            for left, top, *fill in random.integers(0, 70, (12, 5)).tolist():
+                ImageDraw.Draw(image).ellipse((left, top, left + 40, top + 30), tuple(3 * each for each in fill))
             image.save(art / f"{name}.png")
     return folder
 
@@ -58,7 +55,7 @@ def work(tmp_path_factory):
     """A folder as training leaves it before the first step: pictures, projection, pool, held-out views."""
     folder = tmp_path_factory.mktemp("training")
     keep(_packages(folder / "packages"), folder / "pictures")
-    artist = _artist(folder)
+    artist = Artist(folder / "pictures", find_fonts(Path(matplotlib.get_data_path())), held=False)
     views, cells = look(artist, _teacher, range(24))
     projection = learn_projection(cells.mean((1, 2)), WIDTH)
     save_projection(projection, folder / "projection.npz")
@@ -67,25 +64,21 @@ def work(tmp_path_factory):
     return folder
 
 
-def _artist(folder):
-    matplotlib = pytest.importorskip("matplotlib")
-    return Artist(folder / "pictures", find_fonts(Path(matplotlib.get_data_path())), held=False)
+@pytest.fixture
+def net(work):
+    return begin(PLAN, Pool(work / "pool")).net
 
 
-def test_animations_are_thinned_and_held_out_series_are_never_drawn_for_training(work):
+def test_animations_are_thinned_and_views_depend_on_their_seed_alone_and_show_no_held_out_series(work):
     pictures = kept(work / "pictures")
     assert sum("walk" in picture.source for picture in pictures) == 4
     assert {picture.package for picture in pictures if picture.cutout} == {"sprites"}
-    artist = _artist(work)
+    artist, again = (Artist(work / "pictures", find_fonts(Path(matplotlib.get_data_path())), held=False) for _ in "ab")
     drawn = {picture.series for picture in artist.scenes.pictures + artist.sprites.pictures}
     assert not drawn & {picture.series for picture in pictures if picture.held}
-
-
-def test_views_depend_on_their_seed_alone(work):
-    first = _artist(work).pair(7)
-    assert np.array_equal(first, _artist(work).pair(7))
-    assert not np.array_equal(first, _artist(work).pair(8))
-    assert first.shape == (2, 256, 256, 3)
+    first = artist.pair(7)
+    assert np.array_equal(first, again.pair(7))
+    assert not np.array_equal(first, again.pair(8))
     assert not np.array_equal(first[0], first[1])
 
 
@@ -97,14 +90,12 @@ def test_a_window_shows_the_same_part_of_picture_and_cells():
     assert torch.corrcoef(torch.stack([seen.flatten(), alter.seen_through(maps, cells, 8).flatten()]))[0, 1] > 0.98
 
 
-def test_the_shares_of_the_patches_sum_to_the_feature(work):
-    net = begin(PLAN, Pool(work / "pool")).net
+def test_the_shares_of_the_patches_sum_to_the_feature(net):
     pooled, shares = student.see(net, torch.randn(3, 3, 32, 32))
     assert torch.allclose(shares.mean(1), pooled, atol=1e-5)
 
 
-def test_a_student_of_another_side_keeps_each_bias_for_its_step(work):
-    net = begin(PLAN, Pool(work / "pool")).net
+def test_a_student_of_another_side_keeps_each_bias_for_its_step(net):
     larger = student.resized(net, 64)
     small = student.bias_tables(net)[0]
     large = student.bias_tables(larger)[0][:-3].reshape(7, 7, -1)
@@ -157,9 +148,8 @@ def test_a_second_round_goes_on_from_the_averaged_weights_of_the_first(work):
     assert [int(row["views"]) for row in rows] == [16, 32]
 
 
-def test_what_is_exported_is_an_encoder(work, tmp_path):
-    run = begin(PLAN, Pool(work / "pool"))
-    export(run.averaged, 48, tmp_path / "small")
+def test_what_is_exported_is_an_encoder(net, tmp_path):
+    export(net, 48, tmp_path / "small")
     assert "48" in (tmp_path / "small" / "preprocessor_config.json").read_text()
     assert encoder.load(tmp_path / "small", dtype="float32").dims == WIDTH
 
