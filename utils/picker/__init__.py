@@ -22,7 +22,6 @@ from utils.features import Features
 from utils.matching import Matches, Prepared
 from utils.names import shortened
 from utils.picker import drafts, view
-from utils.picker.drafts import DraftResult
 from utils.picker.queries import Matcher, Query, find, from_store, index_of
 from utils.picker.view import PictureButton, Tile, box, data_address, named, panel, small
 from utils.settings import STORE_PAGE, Settings
@@ -70,7 +69,7 @@ class Picker(widgets.VBox):
         self._subshell: str | None = None
         self._on_game = partial(self._handle, self.show)
         self.matches: list[tuple[int, float]] = []
-        self.results: list[DraftResult] = []  # of the drafts that were given last, the most distinctive first
+        self.results: list[drafts.DraftResult] = []  # of the drafts that were given last, the most distinctive first
         super().__init__([*self._make_panels(), self._make_body(), named(widgets.HTML, value=view.style_and_script())])
         self.add_class(view.CLASS)
         self._listen()
@@ -327,7 +326,7 @@ class Picker(widgets.VBox):
                 button.description = str(button.tooltip)
         self._found_pictures.value = f"<style>{rules}</style>"
 
-    def _ranked_row(self, at: int, result: DraftResult) -> widgets.Box:
+    def _ranked_row(self, at: int, result: drafts.DraftResult) -> widgets.Box:
         """Return a draft beside its three nearest games."""
         own = Tile(lambda _: self._handle(self._look, result.query))
         own.fill(at, result.draft.name, small(result.draft, view.TILE), "")

@@ -11,9 +11,7 @@ from utils import banners, catalogue, explain, filters, matching
 from utils.banners import Banner
 from utils.encoder import Encoder
 from utils.errors import MatchError, PictureError
-from utils.explain import Explanation
 from utils.features import Features
-from utils.filters import Filter
 from utils.matching import Prepared
 from utils.search import Index
 from utils.settings import Settings
@@ -47,7 +45,7 @@ class QueryOptions:
     exclude_same_studio: bool = False
     distinct: bool = False  # one of each near-identical group
     least: float = -1.0  # the smallest cosine shown
-    filter: Filter = field(default_factory=Filter)
+    filter: filters.Filter = field(default_factory=filters.Filter)
 
     @property
     def turns(self) -> bool:
@@ -110,7 +108,7 @@ class Matcher:
 
     def reason(
         self, query: Query, options: QueryOptions, match: Banner
-    ) -> tuple[Banner | np.ndarray, Explanation | str]:
+    ) -> tuple[Banner | np.ndarray, explain.Explanation | str]:
         """Return the view of a query that is nearer to a match, and why the two match."""
         if query.words:
             raise MatchError("words lie nowhere in a banner, so there are no reasons to show")
