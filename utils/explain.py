@@ -102,8 +102,7 @@ def _terms(encoder: Encoder, prepared: matching.Prepared, tokens: Tensor) -> lis
     """Return the prepared features of two pictures, of length 1, as sums; float64.
 
     tokens: (2 * views, leading + n, hidden). For each picture: what each patch of its views adds (views * n, dim), and
-    what CLS adds (dim,), which is zero but for the pooling "complex". Raises MatchError where there is nothing to bring
-    to length 1.
+    what CLS adds (dim,), zero but for the pooling "complex". Raises MatchError where the length is 0.
     """
     on_disk = encoder.pool(tokens).half().double()  # (2, dim)
     first = encoder.dims - tokens.shape[2]  # dims of CLS, 0 but for "complex"
@@ -115,9 +114,8 @@ def _terms(encoder: Encoder, prepared: matching.Prepared, tokens: Tensor) -> lis
     patches = parts[:, :, encoder.leading :].flatten(1, 2)  # (2, views * n, hidden)
     leading = parts[:, :, 0, :first].mean(1)  # (2, dims of CLS)
     mean = torch.from_numpy(prepared.mean) + torch.cat([leading, patches.mean(1)], dim=1) - on_disk  # (2, dim)
-    whitening = torch.eye(encoder.dims, dtype=torch.float64)
-    if prepared.whitening_matrix is not None:
-        whitening = torch.from_numpy(prepared.whitening_matrix)
+    matrix = np.eye(encoder.dims) if prepared.whitening_matrix is None else prepared.whitening_matrix
+    whitening = torch.from_numpy(matrix)
     cls_terms = (leading - mean[:, :first]) @ whitening[:first]
     patch_terms = (patches - mean[:, None, first:]) @ whitening[first:] / patches.shape[1]
     lengths = (patch_terms.sum(1) + cls_terms).norm(dim=1)

@@ -1,8 +1,7 @@
 """Figures: grids of banners, matches, a download's report, why two banners match.
 
 Each function returns a `Figure` of its own, without pyplot: as the last line of a cell it is shown once, with a text
-for those who cannot see it. `album` is any mapping from appid to Banner, `banners.Album` above all; only the banners
-that are drawn are read from it.
+for those who cannot see it. `album` is any mapping from appid to Banner; only the banners that are drawn are read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -109,18 +108,16 @@ def report(report: "Report") -> Figure:
 
 def _draw_shares(drawn: Page, counts: dict[str, int]) -> None:
     """Draw one bar of all games, coloured by status, and below it the numbers."""
-    total = max(sum(counts.values()), 1)
     column = INNER / len(counts)
-    x = MARGIN
-    for at, (status, count) in enumerate(counts.items()):
-        color = _STATUSES[status]
-        right = x + count / total * INNER
-        drawn.axes.fill_between([x, right], MARGIN, MARGIN + 14, color=color, linewidth=0)
-        left = MARGIN + at * column
+    x = left = MARGIN
+    for status, count in counts.items():
+        color, share = _STATUSES[status], count / max(sum(counts.values()), 1)
+        drawn.axes.fill_between([x, x + share * INNER], MARGIN, MARGIN + 14, color=color, linewidth=0)
         drawn.draw_text(f"{count:,}", (left, MARGIN + 34), 36, column - 8, lines=1, color=color)
-        share = f"{status}, {count / total:.1%}"
-        drawn.draw_text(share, (left, MARGIN + 84), page.NOTE, column - 4, lines=1, color=page.MUTED)
-        x = right
+        note = f"{status}, {share:.1%}"
+        drawn.draw_text(note, (left, MARGIN + 84), page.NOTE, column - 4, lines=1, color=page.MUTED)
+        x += share * INNER
+        left += column
 
 
 def _called(banner: Banner) -> str:
