@@ -27,6 +27,14 @@ def all_matches(place):
     return matching.all_matches(prepared, 5, place / "matches" / FEATURES)
 
 
+def found_or_line(read):
+    """Return what was read, or the line that says why not."""
+    try:
+        return read(), ""
+    except PlainError as error:
+        return None, str(error)
+
+
 def fetched(place):
     """Return what an archive brought: the banners by appid, and the vectors by name."""
     there = place / "there"
@@ -39,12 +47,9 @@ def fetched(place):
         shutil.rmtree(there)
 
 
-def same_features(found, original):
-    return (found.appids == original.appids).all() and (found.vectors == original.vectors).all()
-
-
-def same_matches(found, original):
-    return (found.neighbours == original.neighbours).all() and np.array_equal(found.cosines, original.cosines)
+def same(*names):
+    """Return what says whether two results are the same in these arrays."""
+    return lambda found, original: all(np.array_equal(getattr(found, each), getattr(original, each)) for each in names)
 
 
 def no_more(found, original):
@@ -53,7 +58,7 @@ def no_more(found, original):
 
 CATALOGUE = (lambda place: catalogue.load(place / "catalogue.parquet"), lambda found, original: found.equals(original))
 BANNERS = (pictures, no_more)
-VECTORS = (lambda place: features.load(place / "features" / FEATURES), same_features)
+VECTORS = (lambda place: features.load(place / "features" / FEATURES), same("appids", "vectors"))
 ARTEFACTS = {  # path -> how it is read, and what may be read of it when it is damaged
     "catalogue.parquet": CATALOGUE,
     "snapshots/0001/plan.parquet": BANNERS,
@@ -62,7 +67,7 @@ ARTEFACTS = {  # path -> how it is read, and what may be read of it when it is d
     f"features/{FEATURES}/manifest.json": VECTORS,
     f"features/{FEATURES}/img_emb/img_emb_00001.npy": VECTORS,
     f"features/{FEATURES}/metadata/metadata_00001.parquet": VECTORS,
-    f"matches/{FEATURES}/matches.parquet": (all_matches, same_matches),
+    f"matches/{FEATURES}/matches.parquet": (all_matches, same("neighbours", "cosines")),
     "a.tar": (fetched, no_more),
 }
 
@@ -80,14 +85,6 @@ def damaged(content, how, other):
         yield from (content[:place] + bytes(100) + content[place + 100 :] for place in places)
     else:
         yield from {"empty": [b""], "another's": [other, b"<html>sign in</html>"], "lengthened": [content * 2]}[how]
-
-
-def found_or_line(read):
-    """Return what was read, or the line that says why not."""
-    try:
-        return read(), ""
-    except PlainError as error:
-        return None, str(error)
 
 
 @pytest.mark.slow

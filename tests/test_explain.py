@@ -12,23 +12,24 @@ from utils import encoder, explain, matching, settings
 from utils.errors import MatchError
 from utils.features import Features
 
+ALL = ("crop", "whole", "grey")
 SUMS = [  # checkpoint, pooling, image, views
-    ("tuned", "pooled", "squash", ("whole",)),
-    ("tuned", "mean", "crop", ("whole",)),
-    ("tuned", "complex", "whole", ("whole",)),
-    ("masked", "mean", "squash", ("whole",)),
-    ("masked", "complex", "crop", ("whole",)),
-    ("vit", "complex", "whole", ("whole",)),
-    ("dinov2_with_registers", "mean", "whole", ("whole",)),
-    ("dinov3_vit", "mean", "whole", ("whole",)),
-    ("siglip", "mean", "whole", ("whole",)),
-    ("bit", "pooled", "whole", ("whole",)),
-    ("convnextv2", "pooled", "whole", ("whole",)),
-    ("convnextv2", "mean", "whole", ("whole",)),
-    ("tuned", "pooled", "squash", ("crop", "whole", "grey")),
-    ("tuned", "complex", "crop", ("crop", "whole", "grey")),
-    ("masked", "mean", "whole", ("crop", "whole", "grey")),
-    ("bit", "mean", "whole", ("crop", "whole", "grey")),
+    ("tuned", "pooled", "squash", None),
+    ("tuned", "mean", "crop", None),
+    ("tuned", "complex", "whole", None),
+    ("masked", "mean", "squash", None),
+    ("masked", "complex", "crop", None),
+    ("vit", "complex", "whole", None),
+    ("dinov2_with_registers", "mean", "whole", None),
+    ("dinov3_vit", "mean", "whole", None),
+    ("siglip", "mean", "whole", None),
+    ("bit", "pooled", "whole", None),
+    ("convnextv2", "pooled", "whole", None),
+    ("convnextv2", "mean", "whole", None),
+    ("tuned", "pooled", "squash", ALL),
+    ("tuned", "complex", "crop", ALL),
+    ("masked", "mean", "whole", ALL),
+    ("bit", "mean", "whole", ALL),
 ]
 
 
@@ -75,13 +76,11 @@ def test_maps_and_what_has_no_place_sum_to_the_cosine_of_matching(load, pictures
             assert (found.unplaced != 0) == (pooling == "complex")
 
 
-@pytest.mark.parametrize(
-    ("name", "cause"), [("dinov2", "CLS token alone"), ("clip", "clip's own"), ("siglip", "siglip's own")]
-)
+@pytest.mark.parametrize(("name", "cause"), [("dinov2", "the cls token alone"), ("siglip", "siglip's own")])
 def test_what_is_no_sum_over_patches_says_why(load, pictures, name, cause):
     network = load(name, "pooled", "whole")
     said = explain.reason(network, matching.prepare(features(network, pictures)), pictures[0], pictures[1])
-    assert cause.lower() in said.lower()
+    assert cause in said.lower()
     assert ", ".join(network.heat_maps) in said
 
 

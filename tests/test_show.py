@@ -67,7 +67,7 @@ def test_queries_are_rows_games_or_pictures_of_ones_own(album):
 def test_report_shows_shares():
     statuses = ["downloaded"] * 6 + ["missing"] * 3 + ["failed"]
     reasons = [""] * 6 + ["no banner"] * 2 + ["HTTP Error 404"] + ["timed $out$"]
-    table = pd.DataFrame({"appid": range(10), "name": "x", "status": statuses, "reason": reasons})
+    table = pd.DataFrame({"status": statuses, "reason": reasons})
     figure = show.report(SimpleNamespace(table=table))
     row = read(figure)[41]
     colours = ((0x66, 0xC0, 0xF4), (0x7D, 0x87, 0x93), (0xE0, 0x60, 0x5A))
@@ -75,16 +75,15 @@ def test_report_shows_shares():
     assert bar == pytest.approx([1136 * 0.6, 1136 * 0.3, 1136 * 0.1], abs=4)
     assert [line for line in lines(figure) if "%" in line][:2] == ["downloaded, 60.0%", "missing, 30.0%"]
     assert lines(figure)[-6:] == ["2", "no banner", "1", "timed $out$", "1", "HTTP Error 404"]
-    assert_drawn_well(figure)
-    assert_drawn_well(show.report(SimpleNamespace(table=table[:0])))
+    for each in (figure, show.report(SimpleNamespace(table=table[:0]))):
+        assert_drawn_well(each)
 
 
 def test_any_name_is_drawn_as_it_is_and_without_a_warning(recwarn, caplog):
     album = {at: banner(at, name) for at, name in enumerate(NAMES, 1)}
     figure = show.banners(album, list(album))
     assert_drawn_well(figure)
-    assert not recwarn.list
-    assert not caplog.records
+    assert not [*recwarn.list, *caplog.records]
     said = "".join(lines(figure))
     assert "$$ Rich $x^2$" in said
     assert not any(text.get_parse_math() for text in figure.axes[0].texts)  # no formula
@@ -107,7 +106,7 @@ def test_figures_are_small():
     noise = np.random.default_rng(0).integers(0, 255, (48, 32, 3), np.uint8)  # which hardly compresses
     content = io.BytesIO()
     Image.fromarray(noise).resize((256, 384)).save(content, "JPEG")
-    album = {appid: Banner(appid, f"Game {appid}", content.getvalue()) for appid in range(15)}
+    album = dict.fromkeys(range(15), Banner(1, "Game", content.getvalue()))
     assert 100_000 < len(show.banners(album, list(album)).jpeg()) < 400_000
 
 
@@ -136,21 +135,16 @@ def explanation():
     return explain.Explanation(0.55, -0.25, *maps, box, manifest | {"trained": False})
 
 
-def test_maps_point_at_the_hottest_patch(explanation):
+def test_maps_point_at_the_hottest_patch_and_are_not_one_wash(explanation):
     """The hottest patch is warm though every patch adds to the cosine, and it lies where the map says."""
     pixels = read(show.reasons(explanation, GREY, GREY))
     for where, (row, column) in ((QUERY_MAP, (88, 24)), (MATCH_MAP, (296, 56))):
         warm = pixels[where][..., 0] - pixels[where][..., 2] > 60
-        middle = np.argwhere(warm).mean(0)
-        np.testing.assert_allclose(middle, np.multiply((row, column), 270 / 256), atol=5)
+        np.testing.assert_allclose(np.argwhere(warm).mean(0), np.multiply((row, column), 270 / 256), atol=5)
         assert warm.mean() < 0.03
     seen, unseen = pixels[32 + 210, 450].mean(), pixels[32 + 40, 450].mean()
     assert seen > 1.5 * unseen  # what the network did not see is dark
-
-
-def test_a_map_is_not_one_wash(explanation):
-    """Of a map that runs evenly from small to large, both halves have their colour."""
-    ramp = np.linspace(0.001, 0.01, 196, dtype=np.float32).reshape(14, 14)
+    ramp = np.linspace(0.001, 0.01, 196, dtype=np.float32).reshape(14, 14)  # both halves of it have their colour
     whole = replace(explanation, query_map=ramp, match_map=ramp, box=(0.0, 0.0, 256.0, 384.0))
     pixels = read(show.reasons(whole, GREY, GREY))[QUERY_MAP]
     upper, lower = pixels[10:60, 20:-20].mean((0, 1)), pixels[-60:-10, 20:-20].mean((0, 1))
@@ -176,11 +170,10 @@ def test_the_sentence_says_how_much_and_where(explanation):
     heat[:2, :5] = 0.06
     heat[5:] = 0.004
     found = replace(explanation, cosine=1.0, unplaced=0.2, query_map=heat, match_map=heat[::-1, ::-1])
-    assert show.reasons_sentence(found) == (
-        "The tenth of the patches that add most give 75% of the cosine in the query, around its upper left part, "
-        "and 75% in the match, around its lower right part."
-    )
-    assert show.reasons_sentence(found) in show.reasons(found, GREY, GREY).alt
+    sentence = show.reasons_sentence(found)
+    assert "75% of the cosine in the query, around its upper left part" in sentence
+    assert "75% in the match, around its lower right part." in sentence
+    assert sentence in show.reasons(found, GREY, GREY).alt
     against = replace(found, cosine=-0.1, query_map=-heat, match_map=-heat)
     assert "against this match" in show.reasons_sentence(against)
 
