@@ -36,11 +36,12 @@ def nothing_to_do(rows: int) -> None:
     with tempfile.TemporaryDirectory() as place:
         pictures = games["banner_url"].map(plan.picture_identity)
         planned = plan.write_plan(Path(place), games.assign(picture=pictures), 1000)
+        (planned.folder / "shards").mkdir()
         for number in planned.shards:
             written(shards.Snapshot(planned.folder, planned, {}), number)
         began = time.perf_counter()
-        report = snapshot.update(games, Path(place), assets_url=address)
-        print(f"\nnothing to do, {report.downloaded:,} planned games: {time.perf_counter() - began:.1f} s")
+        downloaded = snapshot.update(games, Path(place), assets_url=address).count("downloaded")
+        print(f"\nnothing to do, {downloaded:,} planned games: {time.perf_counter() - began:.1f} s")
 
 
 def written(snap: shards.Snapshot, number: int) -> None:

@@ -113,7 +113,7 @@ def downloaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[sample.Stock, 
     folder = tmp_path_factory.mktemp("downloaded") / "snapshots"
     stock = sample.many(240)
     with sample.Store(stock) as store:
-        assert downloads.update(store, folder, shard_size=40).downloaded == 240
+        assert downloads.update(store, folder, shard_size=40).count("downloaded") == 240
     return stock, folder
 
 

@@ -50,8 +50,7 @@ def tree(folder):
 
 def finished(data_dir):
     """Return the files of a data_dir of `make` that are to travel: path -> content."""
-    debris = (*DEBRIS, "snapshots/0001/addresses.parquet")
-    return {path: content for path, content in tree(data_dir).items() if path not in debris}
+    return {path: content for path, content in tree(data_dir).items() if path not in DEBRIS}
 
 
 def pictures(data_dir):
@@ -62,12 +61,3 @@ def pictures(data_dir):
 def times(data_dir):
     """Return when the shards changed, which spares an update hashing them."""
     return [shard.path.stat().st_mtime_ns for shard in snapshot.verified(data_dir / "snapshots")]
-
-
-def flip(file, position):
-    """Change one bit of a file."""
-    with file.open("r+b") as content:
-        content.seek(position)
-        byte = content.read(1)[0]
-        content.seek(position)
-        content.write(bytes([byte ^ 0x10]))

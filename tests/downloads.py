@@ -1,13 +1,30 @@
 """What the tests of downloads share: a catalogue of a store, an update from it, pictures to put into it."""
 
 import io
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from utils import banners, catalogue, snapshot
+
+# A process that was started in the background ignores interrupts; a notebook's kernel never does.
+UPDATE = """
+import pandas, signal, sys
+from utils import snapshot
+signal.signal(signal.SIGINT, signal.default_int_handler)
+games = pandas.read_parquet(sys.argv[1] + "/games.parquet")
+snapshot.update(games, sys.argv[1] + "/snapshots", shard_size=40, processes=2, assets_url=sys.argv[2])
+"""
+
+
+def command(store, games, place):
+    """Return how an update of `place/snapshots` is started in a process of its own."""
+    games.to_parquet(place / "games.parquet")
+    return [sys.executable, "-c", UPDATE, str(place), store.assets_url]
 
 
 def fetch(store):
@@ -33,6 +50,14 @@ def asked(store):
 
 def copy_of(folder, to):
     return Path(shutil.copytree(folder, to))
+
+
+def flip(file, position=None):
+    """Flip a bit of a file, in its middle or where it is said, as rot does: size and times stay."""
+    stat, content = file.stat(), bytearray(file.read_bytes())
+    content[len(content) // 2 if position is None else position] ^= 0x10
+    file.write_bytes(content)
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
 def png(size, colour, mode="RGB"):

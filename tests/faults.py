@@ -1,13 +1,8 @@
 """Trouble: what a store, a network or an attacker can do to an answer.
 
-`Store.trouble(pattern, kind)` takes as its kind
-- an HTTP status, 503 say;
-- one of `KINDS`;
-- a function that is called with the store before it answers, to change games in the middle of a crawl;
-- `Edit(function)`, which changes the JSON object under `response` in place, to anything that JSON can hold.
+`Store.trouble(pattern, kind)` takes as its kind an HTTP status, one of `KINDS`, an `Edit`, or a function that is called
+with the store before it answers, to change games in the middle of a crawl.
 """
-
-from __future__ import annotations
 
 import functools
 import gzip
@@ -15,62 +10,45 @@ import itertools
 import json
 import re
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 import sample
 from sample.server import JPEG, Answer, Handler
 from sample.store import html, response
 
-KINDS = {
-    "html": "a block page with status 200",
-    "empty": '`{"response": {}}`, or no bytes for a picture',
-    "bomb": "a megabyte of gzip that unpacks to a gigabyte of spaces",
-    "redirect": "the address `to`",
-    "slow": "the answer waits `seconds`",
-    "truncated": "half the body, then the end",
-    "drip": "the body comes a byte every `seconds`",
-    "drip headers": "headers without end, a byte every `seconds`",
-    "endless": "the body is followed by spaces until the client hangs up",
-    "drop": "the connection ends without a word",
-}
+KINDS = ("html", "empty", "bomb", "redirect", "slow", "truncated", "drip", "drip headers", "endless", "drop")
 
 
 class Edit(NamedTuple):
-    """A change to what is under `response`."""
+    """A change to the JSON object under `response`, in place, to anything that JSON can hold."""
 
-    change: Callable[[dict[str, Any]], object]
+    change: object
 
 
 @dataclass
 class Fault:
-    """One kind of trouble for the requests that match `pattern`; a fault of `times` 0 is over."""
+    """One kind of trouble for the requests that match `pattern`."""
 
-    pattern: re.Pattern[str]
-    kind: int | str | Edit | Callable[..., object]
-    times: int | None = None  # how many requests; None is all
+    pattern: str
+    kind: object
+    times: float = float("inf")  # how many requests; one of 0 is over
     skip: int = 0  # how many go well first
-    seconds: float = 1.0
+    seconds: float = 1.0  # that it waits, or between two bytes, or of a Retry-After
     to: str = ""  # where a redirect leads
 
-    def __post_init__(self) -> None:
-        if isinstance(self.kind, str) and self.kind not in KINDS:
-            raise ValueError(f"unknown trouble {self.kind!r}: allowed are a status, a function, an Edit, or {[*KINDS]}")
-
-    def applies(self, target: str) -> bool:
+    def applies(self, target):
         """Return whether this request is in trouble, and count it."""
-        if self.times == 0 or not self.pattern.search(target):
+        if self.times == 0 or not re.search(self.pattern, target):
             return False
         if self.skip:
             self.skip -= 1
             return False
-        if self.times is not None:
-            self.times -= 1
+        self.times -= 1
         return True
 
-    def spoil(self, answer: Answer) -> Answer:
+    def spoil(self, answer):
         """Return what is answered in the place of the right answer."""
         match self.kind:
             case int() as status:
@@ -102,17 +80,15 @@ class _Badly(Answer):
 
 
 class _Handler(Handler):
-    def packed(self, answer: Answer) -> Answer:
-        return answer if isinstance(answer, _Badly) and answer.manner == "endless" else super().packed(answer)
+    def packed(self, answer):
+        return answer if getattr(answer, "manner", "") == "endless" else super().packed(answer)
 
-    def send(self, answer: Answer) -> None:
-        if not isinstance(answer, _Badly):
-            super().send(answer)
-            return
-        self.close_connection = answer.manner not in ("slow", "drip")
-        match answer.manner:
-            case "slow":
-                self.server.stopped.wait(answer.seconds)
+    def send(self, answer):
+        manner = getattr(answer, "manner", "")
+        self.close_connection = self.close_connection or manner not in ("", "slow", "drip")
+        match manner:
+            case "" | "slow":
+                self.server.stopped.wait(answer.seconds if manner else 0)
                 super().send(answer)
             case "drip":
                 self.send_head(answer)
@@ -129,7 +105,7 @@ class _Handler(Handler):
                 while not self.server.stopped.is_set():
                     self.wfile.write(b" " * 65_536)
 
-    def _drip(self, content: bytes | itertools.cycle[int], seconds: float) -> None:
+    def _drip(self, content, seconds):
         for byte in content:
             self.wfile.write(bytes([byte]))
             self.wfile.flush()
@@ -142,27 +118,25 @@ class Store(sample.Store):
 
     handler = _Handler
 
-    def __init__(self, stock: sample.Stock | None = None, port: int = 0) -> None:
-        self._faults: list[Fault] = []
+    def __init__(self, stock=None, port=0):
+        self._faults = []
         self._lock = threading.Lock()
         super().__init__(stock, port)
 
-    def trouble(self, pattern: str, kind: int | str | Edit | Callable[..., object], **options: Any) -> None:
+    def trouble(self, pattern, kind, **options):
         """Make trouble of a kind for requests whose unquoted path and query match `pattern`.
 
         `options` are those of a Fault; `seconds` is also the Retry-After of a 429 or 503. Of several troubles the first
-        that fits is taken. Raises ValueError for an unknown kind.
+        that fits is taken.
         """
-        fault = Fault(re.compile(pattern), kind, **options)
-        with self._lock:
-            self._faults.append(fault)
+        assert not isinstance(kind, str) or kind in KINDS, kind
+        self._faults.append(Fault(pattern, kind, **options))
 
-    def calm(self) -> None:
+    def calm(self):
         """End all trouble; changed games and pictures stay."""
-        with self._lock:
-            self._faults.clear()
+        self._faults = []
 
-    def answer(self, target: str) -> Answer:
+    def answer(self, target):
         with self._lock:
             asked = unquote_plus(target)
             fault = next((fault for fault in self._faults if fault.applies(asked)), None)
@@ -173,6 +147,6 @@ class Store(sample.Store):
 
 
 @functools.cache
-def _bomb() -> bytes:
+def _bomb():
     """Gzip members of 16 MiB each, which any decoder joins."""
-    return b"".join(itertools.repeat(gzip.compress(b" " * 2**24), 64))
+    return gzip.compress(b" " * 2**24) * 64

@@ -1,8 +1,8 @@
 """Hosts that misbehave byte by byte, for the tests of whatever asks the web."""
 
+import gzip
 import itertools
 import time
-import zlib
 
 import pytest
 
@@ -34,10 +34,15 @@ def endless(begin, piece):
     return talk
 
 
+def in_turn(*answers):
+    """Say the next of these to each who connects, and the last to all others."""
+    rest = itertools.chain(answers, itertools.repeat(answers[-1]))
+    return lambda connection: connection.sendall(next(rest))
+
+
 def bomb(mebibytes):
     """Return zeros, gzipped to a thousandth."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    return b"".join(packer.compress(bytes(1 << 20)) for _ in range(mebibytes)) + packer.flush()
+    return gzip.compress(bytes(mebibytes << 20), mtime=0)
 
 
 def one_line(error):

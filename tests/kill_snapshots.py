@@ -10,29 +10,22 @@ spent. Pictures asked for again are counted: at most one shard a process and kil
 import argparse
 import random
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from downloads import command, fetch, pictures
+
 import sample
-from utils import banners, catalogue, snapshot
-
-SHARD = 50
-PROCESSES = 2
-UPDATE = f"""
-import pandas, sys
 from utils import snapshot
-games = pandas.read_parquet(sys.argv[1])
-snapshot.update(games, sys.argv[2], shard_size={SHARD}, processes={PROCESSES}, assets_url=sys.argv[3])
-"""
+
+SHARD, PROCESSES = 40, 2  # of `command`
 
 
-def gets_through(store: sample.Store, folder: Path, seconds: float | None = None) -> bool:
+def gets_through(store, games, place, seconds=None):
     """Update, for so many seconds from its first request on; return whether it came to its end before it was killed."""
-    command = [sys.executable, "-c", UPDATE, str(folder.parent / "games.parquet"), str(folder), store.assets_url]
     before = store.count()
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as child:
+    with subprocess.Popen(command(store, games, place), stderr=subprocess.DEVNULL) as child:
         while child.poll() is None and store.count() == before:
             time.sleep(0.05)
         try:
@@ -45,38 +38,39 @@ def gets_through(store: sample.Store, folder: Path, seconds: float | None = None
     return child.returncode == 0
 
 
-def pictures(folder: Path) -> list[tuple[int, bytes]]:
-    """Return what is on disk, sorted; a doubled game would be there twice."""
-    return sorted((banner.appid, banner.jpeg) for banner in banners.read(folder))
+def run(store, games, place, moments):
+    """Update and be killed at these moments, then undisturbed; return the kills, and what came."""
+    place.mkdir()
+    store.requests.clear()
+    kills = 0
+    while kills < len(moments) and not gets_through(store, games, place, moments[kills]):
+        kills += 1
+    gets_through(store, games, place)
+    found = pictures(place / "snapshots")
+    again = store.count("store_item_assets") - len(found)
+    if again > kills * SHARD * PROCESSES or len(snapshot.verified(place / "snapshots")) != -(-len(found) // SHARD):
+        raise SystemExit(f"{place.name} asked for {again} pictures again after {kills} kills, or has a shard twice")
+    print(f"{place.name}: {kills} kills, {again} pictures asked again")
+    return kills, found
 
 
-def main() -> None:
+def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--kills", type=int, default=100)
     options.add_argument("--games", type=int, default=2_000)
     options.add_argument("--seconds", type=float, default=5, help="the longest time from the first picture to a kill")
     asked = options.parse_args()
     seeded = random.Random(0)  # noqa: S311 - moments, not secrets
-    with tempfile.TemporaryDirectory() as place, sample.Store(sample.many(asked.games)) as store:
-        games = catalogue.fetch_catalogue(api_url=store.api_url, assets_url=store.assets_url)
-        games.to_parquet(Path(place, "games.parquet"))
-        gets_through(store, Path(place, "undisturbed"))
-        expected = pictures(Path(place, "undisturbed"))
-        kills = runs = 0
-        while kills < asked.kills:
-            store.requests.clear()
-            runs, before = runs + 1, kills
-            folder = Path(place, f"run-{runs}")
-            while kills < asked.kills and not gets_through(store, folder, seeded.uniform(0, asked.seconds)):
-                kills += 1
-            gets_through(store, folder)
-            again = store.count("store_item_assets") - len(expected)
-            if pictures(folder) != expected or len(snapshot.verified(folder)) != -(-len(expected) // SHARD):
-                raise SystemExit(f"{folder.name} after {kills - before} kills is not as the undisturbed one")
-            if again > (kills - before) * SHARD * PROCESSES:
-                raise SystemExit(f"{folder.name} asked for {again} pictures again after {kills - before} kills")
-            print(f"{folder.name}: {kills - before} kills, {again} pictures asked again, all as undisturbed")
-    print(f"{kills} kills of downloads of {asked.games} games: nothing lost, nothing doubled")
+    moments = [seeded.uniform(0, asked.seconds) for _ in range(asked.kills)]
+    with tempfile.TemporaryDirectory() as home, sample.Store(sample.many(asked.games)) as store:
+        games = fetch(store)
+        _, expected = run(store, games, Path(home, "undisturbed"), [])
+        while moments:
+            kills, found = run(store, games, Path(home, f"with {len(moments)} kills to come"), moments)
+            del moments[: max(kills, 1)]
+            if found != expected:
+                raise SystemExit("a run that was killed is not as the undisturbed one")
+    print(f"{asked.kills} kills of downloads of {asked.games} games: nothing lost, nothing doubled")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """A dozen games with names in many scripts, their banners, features and catalogue: real ones, only small."""
 
-import io
-
+import downloads
 import numpy as np
 import pandas as pd
 from PIL import Image
@@ -28,9 +27,7 @@ MANIFEST = {"checkpoint": "small-beit", "pooling": "pooled", "image": "squash", 
 
 
 def jpeg(colour):
-    content = io.BytesIO()
-    Image.new("RGB", (256, 384), colour).save(content, "JPEG")
-    return content.getvalue()
+    return downloads.file(Image.new("RGB", (256, 384), colour), "JPEG")
 
 
 def features_of(appids=tuple(NAMES), seed=0, trained=True):

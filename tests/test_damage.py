@@ -4,7 +4,8 @@ import shutil
 
 import numpy as np
 import pytest
-from data_dirs import FEATURES, finished, flip, pictures
+from data_dirs import FEATURES, finished, pictures
+from downloads import flip
 
 from share import archive
 from utils import catalogue, drive, features, matching
@@ -113,6 +114,6 @@ def test_what_is_whole_is_finished_and_what_rotted_is_not(place, finished_dir):
     """The check is what Drive, archives and releases rely on."""
     assert {path for each in drive.finished(place, check=True) for path in each} == set(finished(finished_dir))
     for path in ("snapshots/0001/shards/00001.tar", f"features/{FEATURES}/img_emb/img_emb_00001.npy"):
-        flip(place / path, (place / path).stat().st_size // 2)
+        flip(place / path)
         assert path not in {path for each in drive.finished(place, check=True) for path in each}
-        flip(place / path, (place / path).stat().st_size // 2)
+        flip(place / path)

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from hosts import CHUNKED, OK, dripping, endless
+from hosts import CHUNKED, OK, dripping, endless, in_turn
 from werkzeug import Request, Response
 
 from utils.download import download as download_with
@@ -33,6 +33,10 @@ def serving(content, *, tag='"one"', ranges=True, cut=None):
     return serve
 
 
+def answering(*answer):
+    return lambda _: Response(*answer)
+
+
 @pytest.fixture
 def serve(httpserver):
     """Let the host answer its requests in this order, the last answer being for all others; get its address."""
@@ -46,44 +50,41 @@ def serve(httpserver):
     return set_to
 
 
-def test_a_download_that_breaks_off_goes_on(serve, httpserver, tmp_path):
-    address = serve(serving(FILE, cut=600_000), serving(FILE))
+def test_a_download_that_breaks_off_goes_on_and_a_status_that_is_no_file_ends_it(serve, httpserver, tmp_path):
+    missing, busy = answering("none", 404), answering("none", 503)
+    address = serve(serving(FILE, cut=600_000), missing, busy, serving(FILE))
     file = tmp_path / "new" / "file.tar"
-    with pytest.raises(HttpError) as caught:
-        download(address, file)
-    assert caught.value.retryable
-    assert not file.exists()
-    assert download(address, file) == file
+    for retryable in (True, False):
+        with pytest.raises(HttpError) as caught:
+            download(address, file)
+        assert (caught.value.retryable, file.exists()) == (retryable, False)
+    assert download(address, file, tries=2) == file
     assert file.read_bytes() == FILE
     assert [each.name for each in file.parent.iterdir()] == ["file.tar"]
-    have = int(httpserver.log[2][0].headers["Range"].removeprefix("bytes=").removesuffix("-"))
+    have = int(httpserver.log[4][0].headers["Range"].removeprefix("bytes=").removesuffix("-"))
     assert 500_000 <= have <= 600_000
 
 
-@pytest.mark.parametrize("new", [serving(FILE, tag='"two"'), serving(FILE, ranges=False)])
-def test_another_version_is_downloaded_from_its_start(serve, tmp_path, new):
-    address = serve(serving(bytes(1_000_000), cut=600_000), new)
+ELSE = {
+    "another version": [serving(FILE, tag='"two"')],
+    "no ranges": [serving(FILE, ranges=False)] * 2,
+    "a range refused": [serving(FILE), answering("no", 416)],
+    "another range": [serving(FILE), answering(b"x" * 9, 206, {"Content-Range": "bytes 7-15/16"})],
+    "no range": [serving(FILE), answering(b"x" * 9, 206)],
+}
+
+
+@pytest.mark.parametrize("kind", ELSE)
+def test_what_cannot_go_on_starts_over(serve, tmp_path, kind):
+    address = serve(serving(bytes(1_000_000), cut=600_000), *ELSE[kind], serving(FILE))
     with pytest.raises(HttpError):
         download(address, tmp_path / "file")
     assert download(address, tmp_path / "file", tries=2).read_bytes() == FILE
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [Response("no", 416), Response(b"x" * 9, 206, {"Content-Range": "bytes 7-15/16"}), Response(b"x" * 9, 206)],
-)
-def test_a_range_that_is_refused_or_another_starts_over(serve, tmp_path, answer):
-    address = serve(serving(FILE, cut=600_000), serving(FILE), lambda _: answer, serving(FILE))
-    assert download(address, tmp_path / "file", tries=3).read_bytes() == FILE
-
-
-def test_a_status_that_is_no_file(serve, tmp_path):
-    address = serve(lambda _: Response("none", 404), lambda _: Response("none", 503), serving(FILE))
-    with pytest.raises(HttpError) as caught:
-        download(address, tmp_path / "file", tries=3)
-    assert "404" in str(caught.value)
-    assert download(address, tmp_path / "file", tries=2).read_bytes() == FILE
+BEGIN = OK + b'ETag: "x"\r\nContent-Length: 1000\r\n\r\n' + bytes(600)
+REST = b"HTTP/1.1 206 Partial\r\nContent-Range: bytes 600-999/1000\r\n\r\n" + bytes(700)
 
 
 @pytest.mark.parametrize(
@@ -92,35 +93,26 @@ def test_a_status_that_is_no_file(serve, tmp_path):
         endless(OK + b"\r\n", bytes(65_536)),
         endless(CHUNKED + b"fffffff\r\n", bytes(65_536)),
         OK + b'ETag: "x"\r\nContent-Length: 99999999999\r\n\r\nx',  # refused as it is announced
+        in_turn(BEGIN, BEGIN, REST),  # the rest of a file has the bytes that are left
     ],
 )
-def test_an_endless_file_does_not_fill_the_disk(raw_host, tmp_path, talk):
+def test_a_file_that_is_too_large_does_not_fill_the_disk(raw_host, tmp_path, talk):
     with pytest.raises(HttpError) as caught:
-        download(raw_host(talk), tmp_path / "file", tries=3)
+        download(raw_host(talk), tmp_path / "file", tries=3, limit=1_000)
     assert str(caught.value).startswith("too large")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_rest_of_a_file_has_the_bytes_that_are_left(raw_host, tmp_path):
-    begin = OK + b'ETag: "x"\r\nContent-Length: 1000\r\n\r\n' + bytes(600)
-    rest = b"HTTP/1.1 206 Partial\r\nContent-Range: bytes 600-999/1000\r\n\r\n" + bytes(700)
-    answers = iter([begin, begin, rest])
-    with pytest.raises(HttpError, match="too large"):
-        download(raw_host(lambda host: host.sendall(next(answers))), tmp_path / "file", tries=2, limit=1_000)
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_file_that_drips_is_given_up_and_one_that_keeps_coming_is_not(raw_host, tmp_path):
-    with pytest.raises(HttpError):
-        download(raw_host(dripping(OK + b"Content-Length: 1000\r\n\r\n", b"x")), tmp_path / "file", deadline=0.5)
-
     def steady(connection):
-        connection.sendall(OK + b"Content-Length: 2097152\r\n\r\n")
-        for _ in range(8):
+        connection.sendall(OK + b"Content-Length: 1048576\r\n\r\n")
+        for _ in range(4):
             connection.sendall(bytes(1 << 18))
             time.sleep(0.2)
 
-    assert download(raw_host(steady), tmp_path / "file", deadline=1.0).stat().st_size == 1 << 21
+    assert download(raw_host(steady), tmp_path / "file", deadline=0.6).stat().st_size == 1 << 20
+    with pytest.raises(HttpError):
+        download(raw_host(dripping(OK + b"Content-Length: 1000\r\n\r\n", b"x")), tmp_path / "file", deadline=0.6)
 
 
 def test_a_full_disk_is_named(serve, tmp_path):

@@ -13,8 +13,9 @@ from types import ModuleType
 
 import data_dirs
 import pytest
-from data_dirs import FEATURES, GAMES, SHARDS, finished, flip, pictures, tree
 from hosts import refusal
+from data_dirs import FEATURES, GAMES, SHARDS, finished, pictures, tree
+from downloads import flip
 
 import sample
 from utils import drive, features, settings, snapshot

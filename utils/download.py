@@ -9,7 +9,7 @@ from tqdm.auto import tqdm
 
 from utils import files
 from utils.errors import HttpError
-from utils.http import TRIES, Body, is_retryable, opened, require_ok, retry
+from utils.http import TRIES, Answer, is_retryable, opened, require_ok, retry
 
 _CHUNK = 1 << 18  # bytes
 
@@ -49,31 +49,25 @@ def _resumed(address: str, file: Path, bounds: dict[str, Any]) -> Path:
             raise HttpError(f"too large: {body.host} offers more than the {bounds['limit']:,} bytes that this may have")
         tag = body.headers.get("ETag", "")
         version = tag if tag and not tag.startswith("W/") else body.headers.get("Last-Modified", "")  # for If-Range
-        part = _part_of(file, f"{version} {body.total}")
-        have = part.stat().st_size if part.is_file() else 0
+        part, have = _kept(file, f"{version} {body.total}")
         if not (version and body.total and 0 < have <= body.total):
             _save(body, part, 0)
             return part
     if have < body.total:
         wanted = {"Range": f"bytes={have}-", "If-Range": version}
         with opened(address, headers=wanted, **bounds | {"limit": bounds["limit"] - have}) as rest:
-            _go_on(rest, part, have)
+            if is_retryable(rest.status):
+                require_ok(rest)
+            if not rest.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+                part.unlink()
+                raise HttpError(f"{rest.host} does not go on where it stopped; run again to start over", retryable=True)
+            _save(rest, part, have)
     if part.stat().st_size != body.total:
         raise HttpError(f"{body.host} sent less than it announced; what came is kept: run again", retryable=True)
     return part
 
 
-def _go_on(rest: Body, part: Path, have: int) -> None:
-    """Save the rest of a file after the `have` bytes that are there; raises HttpError where it is something else."""
-    if is_retryable(rest.status):
-        require_ok(rest)
-    if not rest.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-        part.unlink()
-        raise HttpError(f"{rest.host} does not go on where it stopped; run again to start over", retryable=True)
-    _save(rest, part, have)
-
-
-def _save(body: Body, part: Path, have: int) -> None:
+def _save(body: Answer, part: Path, have: int) -> None:
     """Write a body to a file after the `have` bytes that are there; one that is too large leaves no file."""
     whole = have + body.total if body.total else None
     bar = tqdm(desc="Downloading", total=whole, initial=have, unit="B", unit_scale=True)
@@ -89,10 +83,10 @@ def _save(body: Body, part: Path, have: int) -> None:
         raise
 
 
-def _part_of(file: Path, version: str) -> Path:
-    """Return where a version is kept while it comes; removes what was kept of other versions."""
+def _kept(file: Path, version: str) -> tuple[Path, int]:
+    """Return where a version is kept while it comes, and the bytes that are there; removes those of other versions."""
     part = file.with_name(f".{file.name}.{hashlib.sha256(version.encode()).hexdigest()[:16]}.part")
     for other in file.parent.iterdir():
         if other.name.startswith(f".{file.name}.") and other.name.endswith(".part") and other != part:
             other.unlink()
-    return part
+    return part, part.stat().st_size if part.is_file() else 0

@@ -46,27 +46,17 @@ _UNQUOTED = "%/:=&?~+!$,;'@()*[]"
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True)
 class Answer:
-    """A whole answer."""
-
-    address: str  # where it came from in the end
-    status: int
-    headers: urllib3.HTTPHeaderDict  # names in any case
-    body: bytes  # decompressed
-    retry_after: float  # seconds that the server asks to wait, at most 120; 0 where it does not
-
-
-class Body:
-    """An answer that is being read, decompressed, with at most `limit` bytes."""
+    """An answer, whose body is read from the network, decompressed, with at most `limit` bytes."""
 
     def __init__(self, response: urllib3.BaseHTTPResponse, budget: "_Budget", limit: int, address: str) -> None:
-        self.address = address
+        self.address = address  # where it came from in the end
         self.host = budget.host
         self.status = response.status
-        self.headers = response.headers
-        self.retry_after = retry_after(self.headers.get("Retry-After"))
+        self.headers = response.headers  # names in any case
+        self.retry_after = retry_after(self.headers.get("Retry-After"))  # seconds to wait; 0 where it does not say
         self.total = response.length_remaining  # bytes that the body should have; None where the server does not say
+        self.body = b""  # the whole of it, of an answer of `get`
         self._budget = budget
         self._left = limit
         encoding = self.headers.get("Content-Encoding", "").strip().lower()
@@ -117,8 +107,8 @@ def get(
     def once() -> Answer:
         nonlocal tries
         tries -= 1
-        with opened(address, headers=wanted, limit=limit, deadline=deadline, allowed=allowed) as body:
-            answer = Answer(body.address, body.status, body.headers, body.read(), body.retry_after)
+        with opened(address, headers=wanted, limit=limit, deadline=deadline, allowed=allowed) as answer:
+            answer.body = answer.read()
         if tries and is_retryable(answer.status):
             raise HttpError(f"status {answer.status}", retryable=True, wait=answer.retry_after)
         return answer
@@ -134,7 +124,7 @@ def opened(
     limit: int,
     deadline: float,
     allowed: Collection[str] | None = None,
-) -> Iterator[Body]:
+) -> Iterator[Answer]:
     """Open an address for reading, once, whatever its status; arguments and errors are those of `get`."""
     wanted = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **(headers or {})}
     parts = checked(address, allowed)
@@ -142,12 +132,12 @@ def opened(
     budget.renew()
     response, parts = _followed(parts, wanted, budget, allowed)
     try:
-        yield Body(response, budget, limit, parts.geturl())
+        yield Answer(response, budget, limit, parts.geturl())
     finally:
         response.close()  # a connection that is read to its end is back in the pool by now
 
 
-def require_ok(answer: Answer | Body) -> None:
+def require_ok(answer: Answer) -> None:
     """Raise HttpError for a status that is not 200, retryable where another try may go better."""
     if answer.status == http.HTTPStatus.OK:
         return

@@ -7,10 +7,12 @@ A folder of snapshots holds `0001/`, `0002/`, ... An update adds one and never e
     0001/verified/00000.parquet    what we found in that shard: a row a game with its outcome and place; written last
 """
 
+import functools
+import importlib.util
 import os
-import shutil
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +21,7 @@ from tqdm.auto import tqdm
 from utils import files
 from utils.errors import CellError, DownloadError, SettingsError
 from utils.snapshot import shards
-from utils.snapshot.img2dataset_process import Options, Run, img2dataset
+from utils.snapshot.img2dataset_process import DISTRIBUTORS, Run, img2dataset
 from utils.snapshot.plan import picture_addresses, picture_identity, write_plan
 from utils.snapshot.report import Report, report, report_on, wanted
 from utils.snapshot.shards import STATUSES, Shard, Snapshot, finished_files, records, verified
@@ -55,26 +57,28 @@ def update(
     Raises SettingsError for arguments that cannot be followed, DownloadError if img2dataset fails or the store is down,
     StorageError, also if another update runs, CellError on Ctrl-C.
     """
-    _check(catalogue)
+    _check(catalogue, distributor)
     folder = Path(folder)
     allowed = picture_addresses(assets_url)
-    options = Options(allowed, processes or min(os.cpu_count() or 1, 8), threads, distributor)
+    processes = processes or min(os.cpu_count() or 1, 8)
+    options = {"processes_count": processes, "thread_count": threads, "distributor": distributor}
+    download = functools.partial(_finish, catalogue=catalogue, allowed=allowed, options=options)
     try:
         with files.storage_errors(folder), files.locked(folder):
             snapshots = shards.read(folder)
             for each in snapshots:
-                _finish(each, catalogue, options, check=check)
+                download(each, check=check)
             games = wanted(catalogue, snapshots, allowed)
             if not games.empty:
                 plan = write_plan(folder, games, shard_size)
                 snapshots.append(Snapshot(plan.folder, plan, {}))
-                _finish(snapshots[-1], catalogue, options)
+                download(snapshots[-1])
     except KeyboardInterrupt:
         raise CellError(f"stopped; what is finished in {folder} is kept: run again to go on") from None
     return report_on(catalogue, snapshots, allowed)
 
 
-def _check(catalogue: pd.DataFrame) -> None:
+def _check(catalogue: pd.DataFrame, distributor: str) -> None:
     absent = {"appid", "name", "banner_url"} - set(catalogue.columns)
     if absent:
         names = ", ".join(sorted(absent))
@@ -82,25 +86,29 @@ def _check(catalogue: pd.DataFrame) -> None:
     doubled = catalogue.loc[catalogue["appid"].duplicated(), "appid"].tolist()
     if doubled:
         raise SettingsError(f"the catalogue has appids twice, such as {doubled[:3]}; drop the doubled rows")
+    if distributor not in DISTRIBUTORS:
+        raise SettingsError(f"unknown distributor {distributor!r}; allowed are {', '.join(DISTRIBUTORS)}")
+    if distributor == "ray" and not importlib.util.find_spec("ray"):
+        raise SettingsError("the distributor 'ray' needs the package ray: pip install ray")
 
 
-def _finish(snapshot: Snapshot, catalogue: pd.DataFrame, options: Options, *, check: bool = False) -> None:
+def _finish(
+    snapshot: Snapshot, *, catalogue: pd.DataFrame, allowed: Sequence[str], options: dict, check: bool = False
+) -> None:
     """Download what a snapshot still lacks, until each of its shards is verified."""
-    plan = snapshot.plan
-    lacking = shards.lacking(snapshot, check=check)
+    plan, lacking = snapshot.plan, shards.lacking(snapshot, check=check)
     if not lacking or plan is None:
         return
-    _sweep(snapshot, lacking)
-    games = len(plan.table)
-    done = games - sum(len(plan.part_of_table(number)) for number in lacking)
-    bar = tqdm(desc="Starting the download", unit=" banners", total=games, initial=done)
-    with bar, img2dataset(plan, _addresses(plan.table, catalogue), sorted(lacking), options) as run:
+    for number in lacking:
+        for leftover in snapshot.folder.glob(f"shards/{number:05}[._]*"):  # of a run that was ended
+            leftover.unlink()
+    done = len(plan.table) - sum(len(plan.part_of_table(number)) for number in lacking)
+    bar = tqdm(desc="Starting the download", unit=" banners", total=len(plan.table), initial=done)
+    with bar, img2dataset(plan, _addresses(plan.table, catalogue), sorted(lacking), allowed, options) as run:
         _follow(snapshot, run, lacking, bar)
-    _sweep(snapshot, lacking)
-    if lacking:
-        kept = f"{len(plan.shards) - len(lacking)} of {len(plan.shards)} shards are finished and kept"
-        raise DownloadError(f"{run.exit_message()}. {kept}: run the update again to go on")
-    shutil.rmtree(run.tmp, ignore_errors=True)
+        if lacking:
+            kept = f"{len(plan.shards) - len(lacking)} of {len(plan.shards)} shards are finished and kept"
+            raise DownloadError(f"{run.exit_message()}. {kept}: run the update again to go on")
 
 
 def _follow(snapshot: Snapshot, run: Run, lacking: set[int], bar: tqdm) -> None:
@@ -116,8 +124,7 @@ def _follow(snapshot: Snapshot, run: Run, lacking: set[int], bar: tqdm) -> None:
             bar.update(asked - bar.n)
             moved = time.monotonic()
         for number in sorted(lacking):
-            shard = shards.verify(snapshot, number)
-            if shard:
+            if shard := shards.verify(snapshot, number):
                 lacking.discard(number)
                 counts.update(shard.table["status"].to_pylist())
                 bar.set_postfix(counts)
@@ -126,17 +133,8 @@ def _follow(snapshot: Snapshot, run: Run, lacking: set[int], bar: tqdm) -> None:
         time.sleep(_PAUSE)
 
 
-def _sweep(snapshot: Snapshot, lacking: set[int]) -> None:
-    """Remove what a run that was ended left of unfinished shards."""
-    for number in lacking:
-        for leftover in (snapshot.folder / "shards").glob(f"{number:05}[._]*"):
-            leftover.unlink()
-
-
 def _addresses(planned: pd.DataFrame, catalogue: pd.DataFrame) -> pd.DataFrame:
-    """Return appid, name, picture and url as planned; a picture is asked from where the catalogue has it now."""
-    now = catalogue[["appid"]].assign(
-        url=catalogue["banner_url"], picture=catalogue["banner_url"].map(picture_identity)
-    )
-    both = planned.merge(now, on=["appid", "picture"], how="left")
-    return both[["appid", "name", "picture"]].assign(url=both["url"].fillna(both["banner_url"]))
+    """Return a plan's table with the url of each picture: where the catalogue has it now, or where it was planned."""
+    now = catalogue.assign(picture=catalogue["banner_url"].map(picture_identity), url=catalogue["banner_url"])
+    both = planned.merge(now[["appid", "picture", "url"]], on=["appid", "picture"], how="left")
+    return both.assign(url=both["url"].fillna(both["banner_url"]))

@@ -6,7 +6,6 @@ addresses, never notices that a worker died, and spends 10 s on imports. What is
 
 import functools
 import importlib
-import importlib.util
 import io
 import json
 import multiprocessing
@@ -23,13 +22,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 
 from utils import http, images
 from utils.catalogue import folder
-from utils.errors import SettingsError, StorageError
+from utils.errors import StorageError
 from utils.snapshot import shards
 from utils.snapshot.plan import Plan
 
@@ -63,27 +62,11 @@ _in_vain = [0]  # pictures in a row that this process asked for in vain, whichev
 
 
 @dataclass(frozen=True)
-class Options:
-    """How to download."""
-
-    allowed: tuple[str, ...]  # what addresses must begin with
-    processes: int
-    threads: int  # a process
-    distributor: str  # one of DISTRIBUTORS
-
-    def __post_init__(self) -> None:
-        if self.distributor not in DISTRIBUTORS:
-            raise SettingsError(f"unknown distributor {self.distributor!r}; allowed are {', '.join(DISTRIBUTORS)}")
-        if self.distributor == "ray" and not importlib.util.find_spec("ray"):
-            raise SettingsError("the distributor 'ray' needs the package ray: pip install ray")
-
-
-@dataclass(frozen=True)
 class Run:
     """A running img2dataset."""
 
     process: subprocess.Popen
-    tmp: Path  # its own folder, which it removes at its end
+    tmp: Path  # its own folder: a file in `asked` a process, a byte a picture, and `refused` where too many failed, why
     log: Path
 
     def is_over(self) -> bool:
@@ -108,76 +91,62 @@ class Run:
 
 
 @contextmanager
-def img2dataset(plan: Plan, addresses: pd.DataFrame, numbers: Sequence[int], options: Options) -> Iterator[Run]:
+def img2dataset(
+    plan: Plan, addresses: pd.DataFrame, numbers: Sequence[int], allowed: Sequence[str], options: Mapping[str, Any]
+) -> Iterator[Run]:
     """Run img2dataset over a plan's shards of these numbers, until it ends or the block does.
 
-    addresses: appid, name, picture and url of each planned game, in the plan's order.
+    addresses: the plan's table with the url of each picture. allowed: what those must begin with. options: how many
+    processes and threads a process, and one of DISTRIBUTORS, in img2dataset's words.
     """
-    tmp, log = plan.folder / "shards" / "_tmp", plan.folder / "download.log"
-    addresses.to_parquet(plan.folder / "addresses.parquet", index=False)
+    tmp, log = plan.folder.absolute() / "shards" / "_tmp", plan.folder / "download.log"
     shutil.rmtree(tmp, ignore_errors=True)
     (tmp / "asked").mkdir(parents=True)
-    ours = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
-    bounds = {"OPENCV_IO_MAX_IMAGE_PIXELS": str(images.MOST_PIXELS), "NO_ALBUMENTATIONS_UPDATE": "1"}
-    reading, writing = os.pipe()
-    with log.open("ab") as said:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and words
-            [sys.executable, "-c", _START],
-            stdin=reading,
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
-            env=os.environ | bounds | {"PYTHONPATH": ours},
-        )
-    os.close(reading)
-    try:
-        with suppress(BrokenPipeError):  # it has ended already: its last words say why
-            os.write(writing, json.dumps(_child_options(plan, tmp, numbers, options)).encode() + b"\n")
-        yield Run(process, tmp, log)
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        os.close(writing)
+    addresses.to_parquet(tmp / "addresses.parquet", index=False)
+    bounds = {"shards": list(numbers), "allowed": allowed, "deadline": PATIENCE, "most_in_vain": MOST_IN_VAIN}
+    processes = min(options["processes_count"], len(numbers))
+    sizes = {"processes_count": processes, "number_sample_per_shard": plan.shard_size}
+    (tmp / "options.json").write_text(json.dumps({**OPTIONS, **options, **sizes, "bounds": bounds}))
+    with log.open("ab") as said, _started(tmp, said) as process:
+        try:
+            yield Run(process, tmp, log)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    shutil.rmtree(tmp, ignore_errors=True)
 
 
-def _child_options(plan: Plan, tmp: Path, numbers: Sequence[int], options: Options) -> dict:
-    """Return the options that the process reads from its standard input: img2dataset's and our bounds."""
-    bounds = {
-        "shards": list(numbers),  # the numbers of those to download
-        "allowed": options.allowed,  # what addresses must begin with
-        "deadline": PATIENCE,  # seconds for a picture
-        "most_in_vain": MOST_IN_VAIN,
-        # A folder where each process counts in `asked`, and `refused` says that too many failed, and why.
-        "tmp": str(tmp.absolute()),
-    }
-    return OPTIONS | {
-        "url_list": str(plan.folder.absolute() / "addresses.parquet"),
-        "output_folder": str(plan.folder.absolute() / "shards"),
-        "number_sample_per_shard": plan.shard_size,
-        "processes_count": min(options.processes, len(numbers)),
-        "thread_count": options.threads,
-        "distributor": options.distributor,
-        "bounds": bounds,
-    }
+def _started(tmp: Path, log: BinaryIO) -> subprocess.Popen:
+    limits = {"OPENCV_IO_MAX_IMAGE_PIXELS": str(images.MOST_PIXELS), "NO_ALBUMENTATIONS_UPDATE": "1"}
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and words
+        [sys.executable, "-c", _START, str(tmp)],
+        stdin=subprocess.PIPE,  # closes when we end, however that is
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+        cwd=Path(__file__).parents[2],  # where it finds this package
+        env=os.environ | limits,
+    )
 
 
 # What runs in the downloading process and in its workers.
 
 
 def main() -> None:
-    """Run img2dataset with the options that stand as JSON on the first line of standard input.
+    """Run img2dataset in the folder that is named on the command line, with the options and addresses in there.
 
     When the other end of standard input closes, the whole process group ends.
     """
-    options = json.loads(sys.stdin.buffer.readline())
+    tmp = Path(sys.argv[1])
+    options = json.loads((tmp / "options.json").read_text())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if options["distributor"] == "ray":
         import ray
 
         if "RAY_ADDRESS" not in os.environ:  # a cluster on this machine, which only this machine can reach
             ray.init(num_cpus=options["processes_count"], include_dashboard=False, _node_ip_address="127.0.0.1")
-    patch(options.pop("bounds")).download(**options)
+    bounds = options.pop("bounds") | {"tmp": str(tmp)}
+    patch(bounds).download(url_list=str(tmp / "addresses.parquet"), output_folder=str(tmp.parent), **options)
 
 
 def _end_with_parent() -> None:
@@ -188,13 +157,17 @@ def _end_with_parent() -> None:
 def patch(bounds: Mapping[str, Any]) -> types.ModuleType:
     """Put ours in the places of img2dataset's functions, in whichever process this runs, and return its main module.
 
-    What it imports and a download does not use is left out: torch and ray alone take longer than all the rest.
+    What it imports and a download does not use is left out: torch and ray alone take longer than all the rest. bounds:
+    `shards`, the numbers of those to download; `allowed`, what addresses must begin with; `deadline`, seconds for a
+    picture; `most_in_vain`, a process's pictures in a row; `tmp`, the folder of a Run.
     """
     unused: dict[str, Any] = {"wandb": types.ModuleType("wandb"), "torch": None, "ray": None}  # None: no such module
     sys.modules.update({name: stub for name, stub in unused.items() if name not in sys.modules})
     start = importlib.import_module("img2dataset.main")  # the package's name `main` is a function
     downloader = importlib.import_module("img2dataset.downloader")
     vars(downloader).update(download_image_with_retry=functools.partial(fetch, bounds=bounds))
+    scale = functools.cache(importlib.import_module("albumentations").SmallestMaxSize)  # else made for each picture
+    vars(importlib.import_module("img2dataset.resizer")).update(A=types.SimpleNamespace(SmallestMaxSize=scale))
     vars(start).update(
         Downloader=lambda **options: functools.partial(_download_shard, bounds, options),
         LoggerProcess=lambda *_: threading.Thread(),  # that does nothing: the update has its own progress bar
@@ -227,11 +200,7 @@ def _distribute(bounds: Mapping[str, Any], processes: int, downloader: Callable,
 
 
 def fetch(
-    row: tuple[int, str],
-    *,
-    disallowed_header_directives: set[str] | None,
-    bounds: Mapping[str, Any],
-    **_: object,
+    row: tuple[int, str], *, disallowed_header_directives: set[str] | None, bounds: Mapping[str, Any], **_: object
 ) -> tuple[int, io.BytesIO | None, str | None]:
     """Return a picture's key with its file, or with the reason why there is none, as img2dataset's function does."""
     key, address = row

@@ -2,7 +2,6 @@
 
 import math
 import re
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from utils import files, settings
-from utils.errors import DamagedError, StorageError
+from utils.errors import DamagedError
 
 SCHEMA = pa.schema(
     [
@@ -23,7 +22,6 @@ SCHEMA = pa.schema(
     ]
 )
 
-_LAST = 9_999  # the last number of a snapshot
 _CONTENT_HASH = re.compile(r"/[0-9a-f]{40}/")
 _MIRRORS = (  # hosts of Steam that serve the same files (a fourth, shared.cloudflare, redirects to them)
     "https://shared.fastly.steamstatic.com/store_item_assets/",
@@ -99,16 +97,8 @@ def write_plan(folder: Path, games: pd.DataFrame, shard_size: int | None = None)
     shard_size = shard_size or max(50, min(1_000, math.ceil(len(games) / 8)))
     games = games[SCHEMA.names].reset_index(drop=True)
     number = 1 + max((int(place.name) for place in folder.glob("[0-9][0-9][0-9][0-9]")), default=0)
-    if number > _LAST:
-        raise StorageError(f"{folder} has no number free after {_LAST}; move the snapshot {_LAST} out of it")
-    place, part = folder / f"{number:04}", folder / f"{number:04}.part"
-    with files.storage_errors(folder):
-        shutil.rmtree(part, ignore_errors=True)  # what a crash left of an earlier attempt
-        (part / "shards").mkdir(parents=True)
-        (part / "verified").mkdir()
-        planned = pa.Table.from_pandas(games, SCHEMA, preserve_index=False)
-        files.write_table(part / "plan.parquet", planned, {"shard_size": str(shard_size)})
-        sha256 = files.sha256(part / "plan.parquet")
-        part.rename(place)
-        files.flush(folder)
-    return Plan(place, games, shard_size, sha256)
+    place = folder / f"{number:04}"  # without a plan, as a crash leaves it, it is no snapshot
+    planned = pa.Table.from_pandas(games, SCHEMA, preserve_index=False)
+    files.write_table(place / "plan.parquet", planned, {"shard_size": str(shard_size)})
+    files.flush(folder)
+    return Plan(place, games, shard_size, files.sha256(place / "plan.parquet"))

@@ -17,37 +17,13 @@ class Report:
     table: pd.DataFrame  # appid, name, status (one of STATUSES), reason ("" where there is none)
     notes: tuple[str, ...] = ()  # what else should be known, a sentence each
 
-    @property
-    def asked(self) -> int:
-        """All games."""
-        return len(self.table)
-
-    @property
-    def downloaded(self) -> int:
-        """Games whose banner is there."""
-        return self._count("downloaded")
-
-    @property
-    def missing(self) -> int:
-        """Games without a vertical banner at the store."""
-        return self._count("missing")
-
-    @property
-    def refused(self) -> int:
-        """Games whose picture is no banner: blank, tiny, not to be used."""
-        return self._count("refused")
-
-    @property
-    def failed(self) -> int:
-        """Games whose download failed for a reason that may pass; the next update asks again."""
-        return self._count("failed")
-
-    def _count(self, status: str) -> int:
+    def count(self, status: str) -> int:
+        """Return how many games became so: one of STATUSES."""
         return int((self.table["status"] == status).sum())
 
     def __str__(self) -> str:
-        shares = ", ".join(f"{self._count(status)} {status}" for status in STATUSES)
-        return "\n".join([f"{self.asked} games asked: {shares}", *self.notes])
+        shares = ", ".join(f"{self.count(status)} {status}" for status in STATUSES)
+        return "\n".join([f"{len(self.table)} games asked: {shares}", *self.notes])
 
 
 def report(catalogue: pd.DataFrame, folder: Path, *, assets_url: str | None = None) -> Report:

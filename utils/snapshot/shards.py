@@ -4,9 +4,9 @@ import json
 import re
 import tarfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +20,12 @@ from utils import files, images
 from utils.errors import DamagedError, PictureError
 from utils.snapshot.plan import Plan, read_plan
 
-STATUSES = ("downloaded", "missing", "refused", "failed")
+STATUSES = (
+    "downloaded",
+    "missing",  # the store has no vertical banner
+    "refused",  # the picture is no banner: blank, tiny, not to be used
+    "failed",  # for a reason that may pass; the next update asks again
+)
 SMALLEST = 64  # pixels; an original with a shorter side is no banner (Steam's are 300 and more wide)
 LONGEST = 10  # times its short side; an original that is longer is no banner
 RECORD = pa.schema(
@@ -42,7 +47,6 @@ _BANNER_BYTES = 2_500_000  # more than a stored banner of the longest shape take
 _BLANK_BYTES = 8_000  # a 256x384 JPEG larger than this is not blank, so only smaller ones are decoded and looked at
 _BLANK_RANGE = 8  # levels of 255; what a blank picture's channels span after JPEG
 _STATUS = re.compile(r"status (\d{3})\b")
-_GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _REFUSED = {  # what img2dataset says -> what we say
     "image too small": f"the picture is smaller than {SMALLEST} pixels",
     "aspect ratio too large": f"the picture is more than {LONGEST} times as long as wide",
@@ -116,12 +120,11 @@ def history(snapshots: list[Snapshot]) -> pd.DataFrame:
 
     Columns: RECORD's, and `path`, the shard's tar.
     """
-    tables = [RECORD.empty_table().to_pandas().assign(path="")]
+    tables = []
     for each in snapshots:
-        for number in sorted(each.shards):
-            shard = each.shards[number]
+        for _, shard in sorted(each.shards.items()):
             tables.append(shard.table.to_pandas().assign(path=str(shard.path)))
-    return pd.concat(tables[1:] or tables, ignore_index=True)
+    return pd.concat(tables or [RECORD.empty_table().to_pandas().assign(path="")], ignore_index=True)
 
 
 def records(folder: Path) -> pd.DataFrame:
@@ -163,7 +166,7 @@ def verify(snapshot: Snapshot, number: int) -> Shard | None:
         places = _jpeg_places(tar)
     except (OSError, ValueError, LookupError, TypeError, RecursionError, pa.ArrowException, tarfile.TarError):
         return None
-    if table is None or set(table.filter(pc.field("status") == "success")["key"].to_pylist()) != places.keys():
+    if set(table.filter(pc.field("status") == "success")["key"].to_pylist()) != places.keys():
         return None
     files.flush(tar)
     files.flush(tar.parent)
@@ -195,15 +198,19 @@ def finished_files(folder: Path, *, check: bool = False) -> list[tuple[Path, ...
 
 def of_picture(jpeg: bytes) -> DownloadOutcome:
     """Judge a stored picture."""
-    if len(jpeg) < _BLANK_BYTES and _is_blank(jpeg):
-        return DownloadOutcome("refused", "the picture is blank")
-    return DownloadOutcome("downloaded")
+    if len(jpeg) >= _BLANK_BYTES:
+        return DownloadOutcome("downloaded")
+    with suppress(PictureError):
+        pixels = np.asarray(images.upright_rgb(images.open_picture(jpeg)))
+        if np.ptp(pixels, axis=(0, 1)).max() >= _BLANK_RANGE:
+            return DownloadOutcome("downloaded")
+    return DownloadOutcome("refused", "the picture is blank")
 
 
 def of_error(error: str) -> DownloadOutcome:
     """Judge a download that gave no picture, by the message that the downloader left."""
     status = _STATUS.match(error)
-    if status and int(status[1]) in _GONE:
+    if status and status[1] in ("404", "410"):
         return DownloadOutcome("missing", f"the store has no picture there (status {status[1]})")
     if status:
         return DownloadOutcome("failed", f"the store answered with status {status[1]}", retryable=True)
@@ -246,15 +253,16 @@ def _is_intact(shard: Shard, *, check: bool) -> bool:
         return False
 
 
-def _finished_rows(snapshot: Snapshot, plan: Plan, number: int) -> pa.Table | None:
-    """Return img2dataset's rows of a shard, in the plan's order; None where they are not as planned."""
+def _finished_rows(snapshot: Snapshot, plan: Plan, number: int) -> pa.Table:
+    """Return img2dataset's rows of a shard, in the plan's order; raises ValueError where they are not as planned."""
     planned = plan.part_of_table(number)[["appid", "picture"]]
-    if snapshot.part(number, ".tar").stat().st_size > len(planned) * _BANNER_BYTES:
-        return None
+    is_small = snapshot.part(number, ".tar").stat().st_size <= len(planned) * _BANNER_BYTES
     table = pq.read_table(snapshot.part(number, ".parquet"), partitioning=None).sort_by("key")
     is_whole = json.loads(snapshot.part(number, "_stats.json").read_text())["count"] == len(table)
     rows = table.select(["appid", "picture"]).to_pandas()
-    return table if is_whole and rows.to_numpy().tolist() == planned.to_numpy().tolist() else None
+    if not is_small or not is_whole or rows.to_numpy().tolist() != planned.to_numpy().tolist():
+        raise ValueError("a shard is not what was planned")
+    return table
 
 
 def _jpeg_places(tar: Path) -> dict[str, tuple[int, int]]:
@@ -275,11 +283,3 @@ def _found(table: pa.Table, tar: Path, places: dict[str, tuple[int, int]]) -> It
             became = of_picture(jpeg) if jpeg else of_error(said)
             asked = {name: row[name] for name in ("appid", "name", "picture")}
             yield {**asked, **became._asdict(), "banner_url": row["url"], "offset": offset, "size": size}
-
-
-def _is_blank(jpeg: bytes) -> bool:
-    try:
-        pixels = np.asarray(images.upright_rgb(images.open_picture(jpeg)))
-    except PictureError:
-        return True
-    return bool(np.ptp(pixels, axis=(0, 1)).max() < _BLANK_RANGE)
