@@ -66,7 +66,7 @@ def test_a_download_that_breaks_off_goes_on_and_a_status_that_is_no_file_ends_it
 
 
 ELSE = {
-    "another version": [serving(FILE, tag='"two"')],
+    "another version": [serving(FILE, tag='"two"')] * 2,
     "no ranges": [serving(FILE, ranges=False)] * 2,
     "a range refused": [serving(FILE), answering("no", 416)],
     "another range": [serving(FILE), answering(b"x" * 9, 206, {"Content-Range": "bytes 7-15/16"})],
@@ -101,6 +101,13 @@ def test_a_file_that_is_too_large_does_not_fill_the_disk(raw_host, tmp_path, tal
         download(raw_host(talk), tmp_path / "file", tries=3, limit=1_000)
     assert str(caught.value).startswith("too large")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_rest_of_no_length_that_breaks_off_is_no_whole_file(raw_host, tmp_path):
+    with pytest.raises(HttpError) as caught:
+        download(raw_host(in_turn(BEGIN, BEGIN, REST[:-600])), tmp_path / "file", tries=2)
+    assert caught.value.retryable
+    assert not (tmp_path / "file").exists()
 
 
 def test_a_file_that_drips_is_given_up_and_one_that_keeps_coming_is_not(raw_host, tmp_path):

@@ -13,9 +13,9 @@ from types import ModuleType
 
 import data_dirs
 import pytest
-from hosts import refusal
 from data_dirs import FEATURES, GAMES, SHARDS, finished, pictures, tree
 from downloads import flip
+from hosts import refusal
 
 import sample
 from utils import drive, features, settings, snapshot

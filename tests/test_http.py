@@ -231,7 +231,9 @@ def test_redirects_are_followed_within_what_is_allowed(httpserver):
     "to", ["http://[::1/", "file:///etc/passwd", "http://localhost:1/", "http://[::1]:1/", "/", "http://me:you@host/"]
 )
 def test_redirects_that_are_not_followed(raw_host, to):
-    assert not refusal(raw_host(moved(to))).retryable
+    error = refusal(raw_host(moved(to)))
+    assert not error.retryable
+    assert ("5 times" in str(error)) == (to == "/")
 
 
 def test_a_name_that_becomes_private_while_it_is_asked_is_not_believed(raw_host, httpserver, monkeypatch):
