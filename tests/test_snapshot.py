@@ -14,7 +14,7 @@ from PIL import Image
 import sample
 from utils import banners, files, snapshot
 from utils.errors import SettingsError, StorageError
-from utils.snapshot.plan import lie_under, picture_addresses, picture_identity
+from utils.snapshot.plan import lie_under, picture_addresses, picture_identity, write_plan
 from utils.snapshot.shards import of_error
 
 
@@ -174,8 +174,10 @@ def test_only_the_stores_own_addresses_are_asked(tmp_path):
         games.loc[2, "banner_url"] = store.assets_url + "../secrets/library_600x900.jpg"
         games.loc[3, "banner_url"] = "ftp://127.0.0.1/library_600x900.jpg"
         store.trouble(f"apps/{games['appid'][4]}/", "redirect", to=other.assets_url + "steam/apps/100000040/x.jpg")
-        report = update(store, tmp_path / "snapshots", games)
-        assert other.count() == 0
+        planned = fetch(other).assign(picture=lambda found: found["banner_url"].map(picture_identity))
+        write_plan(tmp_path, planned.assign(appid=planned["appid"] + 1))  # a stranger's, of games that nobody knows
+        report = update(store, tmp_path, games)
+        assert other.count("store_item_assets") == 0
     assert report.table["status"].tolist() == ["refused"] * 4 + ["failed", "downloaded"]
 
 
