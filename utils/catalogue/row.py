@@ -145,8 +145,9 @@ class CatalogueBuilder:
         filename = self._read(assets, "library_capsule", _path) or self._read(assets, "library_capsule_2x", _path)
         if not filename:
             return None, 0
-        template = _template(assets.get("asset_url_format"))
-        if template is None:
+        given = assets.get("asset_url_format")
+        template = _TEMPLATE.fullmatch(given) if isinstance(given, str) else None
+        if template is None or not _path(template[1]):
             self._unreadable["asset_url_format"] += 1  # also where it is absent: the pictures lie elsewhere now
             return None, 0
         folder, changed = template.groups("")
@@ -190,9 +191,3 @@ def _names(value: object) -> list[str]:
 def _path(value: object) -> str:
     """Return a path below another one; "" for anything that could lead elsewhere."""
     return value if isinstance(value, str) and _PATH.fullmatch(value) else ""
-
-
-def _template(value: object) -> re.Match[str] | None:
-    """Return a template for addresses as its folder and its version, if any; None where it is not understood."""
-    parts = _TEMPLATE.fullmatch(value) if isinstance(value, str) else None
-    return parts if parts and _path(parts[1]) else None
