@@ -47,12 +47,13 @@ def test_a_folder_without_a_csv(own):
 def test_a_folder_with_a_csv(own):
     rows = ["AppId;Name;Title;Developer;File", "11;Éléven;Series;Me;", "12;Twelve;Series;;"]
     (own / "list.csv").write_text("\n".join([*rows, "13;Thirteen;;;deep/Thirteen.webp"]), "utf-8-sig")
+    paint(own / "deep" / "11.png")  # of the same stem
     games = folder.read(own).set_index("appid")
     assert games["name"].tolist()[:3] == ["Éléven", "Twelve", "Thirteen"]
-    assert games["franchises"].tolist() == [["Series"], ["Series"], [], []]
-    assert games["developers"].tolist() == [["Me"], [], [], []]
+    assert games["franchises"].tolist() == [["Series"], ["Series"], [], [], []]
+    assert games["developers"].tolist() == [["Me"], [], [], [], []]
     (note,) = games.attrs["notes"]
-    assert note.endswith(": 14.GIF")
+    assert note.endswith(": 14.GIF, deep/11.png")
     assert folder.read(own, 2)["name"].tolist() == ["Éléven", "Twelve"]
 
 

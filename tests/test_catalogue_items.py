@@ -82,6 +82,7 @@ def test_a_bad_item_is_skipped_and_counted(store_of, changed, reason):
         ({"name": "a\0b\ud800 \u202ec\n d"}, "name", "ab c d", {}),
         ({"name": "x" * 10_000}, "name", "x" * 199 + "…", {}),
         ({"tagids": None}, "tags", [], {}),
+        ({"tagids": [99]}, "tags", [], {}),
         ({"tagids": [None, {}, "--1", 10**400]}, "tags", [], {"tagids": 1}),
         ({"basic_info": "text"}, "developers", [], {"basic_info": 1}),
         ({"basic_info": {"developers": None, "publishers": 5}}, "publishers", [], {"publishers": 1}),

@@ -18,7 +18,7 @@ from downloads import flip
 from hosts import refusal
 
 import sample
-from utils import drive, features, settings, snapshot
+from utils import catalogue, drive, features, files, settings, snapshot
 from utils.errors import DamagedError, StorageError
 
 
@@ -118,7 +118,7 @@ def test_a_mount_that_goes_away_is_one_line_that_names_it(chosen, there, monkeyp
 
 def test_what_is_here_is_not_replaced_by_what_is_on_drive(finished_dir, chosen, there):
     shutil.copytree(finished_dir, chosen.data_dir)
-    flip(there / "catalogue.parquet", 50)
+    catalogue.save(catalogue.load(there / "catalogue.parquet")[:9], there / "catalogue.parquet")  # whole, another
     before = tree(chosen.data_dir)
     drive.open_drive(chosen)
     assert tree(chosen.data_dir) == before
@@ -162,6 +162,8 @@ def test_only_what_is_absent_or_differs_is_copied(finished_dir, tmp_path):
     (place / "snapshots/0001/verified/00002.parquet").unlink()
     assert drive.copy_finished(finished_dir, place) == 1 + 4 + 4
     assert tree(place) == finished(finished_dir)
+    (place / shard).unlink()
+    assert len(drive.finished(place)) == len(drive.finished(finished_dir)) - 1
 
 
 def test_drive_is_not_mounted(chosen, tmp_path, monkeypatch):
@@ -184,14 +186,18 @@ def test_colab_is_asked_to_mount_drive(chosen, tmp_path, monkeypatch):
     assert "nothing was copied" in drive.sync_drive(replace(chosen, drive=None))
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full, the disk that is always full")
-def test_a_full_drive_is_said_once_and_the_work_goes_on(finished_dir, chosen, capfd, part_name):
-    there = chosen.drive / "sample"
-    there.mkdir(parents=True)
-    (there / part_name).symlink_to("/dev/full")  # it goes with the first try
-    drive.open_drive(chosen)
+def test_a_full_drive_is_said_once_and_the_work_goes_on(finished_dir, chosen, capfd, monkeypatch):
+    write, refusals = files.writing, iter([errno.ENOSPC] * 3)
+
+    def full(file):
+        for code in refusals:
+            raise OSError(code, os.strerror(code), str(file))
+        return write(file)
+
     shutil.copytree(finished_dir, chosen.data_dir)
-    until(lambda: holds(there, finished(finished_dir)))
+    monkeypatch.setattr(files, "writing", full)
+    drive.open_drive(chosen)
+    until(lambda: holds(chosen.drive / "sample", finished(finished_dir)))
     assert capfd.readouterr().err.count("is full") == 1
 
 
