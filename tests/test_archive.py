@@ -143,6 +143,14 @@ def test_a_server_that_lies_about_its_length(packed, raw_host, tmp_path, length)
     assert sum(map(len, tree(tmp_path).values())) <= len(content)
 
 
+def test_an_archive_that_grows_after_it_was_offered_is_refused(packed, httpserver, tmp_path):
+    content = packed.read_bytes()
+    httpserver.expect_oneshot_request("/a.tar").respond_with_data(content)
+    httpserver.expect_request("/a.tar").respond_with_data(content + bytes(1 << 20))
+    assert said(httpserver.url_for("/a.tar"), tmp_path).startswith("HttpError: ")
+    assert "catalogue.parquet" not in tree(tmp_path)
+
+
 def test_a_page_instead_of_an_archive_is_thrown_away(raw_host, tmp_path):
     page = b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n" + b"<html>sign in</html>" * 1_000
     assert_refused(raw_host(page), tmp_path / "home", "127.0.0.1")

@@ -1,5 +1,6 @@
 import hashlib
 import io
+import itertools
 import json
 import multiprocessing
 import shutil
@@ -238,6 +239,23 @@ def test_features_that_overflow_are_an_error(snapshots, tiny, tmp_path):
     with pytest.raises(CheckpointError) as error:
         features.extract(snapshots, tiny, tmp_path, workers=0)
     assert "game 10 " in str(error.value)
+
+
+def test_ctrl_c_leaves_whole_shards(snapshots, tiny, tmp_path, undisturbed):
+    embed, passes = tiny.embed, itertools.count()
+
+    def embed_until_ctrl_c(batch):
+        if next(passes) == 4:
+            raise KeyboardInterrupt
+        return embed(batch)
+
+    tiny.embed = embed_until_ctrl_c
+    with pytest.raises(KeyboardInterrupt):
+        features.extract(snapshots, tiny, tmp_path, batch_size=16, workers=1)
+    assert 2 < len(content(tmp_path)) < 9
+    tiny.embed = embed
+    features.extract(snapshots, tiny, tmp_path, batch_size=16, workers=0)
+    assert content(tmp_path) == content(undisturbed)
 
 
 def extract_slowly(checkpoint: Path, snapshots: Path, out: Path) -> None:
