@@ -28,7 +28,7 @@ def joined(tables: Sequence[Path]) -> list[dict[str, str]]:
 
 def write(rows: list[dict[str, str]], table: Path) -> None:
     with table.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer = csv.DictWriter(file, list(rows[-1]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

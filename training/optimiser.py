@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from training.student import has_bfloat16
+
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _DECAY = 0.05
 
@@ -56,10 +58,12 @@ def orthogonalised(matrices: Tensor, steps: int) -> Tensor:
     tall = matrices.shape[1] > matrices.shape[2]
     turned = matrices.mT if tall else matrices
     turned = turned / (turned.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    if has_bfloat16():
+        turned = turned.bfloat16()
     for _ in range(steps):
         square = turned @ turned.mT
         turned = first * turned + (second * square + third * square @ square) @ turned
-    return turned.mT if tall else turned
+    return (turned.mT if tall else turned).float()
 
 
 def optimisers(net: nn.Module, rate: float, *, muon: bool = True) -> list[Optimizer]:

@@ -88,8 +88,9 @@ def step(run: Run, plan: Schedule, pool: Pool, whitening: Tensor) -> float:
     side = plan.side_at(run.step)
     whole = plan.whole_at(run.step)
     seen = batch(pool, plan.count, random, side=side, least=plan.least, whole=whole)
-    pooled, shares = student.see(run.net, seen.pictures)
-    value = loss(pooled, shares, seen.target, seen.cells, whitening)
+    with torch.autocast("cpu", torch.bfloat16, enabled=student.has_bfloat16()):
+        pooled, shares = student.see(run.net, seen.pictures)
+    value = loss(pooled.float(), shares.float(), seen.target, seen.cells, whitening)
     value.backward()
     torch.nn.utils.clip_grad_norm_(run.net.parameters(), 1.0)
     for optimiser in run.optimisers:

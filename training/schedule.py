@@ -1,4 +1,4 @@
-"""The schedules of the training's three rounds: everything that decides them, but the pool."""
+"""The schedules of the training's rounds: everything that decides them, but the pool."""
 
 from __future__ import annotations
 
@@ -53,6 +53,6 @@ ROUNDS = {
     "first": Schedule(),
     "second": replace(_LATER, views=172_000, seed=2),
     "third": replace(_LATER, views=160_000, small_until=0.65, seed=3),
-    "fourth": replace(_LATER, views=90_000, small_until=0.65, seed=4),
-    "fifth": replace(_LATER, views=24_000, small=160, side=224, small_until=0.0, rate=3e-4, seed=5, every=6_000),
+    "fourth": replace(_LATER, views=375_000, small_until=0.8, seed=4, every=25_000),
+    "fifth": replace(_LATER, views=23_040, side=224, small_until=0.0, rate=2e-4, warm_up=20, seed=5, every=7_680),
 }

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from transformers import BeitConfig, BeitForImageClassification
 
+from utils.encoder.encoder import choose_dtype
+
 PATCH = 16
 _START_STD = 0.05  # transformers' 0.02 starts slowly with so few blocks
 _LOCAL_BLOCKS = 3
@@ -32,7 +34,7 @@ def config(side: int, width: int = 256, blocks: int = 6, heads: int = 8, stretch
         use_auxiliary_head=False,
         layer_scale_init_value=1.0,
         drop_path_rate=0.0,
-        num_labels=2,  # ty: ignore[unknown-argument] - kept in the config, as any other
+        num_labels=0,  # ty: ignore[unknown-argument] - it is taught features, no labels
     )
 
 
@@ -103,6 +105,11 @@ def _resized_table(table: Tensor, grid: int, wanted: int) -> Tensor:
     nearest = steps.clamp(1 - grid, grid - 1) + (grid - 1)
     places = nearest[:, None] * (2 * grid - 1) + nearest
     return torch.cat([table[places.flatten()], table[-3:]])
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16 itself; then a step takes half the time, else many times as long."""
+    return choose_dtype(None, torch.device("cpu")) == torch.bfloat16
 
 
 def side_of(net: BeitForImageClassification) -> int:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from training.student import has_bfloat16
 from utils.encoder.efficientnet import load_network
 
 SIDE = 256  # pixels: 8 x 8 cells of 32
@@ -89,7 +90,8 @@ def _openvino(threads: int) -> Teacher:
 
     shape = (1, 3, SIDE, SIDE)
     model = ov.convert_model(network(), example_input=torch.zeros(shape), input=list(shape))
-    settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    precision = "bf16" if has_bfloat16() else "f32"
+    settings = {"INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": precision}
     compiled = ov.Core().compile_model(model, "CPU", settings)
 
     def look(pictures: np.ndarray) -> np.ndarray:

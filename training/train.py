@@ -20,7 +20,7 @@ from training.losses import agreement, partners_found
 from training.pool import load_projection
 from training.run import Run, begin, go_on, grow, load, released, save, step
 from training.schedule import ROUNDS, SINCE_RELEASE, Schedule
-from training.student import side_of
+from training.student import has_bfloat16, side_of
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,8 @@ _log = logging.getLogger(__name__)
 @torch.no_grad()
 def judged(net: BeitForImageClassification, seen: Batch) -> tuple[float, float]:
     """Mean cosine with the teacher over held-out views, and how many of them find the other view of their pair."""
-    pooled = torch.cat([net.beit(part).pooler_output for part in seen.pictures.split(64)])
+    with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16()):
+        pooled = torch.cat([net.beit(part).pooler_output.float() for part in seen.pictures.split(64)])
     return float(agreement(pooled, seen.target)), partners_found(pooled)
 
 
