@@ -63,6 +63,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pooling", nargs="+", default=["pooled"])
     parser.add_argument("--image", nargs="+", default=["squash"])
     parser.add_argument("--views", nargs="+", default=[], help="such as whole whole+crop+grey")
+    parser.add_argument("--dtype", choices=settings.DTYPES, help="else the fastest that this machine is made for")
     parser.add_argument("--exponent", type=float, nargs="+", default=[])
     parser.add_argument("--quick", action="store_true", help="fewer queries and altered pictures")
     parser.add_argument("--figure", type=Path)
@@ -74,10 +75,11 @@ def main() -> None:
     asked = arguments()
     with tempfile.TemporaryDirectory() as beside:
         chosen, games = fetched(asked.folder, asked.data or Path(beside))
-        limits = study.QUICK if asked.quick else {}
+        limits = dict(study.QUICK) if asked.quick else {}
         compared = ways(asked, chosen)
         out = chosen.features.parent
-        result = study.compare(compared, chosen.snapshots, games, out, halves=asked.folder is None, **limits)
+        limits |= {"halves": asked.folder is None, "dtype": asked.dtype}
+        result = study.compare(compared, chosen.snapshots, games, out, **limits)
         print(f"\n{result.about}\n\n{markdown(result.by_query)}\n\n{markdown(result.short)}")
         if result.best:
             print(f"\nbest on the half to choose by: {result.best}")
