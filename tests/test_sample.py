@@ -128,20 +128,13 @@ def test_without_the_small_beit_an_untrained_one_is_written(tmp_path, monkeypatc
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
-    ("gpu", "status", "behind", "taken"),
-    [
-        (True, 200, 0.2, settings.DEFAULT_CHECKPOINT),
-        (True, 404, 0.05, "beit-small"),
-        (False, 200, 0.05, "beit-small"),
-        (False, 200, 0.2, "efficientnet-lite2"),
-    ],
+    ("gpu", "status", "taken"),
+    [(True, 200, settings.DEFAULT_CHECKPOINT), (True, 404, "beit-small"), (False, 200, "beit-small")],
 )
-def test_own_pictures_get_microsofts_where_it_can_run(tmp_path, monkeypatch, httpserver, gpu, status, behind, taken):
+def test_own_pictures_get_microsofts_where_it_can_run(tmp_path, monkeypatch, httpserver, gpu, status, taken):
     path = f"/{settings.DEFAULT_CHECKPOINT}/resolve/main/config.json"
     httpserver.expect_request(path).respond_with_data("{}", status=status)
     monkeypatch.setattr(encoders, "gpu_is_here", lambda: gpu)
-    monkeypatch.setattr(encoders, "teacher_is_installed", lambda: True)
-    monkeypatch.setattr(encoders, "SMALL_HITS", encoders.TEACHER_HITS - behind)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", httpserver.url_for("").rstrip("/"))
     opened = sample.open_store(settings.Settings(source="folder", folder=tmp_path, data=tmp_path))
     assert opened.checkpoint == taken
