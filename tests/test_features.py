@@ -435,6 +435,7 @@ def patient_ray(monkeypatch):
 
 
 @pytest.mark.usefixtures("patient_ray")
+@pytest.mark.slow
 def test_two_actors_of_ray_compute_the_same(snapshots, tiny, tmp_path, undisturbed, capsys):
     features.extract(snapshots, tiny, tmp_path / "out", engine="ray", actors=2)
     assert content(tmp_path / "out") == content(undisturbed)
@@ -442,6 +443,7 @@ def test_two_actors_of_ray_compute_the_same(snapshots, tiny, tmp_path, undisturb
 
 
 @pytest.mark.usefixtures("patient_ray")
+@pytest.mark.slow
 def test_a_cluster_of_ray_that_is_there_is_used_and_left(snapshots, tiny, tmp_path, undisturbed):
     import ray
 
