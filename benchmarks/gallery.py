@@ -100,7 +100,7 @@ def measure_page(page_file: Path, runs: int) -> None:
             keys += [page.evaluate(KEY, words) for words in ("dr", "dragon", "dragon ni", "gta 5")]
             typos.append(page.evaluate(KEY, "dragno nihgt"))
             page.goto(f"{page_file.as_uri()}#{10 * 500}")
-            page.locator("#grid li > a").first.wait_for()
+            page.locator("#query h2").wait_for()
             clicks += [page.evaluate(CLICK) for _ in range(4)]
             page.goto("about:blank")
             paints += [_timed(lambda: page.evaluate(PAINTED)) for _ in range(4)]
