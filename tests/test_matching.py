@@ -287,8 +287,9 @@ def test_words_are_compared_with_pictures_as_they_are():
 
 
 def test_matches_are_kept_and_read_again_for_the_same_features(tmp_path, monkeypatch):
-    games = matching.prepare(clustered(100))
-    for other in (matching.prepare(clustered(100), "centred"), matching.prepare(clustered(100, seed=1)), games):
+    games, centred = matching.prepare(clustered(100)), matching.prepare(clustered(100), "centred")
+    matching.all_matches(centred, 2, tmp_path)  # too few for what is asked next
+    for other in (centred, matching.prepare(clustered(100, seed=1)), games):
         made = matching.all_matches(other, 5, tmp_path)
         np.testing.assert_array_equal(made.neighbours, matching.all_matches(other, 5).neighbours)
     whole = (tmp_path / "matches.parquet").read_bytes()
