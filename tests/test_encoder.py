@@ -204,6 +204,7 @@ def test_words_are_as_near_to_pictures_as_transformers_says(folder_of, pictures,
     ours = functional.cosine_similarity(one(pictures)[:, None], words[None], dim=2)
     pixels = families.pixels(folder_of(name), name, "squash", pictures, one.preparation.size)
     assert (ours - words_by_transformers(folder_of(name), name, TEXTS, pixels)).abs().max() < 1e-5
+    torch.testing.assert_close(one.words(TEXTS[:1], prompt="{}"), words[:1])  # padded as it is beside a longer one
     assert torch.equal(one.words(["DRAGON"]), one.words([prompt.replace("{}", "dragon")], prompt="{}"))
     assert one.words(["\ud800", "龍", "a\x00b", "{0.__class__}", "{" * 5000]).isfinite().all()
 
