@@ -106,6 +106,16 @@ def test_each_patch_is_worth_its_pairs(load, pictures, kind, pooling):
     np.testing.assert_allclose(found.match_map, pairs.sum(0).reshape(14, 14), atol=1e-6)
 
 
+def test_each_view_counts_alike(load, pictures):
+    beit = load("tuned", "mean", "squash", ("whole", "grey"))
+    found = explain.reason(beit, features(beit, pictures), pictures[0], pictures[1])
+    views = beit.tokens(pictures[:2])[:, 1:].double().numpy()
+    units = views / np.linalg.norm(views.mean(1), axis=1)[:, None, None]
+    ours, theirs = units.reshape(2, 2, *units.shape[1:]).mean(1)  # both views lie in the same places
+    lengths = np.linalg.norm(ours.mean(0)) * np.linalg.norm(theirs.mean(0))
+    np.testing.assert_allclose(found.query_map, (ours @ theirs.mean(0) / lengths / 196).reshape(14, 14), atol=1e-6)
+
+
 @pytest.mark.parametrize("image", settings.IMAGES)
 def test_a_patch_lies_where_the_map_says(load, pictures, image):
     beit = load("tuned", "mean", image)
