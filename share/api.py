@@ -270,11 +270,11 @@ def main(choose: Callable[[], Settings] = settings.read) -> None:
     except PlainError as error:
         sys.exit(str(error))
     threading.Thread(target=lambda: served.index, daemon=True).start()  # the first search need not wait for it
-    place = {"host": asked.host, "port": asked.port}
-    here = "http://{host}:{port}".format(**place)
+    here = f"http://{asked.host}:{asked.port}"
     gallery = f"the gallery is {here}/, " if served.gallery else ""
     print(f"Serving {len(served.games):,} games: {gallery}the API {here}/docs", flush=True)  # noqa: T201
     app = create(served, hosts=(_LOOPBACK, "localhost") if asked.host == _LOOPBACK else ())
+    place = {"host": asked.host, "port": asked.port}
     uvicorn.run(app, **place, limit_concurrency=MOST_CONNECTIONS, log_level="warning", access_log=False)
 
 

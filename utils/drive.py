@@ -85,8 +85,8 @@ def copy_finished(source: Path, to: Path, known: set[tuple[FileSet, int]] | None
     """Copy what is finished in one data_dir and absent or different in another; return how many files that were.
 
     An interrupted copy leaves a data_dir with all the sets so far, and the next call goes on. What differs is replaced,
-    whichever is newer; nothing is removed. What is `known` to be there, with
-    the time (ns) of the file that makes it count, is not looked at again; what is there in the end is added.
+    whichever is newer; nothing is removed. What is `known` to be there, with the time (ns) of the file that makes it
+    count, is not looked at again; what is there in the end is added.
 
     Raises StorageError where the place of `to` does not exist, such as Drive that is not mounted, where it has another
     snapshot of the same number, and where a file cannot be written or does not read as it was written; DamagedError,

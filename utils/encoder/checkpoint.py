@@ -9,7 +9,6 @@ import math
 import os
 import re
 import zipfile
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -75,9 +74,12 @@ def locate(checkpoint: str | Path) -> Path:
     folder = config.parent
     any(_from_hub(name, folder.name, file) for file in PROCESSORS)  # the first that there is
     if "text_config" in read_json(config):
-        with suppress(HttpError):  # without a tokenizer, pictures can be compared all the same
-            for file in TOKENIZER:
+        for file in TOKENIZER:
+            try:
                 _from_hub(name, folder.name, file)
+            except HttpError as error:  # where no hub is reached, pictures can be compared without a tokenizer
+                if error.retryable:
+                    raise
     return folder
 
 

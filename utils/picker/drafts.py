@@ -14,7 +14,7 @@ import pandas as pd
 from utils import banners, filters, matching, show
 from utils.banners import Banner
 from utils.encoder import Encoder
-from utils.errors import PictureError, PlainError
+from utils.errors import MatchError, PictureError, PlainError
 from utils.filters import Filter
 from utils.picker.queries import NEAR_DUPLICATE, Query, from_banner
 
@@ -97,6 +97,8 @@ def compare(
 
 def figure(results: Sequence[DraftResult], album: Mapping[int, Banner]) -> show.Figure:
     """Return one draft beside its ten nearest games, or several, ranked, each beside its nearest three."""
+    if not results:
+        raise MatchError("there is no draft to show")
     if len(results) == 1:
         stand = results[0].stand
         return show.matches(album, results[0].draft, stand.appids.tolist(), stand.cosines.tolist())
