@@ -154,7 +154,7 @@ def test_a_busy_server_or_a_broken_answer_is_asked_for_again_and_any_other_once(
 def test_retry_after():
     nonsense = ("-5", "\u00b2", "nan", "", None, "Fri, 31 Dec 1999 23:59:59 GMT", "Fri, 99 Dec 99999")
     assert [http.retry_after(header) for header in (*nonsense, " 5 ")] == [0] * 7 + [5]
-    assert http.retry_after("9" * 5_000) == http.retry_after("Fri, 31 Dec 9999 23:59:59 GMT") == 120
+    assert http.retry_after("9" * 4_000) == http.retry_after("Fri, 31 Dec 9999 23:59:59 GMT") == 120
 
 
 def test_connections_are_kept_those_that_have_gone_replaced_and_a_forked_process_has_its_own(raw_host):

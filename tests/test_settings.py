@@ -57,7 +57,7 @@ WRONG = {
     "SOURCE": ("gog", "'steam', 'sample' or 'folder'"),
     "DTYPE": ("int8", "'bfloat16'"),
     "POOLING": (["cls"], "'pooled', 'cls'"),
-    "GAMES": ("9" * 10_000, "10,000,000"),
+    "GAMES": ("9" * 10_000, "1,000,000"),
     "MATCHES": (0, "1 to 100"),
     "ADULT": ("perhaps", "'true' and 'false'"),
     "QUERY": (["a"], "text"),

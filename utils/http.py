@@ -4,7 +4,6 @@ urllib3 bounds the silence between two reads, so a byte a second outlasts any of
 a socket, be it status line, header, chunk size or body, gets the time and the bytes that are left of the whole request.
 """
 
-import email.utils
 import functools
 import gzip
 import http.client
@@ -26,7 +25,7 @@ from urllib.parse import SplitResult, quote, unquote, urlencode, urljoin, urlspl
 
 import certifi
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection, port_by_scheme
 from urllib3.exceptions import HTTPError, ProtocolError
 
 from utils.errors import HttpError, shown
@@ -41,7 +40,6 @@ _CHUNK = 1 << 16  # bytes
 _OVERHEAD = 1 << 20  # bytes of headers and framing beside a body
 _REDIRECTS = 5
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")  # never asked of a proxy
-_PORTS = {"http": 80, "https": 443}
 _UNQUOTED = "%/:=&?~+!$,;'@()*[]"
 _T = TypeVar("_T")
 
@@ -165,14 +163,10 @@ def is_retryable(status: int) -> bool:
 
 def retry_after(header: str | None) -> float:
     """Return the seconds that a Retry-After header asks for, from a number or a date, at most 120; 0 for nonsense."""
-    text = (header or "").strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text), _LONGEST_WAIT)
     try:
-        asked = email.utils.parsedate_to_datetime(text).timestamp() - time.time()
-    except (ValueError, TypeError, OverflowError, IndexError):
+        return float(min(urllib3.Retry().parse_retry_after(header or ""), _LONGEST_WAIT))
+    except (HTTPError, ValueError, TypeError, OverflowError, IndexError):
         return 0.0
-    return min(max(asked, 0.0), _LONGEST_WAIT)
 
 
 def checked(address: str, allowed: Collection[str] | None = None, *, base: str = "") -> SplitResult:
@@ -183,7 +177,7 @@ def checked(address: str, allowed: Collection[str] | None = None, *, base: str =
     """
     try:
         parts = urlsplit(urljoin(base, address.strip()))
-        is_usable = parts.scheme in _PORTS and parts.hostname and parts.port != 0
+        is_usable = parts.scheme in port_by_scheme and parts.hostname and parts.port != 0
     except (ValueError, AttributeError):
         is_usable = False
     if not is_usable:
@@ -199,7 +193,7 @@ def checked(address: str, allowed: Collection[str] | None = None, *, base: str =
 
 
 def _lies_under(parts: SplitResult, base: SplitResult) -> bool:
-    here, there = ((each.scheme, each.hostname, each.port or _PORTS[each.scheme]) for each in (parts, base))
+    here, there = ((each.scheme, each.hostname, each.port or port_by_scheme[each.scheme]) for each in (parts, base))
     path = unquote(parts.path) or "/"
     return here == there and path.startswith(unquote(base.path).rstrip("/") + "/") and ".." not in path.split("/")
 

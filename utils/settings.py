@@ -3,16 +3,17 @@
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import field, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
-from utils.errors import SettingsError, shown
+from utils import http
+from utils.errors import HttpError, SettingsError, shown
 from utils.names import visible
 
 Source = Literal["steam", "sample", "folder"]
@@ -23,7 +24,7 @@ Dtype = Literal["bfloat16", "float16", "float32"]
 Preparation = Literal["as they are", "centred", "whitened"]
 ORDERS, POOLINGS, IMAGES = get_args(Order), get_args(Pooling), get_args(Image)
 DTYPES, PREPARATIONS = get_args(Dtype), get_args(Preparation)
-GAMES_LIMIT = 10_000_000  # more than Steam will have for a long time
+GAMES_LIMIT = 1_000_000  # more than Steam will have for a long time; a larger total is not believed
 MATCHES_LIMIT = 100
 DEFAULT_CHECKPOINT = "microsoft/beit-base-patch16-224-pt22k-ft22k"
 API_URL = "https://api.steampowered.com"
@@ -215,11 +216,8 @@ def _line(error: Any) -> str:  # noqa: ANN401 - pydantic's record of what is wro
 
 def _address(name: str, default: str) -> str:
     address = os.environ.get(name, "").strip() or default
-    try:
-        parts = urlsplit(address)
-        is_usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # half a bracket, a port that is no number
-        is_usable = False
-    if not is_usable or re.search(r"[\s\x00-\x1f?#]", address):
-        raise SettingsError(f"{name} is {shown(address)!r}; allowed is an http(s) address such as {default}")
-    return address
+    with suppress(HttpError):
+        http.checked(address)
+        if not re.search(r"[\s\x00-\x1f?#]", address):
+            return address
+    raise SettingsError(f"{name} is {shown(address)!r}; allowed is an http(s) address such as {default}")

@@ -5,6 +5,7 @@ The services, their fields and their habits are those of Valve's published proto
 """
 
 import json
+import re
 from collections.abc import Iterable
 from itertools import filterfalse
 from pathlib import Path
@@ -18,7 +19,7 @@ from tqdm.auto import tqdm
 from utils import files, settings
 from utils.catalogue import folder as own_folder
 from utils.catalogue.row import COLUMNS, ENTRIES, LAST_APPID, LAST_DATE, LISTS, CatalogueBuilder, number, objects
-from utils.catalogue.store import DETAILS, GAMES_LIMIT, Store, crawl, items_of
+from utils.catalogue.store import DETAILS, Store, crawl, items_of
 from utils.errors import DamagedError, SettingsError, StorageError, StoreError, shown
 from utils.names import visible
 
@@ -27,10 +28,10 @@ DEFAULT_ORDER = "top sellers"
 _IDS = 100  # ids a request for named games; 250 pass, 300 do not
 _LONGEST_CHART = 1_000
 _LETTERS = 20_000  # of a text in a file: more than the longest path, percent-encoded
-_MOST = dict.fromkeys(("updated", "release_date"), LAST_DATE)
-_MOST |= {"appid": LAST_APPID, "review_count": 2**63 - 1, "review_score": 100}
-_NUMBERS, _TABLES = ("announced", "short", "adult", "tags"), ("skipped", "unreadable", "request")
-_KINDS = dict.fromkeys(_NUMBERS, int) | dict.fromkeys(_TABLES, dict) | {"assets_url": str, "notes": list}
+_MOST = {"appid": LAST_APPID, "updated": LAST_DATE, "release_date": LAST_DATE}
+_MOST |= {"review_count": 2**63 - 1, "review_score": 100}
+_KINDS: dict[str, type] = {"announced": int, "short": int, "adult": int, "tags": int, "notes": list, "assets_url": str}
+_KINDS |= {"skipped": dict, "unreadable": dict, "request": dict}
 _ARROW = {"int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_(), "object": pa.string()}
 _SCHEMA = pa.schema([(name, pa.list_(pa.string()) if name in LISTS else _ARROW[COLUMNS[name]]) for name in COLUMNS])
 
@@ -178,9 +179,8 @@ def load(file: Path, assets_url: str | None = None) -> pd.DataFrame:
         raise DamagedError(f"the catalogue at {file} is damaged ({shown(error)}); {remedy}") from None
     made_with = games.attrs.get("assets_url")
     if assets_url and made_with:
-        old, new = made_with.rstrip("/") + "/", assets_url.rstrip("/") + "/"
-        moved = [new + url[len(old) :] if url and url.startswith(old) else url for url in games["banner_url"]]
-        games["banner_url"] = pd.Series(moved, dtype=object)
+        old = f"^{re.escape(made_with.rstrip('/'))}/"
+        games["banner_url"] = games["banner_url"].str.replace(old, lambda _: f"{assets_url.rstrip('/')}/", regex=True)
         games.attrs["assets_url"] = assets_url
     return games
 
@@ -192,16 +192,16 @@ def load_or_fetch(file: Path, **asked: Any) -> pd.DataFrame:  # noqa: ANN401 - t
     a folder of pictures is always read again. Raises what `fetch_catalogue` does; what cannot be replaced stays.
     """
     saved = _loaded(file, asked.get("assets_url") or settings.store_urls()[1])
-    made_by = saved.attrs.get("request") if saved is not None else None
     wanted = _request(asked.get("limit"), asked.get("order", DEFAULT_ORDER), asked.get("adult", False))
-    if saved is not None and asked.get("folder") is None and made_by in (None, wanted):
+    made_by = wanted if saved is None else saved.attrs.get("request", wanted)
+    if saved is not None and asked.get("folder") is None and made_by == wanted:
         return saved
     try:
         games = fetch_catalogue(**asked)
     except StoreError as error:
         if saved is None:
             raise
-        made = shown(", ".join(f"{name.upper()} = {value!r}" for name, value in (made_by or {}).items()), 200)
+        made = shown(", ".join(f"{name.upper()} = {value!r}" for name, value in made_by.items()), 200)
         raise StoreError(f"{error}. The catalogue at {file} was made by another request ({made})") from None
     save(games, file)
     return games
@@ -244,7 +244,7 @@ def _read(content: bytes) -> pd.DataFrame:
     Texts are read as dictionaries: in parquet, one long text can stand in every row.
     """
     with pq.ParquetFile(pa.BufferReader(content)) as parquet:
-        if not parquet.schema_arrow.equals(_SCHEMA) or parquet.metadata.num_rows > GAMES_LIMIT:
+        if not parquet.schema_arrow.equals(_SCHEMA) or parquet.metadata.num_rows > settings.GAMES_LIMIT:
             raise ValueError(f"{parquet.metadata.num_rows:,} rows, columns {parquet.schema_arrow.names}")
         texts = [column.path for column in parquet.schema if column.physical_type == "BYTE_ARRAY"]
     table = pq.read_table(pa.BufferReader(content), read_dictionary=texts, page_checksum_verification=True)

@@ -11,7 +11,6 @@ from utils import http, settings
 from utils.catalogue.row import Fields, fields, number, numbers, objects, text
 from utils.errors import HttpError, StoreError, shown
 
-GAMES_LIMIT = 1_000_000  # more than Steam will have for a long time; a larger total is not believed
 DETAILS: Fields = {  # what every question about games asks for
     "context": {"language": "english", "country_code": "US", "steam_realm": 1},
     "data_request": {
@@ -175,6 +174,6 @@ def _read(start: int, answer: Fields) -> Page | None:
     entries = objects(answer.get("ids"))[:_PAGE] or items
     listed = numbers([entry.get("appid") for entry in entries])
     said = fields(answer.get("metadata")).get("total_matching_records")
-    total = number(said, GAMES_LIMIT)
+    total = number(said, settings.GAMES_LIMIT)
     is_end = said in (0, "0") or 0 < total <= start
     return Page(start + len(entries), len(entries), listed, items, total) if listed or is_end else None
