@@ -114,7 +114,7 @@ def _unpacked(archive: Path, data_dir: Path, where: str) -> tuple[list[str], lis
         came = list(itertools.chain(*sets))
         if not came:
             raise DamagedError(f"{where} holds nothing finished of ours, and nothing of it is used")
-        drive.put(drive.differing(sets, staging, data_dir), staging, data_dir, _move, quiet=True)
+        drive.put(drive.differing(sets, staging, data_dir), staging, data_dir, _move)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return came, sorted(names - set(came))

@@ -4,6 +4,8 @@ import io
 import os
 import shutil
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +60,17 @@ def flip(file, position=None):
     content[len(content) // 2 if position is None else position] ^= 0x10
     file.write_bytes(content)
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def wait_until(true):
+    """Wait, two minutes at most."""
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        with suppress(FileNotFoundError):  # a file that had another name a moment ago
+            if true():
+                return
+        time.sleep(0.02)
+    raise AssertionError("it did not come to that")
 
 
 def png(size, colour, mode="RGB"):

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +13,7 @@ from types import ModuleType
 import data_dirs
 import pytest
 from data_dirs import FEATURES, GAMES, SHARDS, finished, pictures, tree
-from downloads import flip
+from downloads import flip, wait_until
 from hosts import refusal
 
 import sample
@@ -40,38 +39,19 @@ def there(chosen, finished_dir):
     return chosen.drive / "sample"
 
 
-def until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-def holds(place, expected):
-    """Whether a folder that is being written to holds exactly this."""
-    try:
-        return tree(place) == expected
-    except FileNotFoundError:  # a file that had another name a moment ago
-        return False
-
-
 def test_what_gets_finished_is_copied_while_the_work_goes_on(finished_dir, chosen):
     assert "had nothing new" in drive.open_drive(chosen)
     all_of_it = finished(finished_dir)
     here, there = chosen.data_dir, chosen.drive / "sample"
     for step in ("snapshots", "features", "catalogue.parquet"):
         (shutil.copy if "." in step else shutil.copytree)(finished_dir / step, here / step)
-        until(lambda: holds(there, {path: all_of_it[path] for path in all_of_it if (here / path).exists()}))
+        wait_until(lambda: tree(there) == {path: all_of_it[path] for path in all_of_it if (here / path).exists()})
     assert tree(there) == all_of_it
     assert "has all that is finished" in drive.sync_drive(chosen)
 
 
 def test_a_new_session_starts_from_drive(finished_dir, chosen, there):
-    left = there / "snapshots" / ".1-0.part"  # by a session that was killed
-    left.touch()
-    os.utime(left, (0, 0))
     assert drive.open_drive(chosen).startswith(f"{len(finished(finished_dir))} files came from {there}")
-    assert not left.exists()
     assert tree(chosen.data_dir) == finished(finished_dir)
     assert pictures(chosen.data_dir) == pictures(finished_dir)
     assert data_dirs.times(chosen.data_dir) == data_dirs.times(finished_dir)
@@ -100,15 +80,14 @@ def test_a_file_that_cannot_be_read_is_made_again_and_the_rest_comes(finished_di
     assert "00001.tar cannot be read" in refusal(DamagedError, drive.copy_finished, there, chosen.drive / "other")
 
 
-@pytest.mark.parametrize("code", [errno.ENOTCONN, errno.EIO])
-def test_a_mount_that_goes_away_is_one_line_that_names_it(chosen, there, monkeypatch, code):
+def test_a_mount_that_goes_away_is_one_line_that_names_it(chosen, there, monkeypatch):
     drive.open_drive(chosen)
     drive.stop_watching(chosen.data_dir)
     stat = os.stat
 
     def refuses(path, *rest, **more):
         if not isinstance(path, int) and str(path).startswith(str(there.parent.parent)):
-            raise OSError(code, os.strerror(code), str(path))
+            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN), str(path))
         return stat(path, *rest, **more)
 
     monkeypatch.setattr(os, "stat", refuses)
@@ -198,7 +177,7 @@ def test_a_full_drive_is_said_once_and_the_work_goes_on(finished_dir, chosen, ca
     shutil.copytree(finished_dir, chosen.data_dir)
     monkeypatch.setattr(files, "writing", full)
     drive.open_drive(chosen)
-    until(lambda: holds(chosen.drive / "sample", finished(finished_dir)))
+    wait_until(lambda: tree(chosen.drive / "sample") == finished(finished_dir))
     assert capfd.readouterr().err.count("is full") == 1
 
 
@@ -239,9 +218,7 @@ def test_a_session_that_is_killed_goes_on_from_drive_in_a_fresh_folder(tmp_path)
 
         store.trouble("store_item_assets", "slow", seconds=0.5)
         first = session("first")
-        while len(list(there.glob("snapshots/0001/verified/*.parquet"))) < 2:
-            assert first.poll() is None, first.stdout.read()
-            time.sleep(0.05)
+        wait_until(lambda: len(list(there.glob("snapshots/0001/verified/*.parquet"))) >= 2)
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
         made, kept = (len(snapshot.verified(place / "snapshots")) for place in (tmp_path / "first/data/sample", there))

@@ -13,7 +13,7 @@ from contextlib import suppress
 import pandas as pd
 import psutil
 import pytest
-from downloads import asked, command, copy_of, fetch, flip, jpeg, noise, pictures, png, update
+from downloads import asked, command, copy_of, fetch, flip, jpeg, noise, pictures, png, update, wait_until
 
 import sample
 from utils import banners, files, snapshot
@@ -22,13 +22,6 @@ from utils.snapshot import img2dataset_process, shards
 from utils.snapshot.plan import SCHEMA
 
 GAMES = pd.DataFrame({"appid": [10], "name": ["A game"], "banner_url": ["http://127.0.0.1:9/a/1.jpg?t=1"]})
-
-
-def wait_until(true, seconds=120):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come to that"
-        time.sleep(0.05)
 
 
 def is_quiet(store):

@@ -5,11 +5,12 @@ in the last moments is lost with the session. There is no backlog: what is left 
 folders, each a `data/<source>`.
 """
 
+import itertools
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,8 +26,6 @@ REST = 30.0  # seconds after something went wrong
 
 FileSet = tuple[str, ...]  # files that count together, below a data_dir, with slashes; the last makes the others count
 Move = Callable[[Path, Path], None]
-
-_DESCRIBING = ("plan.parquet", "manifest.json")  # what else lies in its folder: a snapshot, features
 
 
 def open_drive(chosen: Settings) -> str:
@@ -81,7 +80,7 @@ def finished(data_dir: Path, *, check: bool = False) -> list[FileSet]:
     return [each for each in sets if _is_here(each, data_dir)]
 
 
-def copy_finished(source: Path, to: Path, known: set[tuple[FileSet, int]] | None = None) -> int:
+def copy_finished(source: Path, to: Path, known: dict[FileSet, int] | None = None) -> int:
     """Copy what is finished in one data_dir and absent or different in another; return how many files that were.
 
     An interrupted copy leaves a data_dir with all the sets so far, and the next call goes on. What differs is replaced,
@@ -92,12 +91,15 @@ def copy_finished(source: Path, to: Path, known: set[tuple[FileSet, int]] | None
     snapshot of the same number, and where a file cannot be written or does not read as it was written; DamagedError,
     with the rest copied, for a file of `source` that cannot be read.
     """
+    known = {} if known is None else known
     with files.storage_errors(to):
-        states = {each: (each, (source / each[-1]).stat().st_mtime_ns) for each in finished(source)}
-        new = differing([each for each, state in states.items() if state not in (known or ())], source, to)
-        unread = put(new, source, to, quiet=known is not None)
-    if known is not None:
-        known |= {state for each, state in states.items() if each not in unread}
+        _require_place(to)
+        times = {each: (source / each[-1]).stat().st_mtime_ns for each in finished(source)}
+        new = differing([each for each in times if known.get(each) != times[each]], source, to)
+        unread = put(new, source, to)
+    known |= times
+    for each in unread:
+        del known[each]
     if unread:
         remedy = "the rest was copied; run the notebook that made it again"
         raise DamagedError(f"{source / unread[0][0]} cannot be read; {remedy}")
@@ -107,26 +109,29 @@ def copy_finished(source: Path, to: Path, known: set[tuple[FileSet, int]] | None
 def differing(sets: Sequence[FileSet], source: Path, to: Path) -> list[FileSet]:
     """Return the sets that `to` lacks: a file is absent or of another size, or the one that makes it count is another.
 
-    That one holds the checksums of the others, so they are the same where it is the same and nobody cut them.
+    That one holds the checksums of the others, so they are the same where it is the same and nobody cut them. Raises
+    StorageError where `to` has another snapshot of the same number.
     """
 
     def is_there(each: FileSet) -> bool:
         sizes = ((to / path).stat().st_size == (source / path).stat().st_size for path in each)
         return _is_here(each, to) and all(sizes) and files.sha256(to / each[-1]) == files.sha256(source / each[-1])
 
-    return [each for each in sets if not is_there(each)]
+    lacking = list(itertools.filterfalse(is_there, sets))
+    for each in lacking:
+        if each[-1].endswith("plan.parquet") and (to / each[-1]).exists() and each in finished(to):
+            remedy = "keep the two in different folders, or delete the one that you do not need"
+            raise StorageError(f"{(to / each[-1]).parent} is another snapshot than the one to be put there; {remedy}")
+    return lacking
 
 
-def put(sets: Sequence[FileSet], source: Path, to: Path, move: Move | None = None, *, quiet: bool) -> list[FileSet]:
+def put(sets: Iterable[FileSet], source: Path, to: Path, move: Move | None = None) -> list[FileSet]:
     """Copy sets from one data_dir to another, or `move` each file; return the sets that could not be read.
 
-    What makes a set count is taken away before a file of it is replaced, so that old and new are never mixed. Raises
-    StorageError, before anything is replaced, where another snapshot's plan would be.
+    What makes a set count is taken away before a file of it is replaced, so that old and new are never mixed.
     """
-    _require_place(to)
-    _require_same_plans(sets, to)
     unread = []
-    for each in tqdm(sets, desc="Copying", unit=" sets", disable=quiet):
+    for each in sets:
         if len(each) > 1:
             (to / each[-1]).unlink(missing_ok=True)
         try:
@@ -147,7 +152,7 @@ class Watcher(threading.Thread):
         self._to = to
 
     def run(self) -> None:
-        pause, said, known = PAUSE, "", set()
+        pause, said, known = PAUSE, "", {}
         while not self.ended.wait(pause):
             began = time.monotonic()
             try:
@@ -168,35 +173,18 @@ def stop_watching(data_dir: Path) -> None:
 
 
 def _restore(there: Path, data_dir: Path) -> tuple[int, int]:
-    """Copy what lies on Drive in order and is absent here; return how many files came, and how many are damaged.
-
-    Where features here are another encoder's, nothing comes into their folder: it would not fit together.
-    """
+    """Copy what lies on Drive in order and is absent here; return how many files came, and how many are damaged."""
     with files.storage_errors(there):
         _require_place(there)
-        for folder in there.glob("**/"):
-            files.sweep(folder)
         listed = finished(there)
         if all(_is_here(each, data_dir) for each in listed):
             return 0, 0
         in_order = finished(there, check=True)
-        other = differing(in_order, there, data_dir)
-        _require_same_plans(other, data_dir)
-        here = [each[-1] for each in other if _is_here(each, data_dir)]
-        kept = tuple(f"{last.rpartition('/')[0]}/" for last in here if last.endswith(_DESCRIBING))
-        new = [each for each in other if not (each[-1].startswith(kept) or _is_here(each, data_dir))]
+        new = [each for each in differing(in_order, there, data_dir) if not _is_here(each, data_dir)]
         with files.locked(data_dir / "snapshots"):
-            unread = put(new, there, data_dir, quiet=False)
+            unread = put(tqdm(new, desc="Copying", unit=" sets"), there, data_dir)
     damaged = [each for each in listed if each in unread or each not in in_order]
     return sum(map(len, new)) - sum(map(len, unread)), sum(map(len, damaged))
-
-
-def _require_same_plans(sets: Sequence[FileSet], to: Path) -> None:
-    """Raise StorageError where one of some sets that differ would replace the plan of another snapshot."""
-    for each in sets:
-        if each[-1].endswith("plan.parquet") and (to / each[-1]).exists() and each in finished(to):
-            remedy = "keep the two in different folders, or delete the one that you do not need"
-            raise StorageError(f"{(to / each[-1]).parent} is another snapshot than the one to be put there; {remedy}")
 
 
 def _require_place(data_dir: Path) -> None:
