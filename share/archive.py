@@ -1,13 +1,11 @@
-"""One archive of what is finished: an uncompressed tar, since JPEGs do not compress, to publish and to start from."""
+"""One archive of a finished catalogue and its features: an uncompressed tar, to publish and to start from."""
 
 import hashlib
 import itertools
-import os
 import re
 import shutil
 import tarfile
 from contextlib import suppress
-from decimal import Decimal
 from io import FileIO
 from pathlib import Path
 
@@ -22,8 +20,8 @@ _LARGEST_READ = 1 << 20  # bytes that a header may make tarfile take at a time
 _END = bytes(2 * tarfile.BLOCKSIZE)  # of a tar that is whole
 
 
-def pack(data_dir: Path, archive: Path, *, banners: bool = True) -> Path:
-    """Pack what is finished in a `data/<source>`, with or without banners; return the archive.
+def pack(data_dir: Path, archive: Path) -> Path:
+    """Pack what is finished in a `data/<source>`, but for the banners, which are not ours; return the archive.
 
     Raises CellError where nothing is finished, DamagedError where something changed after it was; StorageError.
     """
@@ -31,15 +29,14 @@ def pack(data_dir: Path, archive: Path, *, banners: bool = True) -> Path:
     if damaged := [each for each in drive.finished(data_dir) if each not in in_order]:
         remedy = "run the notebook that made it again, or snapshot.update(catalogue, folder, check=True)"
         raise DamagedError(f"{data_dir / damaged[0][0]} changed after it was finished; {remedy}")
-    paths = [path for each in in_order for path in each if banners or not path.startswith("snapshots/")]
+    paths = [path for path in itertools.chain(*in_order) if not path.startswith("snapshots/")]
     if not paths:
         raise CellError(f"{data_dir} holds nothing finished to pack; run the download notebook first")
-    with files.writing(archive) as part, tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar:
+    with files.writing(archive) as part, tarfile.open(part, "w") as tar:
         for path in tqdm(paths, desc="Packing", unit=" files"):
+            header = tarfile.TarInfo(path)  # with no user's name
             stat = (data_dir / path).stat()
-            header = tarfile.TarInfo(path)
-            header.size = stat.st_size
-            header.pax_headers = {"mtime": str(Decimal(stat.st_mtime_ns) / 10**9)}  # a float has no nanoseconds
+            header.size, header.mtime = stat.st_size, int(stat.st_mtime)
             with (data_dir / path).open("rb") as content:
                 tar.addfile(header, content)
     return archive
@@ -49,7 +46,7 @@ def fetch(source: str | Path, data_dir: Path) -> str:
     """Unpack an archive of `pack` into a `data/<source>`, from a path or an http(s) address, and say what came.
 
     A download that broke off goes on where it stopped; what was fetched before and is there still is not fetched
-    again. All is unpacked beside its place and read by the subjects that it belongs to before it is moved in; what they
+    again. All is unpacked beside its place and read by the subjects that it belongs to before it is copied; what they
     do not take for finished work of theirs is left out, and made again. Files that are there and equal are kept, others
     replaced, none is removed.
 
@@ -58,18 +55,15 @@ def fetch(source: str | Path, data_dir: Path) -> str:
     HttpError.
     """
     name = hashlib.sha256(str(source).encode(errors="replace")).hexdigest()[:16]
-    note, kept = data_dir / f".fetched-{name}.txt", data_dir / f"fetched-{name}.tar"
+    note, kept = data_dir / f".fetched-{name}.txt", data_dir / "fetched.tar"
     is_address = re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", str(source))
     with files.storage_errors(data_dir), files.locked(data_dir / "snapshots"):
         where, size, version = http.retry(lambda: _offered(str(source))) if is_address else _found(source)
         before, *paths = note.read_text(errors="replace").splitlines() if note.is_file() else [""]
         if version and version == before and all(map(Path.is_file, map(data_dir.joinpath, paths))):
             return f"all of {where} is here"
-        for other in data_dir.glob("*fetched-*.tar*"):
-            if kept.name not in other.name:
-                other.unlink()  # of another address
         free = shutil.disk_usage(data_dir).free - _SPARE
-        needed = 2 * size if is_address else size
+        needed = (3 if is_address else 2) * size  # unpacked, copied
         if needed > free:
             raise StorageError(f"the archive needs {needed:,} bytes, but {data_dir} has {max(free, 0):,} free")
         try:
@@ -105,19 +99,21 @@ def _offered(address: str) -> tuple[str, int, str]:
 
 
 def _unpacked(archive: Path, data_dir: Path, where: str) -> tuple[list[str], list[str]]:
-    """Unpack an archive beside its place, and move in what its readers verify; return what that was, and the rest."""
+    """Unpack an archive beside its place, and copy what its readers verify; return what that was, and the rest."""
     staging = data_dir / ".unpacking"
     shutil.rmtree(staging, ignore_errors=True)
     try:
         names = _read(archive, staging, where)
-        sets = drive.finished(staging, check=True)
-        came = list(itertools.chain(*sets))
+        came = list(itertools.chain(*drive.finished(staging, check=True)))
         if not came:
             raise DamagedError(f"{where} holds nothing finished of ours, and nothing of it is used")
-        drive.put(drive.differing(sets, staging, data_dir), staging, data_dir, _move)
+        left_out = sorted(names - set(came))
+        for name in left_out:
+            (staging / name).unlink(missing_ok=True)
+        drive.copy_finished(staging, data_dir)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return came, sorted(names - set(came))
+    return came, left_out
 
 
 class _Bounded(FileIO):
@@ -150,17 +146,8 @@ def _read(archive: Path, staging: Path, where: str) -> set[str]:
 
 
 def _extracted(member: tarfile.TarInfo, tar: tarfile.TarFile, staging: Path) -> str:
-    """Write a member with its time, to the nanosecond; return the name that it got."""
+    """Write a member; return its path below the folder."""
     if not member.isreg() or member.issparse():
         raise tarfile.ReadError(f"{member.name!r} in it is no plain file")
-    name = tarfile.data_filter(member, str(staging)).name  # never an absolute one, as the member's may be
     tar.extract(member, staging, filter="data")
-    time_ns = int(Decimal(member.pax_headers.get("mtime", member.mtime)) * 10**9)
-    os.utime(staging / name, ns=(time_ns, time_ns))
-    return name
-
-
-def _move(file: Path, to: Path) -> None:
-    to.parent.mkdir(parents=True, exist_ok=True)
-    files.flush(file)
-    file.replace(to)
+    return Path(tarfile.data_filter(member, str(staging)).name).as_posix()  # never absolute, as the member's may be

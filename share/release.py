@@ -1,19 +1,16 @@
 """A release: the features and matches of a snapshot, with checksums and a dataset card, without the banners."""
 
 import json
-from bisect import bisect
 from pathlib import Path
 
 from share.archive import pack
 from share.lists import in_markdown
-from utils import __version__, catalogue, files
+from utils import __version__, catalogue, features, files
 from utils.errors import CellError
 from utils.settings import Settings
 
 ARCHIVE = "steam-banners-features.tar"
 CARD = Path(__file__).with_name("release_card.md")
-
-_SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M")  # the hub's words for a number of rows
 
 
 def release(chosen: Settings, folder: Path) -> Path:
@@ -30,7 +27,7 @@ def release(chosen: Settings, folder: Path) -> Path:
     tables = {"catalogue.parquet": chosen.catalogue_file}
     tables |= {f"matches/{table.parent.name}.parquet": table for table in matches}
     with files.storage_errors(folder):
-        pack(chosen.data_dir, folder / ARCHIVE, banners=False)
+        pack(chosen.data_dir, folder / ARCHIVE)
         for name, table in tables.items():
             files.write(folder / name, table.read_bytes())
         files.write(folder / "README.md", _card(chosen, made, list(tables)).encode())
@@ -41,13 +38,11 @@ def release(chosen: Settings, folder: Path) -> Path:
 
 def _card(chosen: Settings, made: list[Path], tables: list[str]) -> str:
     """Return the dataset card; the names in it may be anybody's."""
-    games = len(catalogue.load(chosen.catalogue_file))
     configs = [f"  - config_name: {json.dumps(Path(name).stem)}\n    data_files: {json.dumps(name)}" for name in tables]
     return CARD.read_text(encoding="utf-8").format(
         place={"steam": "Steam", "sample": "the sample store", "folder": "a folder of pictures"}[chosen.source],
         version=__version__,
-        games=games,
-        size=_SIZES[bisect([1_000, 10_000, 100_000], games)],
+        games=len(catalogue.load(chosen.catalogue_file)),
         archive=ARCHIVE,
         configs="\n".join(configs),
         features="\n".join(map(_described, made)),
@@ -55,14 +50,9 @@ def _card(chosen: Settings, made: list[Path], tables: list[str]) -> str:
 
 
 def _described(manifest: Path) -> str:
-    """Return a line on features, from their manifest; a path of this machine is its last name."""
-    from utils import features  # brings torch, which a download does not need
-
+    """Return a line on features, from their manifest."""
     found = features.load(manifest.parent)
-    facts = []
-    for name, value in found.manifest.items():
-        if isinstance(value, str | int | float):
-            facts.append(f"{name} {Path(value).name if Path(str(value)).is_absolute() else value}")
+    facts = [f"{name} {value}" for name, value in found.manifest.items() if isinstance(value, str | int | float)]
     count, width = found.vectors.shape
     about = in_markdown(", ".join(facts))
     return f"- {in_markdown(manifest.parent.name)}: {count:,} banners, {width} dimensions ({about})"

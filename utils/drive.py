@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,7 +25,6 @@ PAUSE = 1.0  # seconds between two looks at what is finished
 REST = 30.0  # seconds after something went wrong
 
 FileSet = tuple[str, ...]  # files that count together, below a data_dir, with slashes; the last makes the others count
-Move = Callable[[Path, Path], None]
 
 
 def open_drive(chosen: Settings) -> str:
@@ -125,8 +124,8 @@ def differing(sets: Sequence[FileSet], source: Path, to: Path) -> list[FileSet]:
     return lacking
 
 
-def put(sets: Iterable[FileSet], source: Path, to: Path, move: Move | None = None) -> list[FileSet]:
-    """Copy sets from one data_dir to another, or `move` each file; return the sets that could not be read.
+def put(sets: Iterable[FileSet], source: Path, to: Path) -> list[FileSet]:
+    """Copy sets from one data_dir to another; return the sets that could not be read.
 
     What makes a set count is taken away before a file of it is replaced, so that old and new are never mixed.
     """
@@ -136,7 +135,7 @@ def put(sets: Iterable[FileSet], source: Path, to: Path, move: Move | None = Non
             (to / each[-1]).unlink(missing_ok=True)
         try:
             for path in each:
-                (move or _copy)(source / path, to / path)
+                _copy(source / path, to / path)
         except DamagedError:
             unread.append(each)
     return unread
