@@ -6,7 +6,7 @@ FOLDER holds pictures and a CSV with appid, name and title, what counts as one f
 `folder`, through the small store, img2dataset and the verified shards. Without one, the sample's games are taken. Each
 checkpoint (default: the source's own) is judged in every preparation, and --exponent, --pooling and --image add ways.
 All of FOLDER's titles are tested, since nothing is chosen by them; of the sample, the half that nothing is chosen by.
---data keeps banners and features for the next run.
+--data keeps banners and features for the next run. The checkpoint "efficientnet-lite2" is the teacher of training/.
 """
 
 import argparse
@@ -20,9 +20,18 @@ import pandas as pd
 import sample
 import study
 from study import figure, truth
+from training import teacher
 from utils import catalogue, settings, snapshot
+from utils.encoder import Encoder
 from utils.errors import PlainError
 from utils.settings import Settings
+
+
+class Teacher(study.Configuration):
+    """One way from banners to matches by the teacher, which `encoder.load` does not know."""
+
+    def load(self, dtype: str | None) -> Encoder:
+        return teacher.encoder(self.pooling, self.image, dtype=dtype, views=self.views)
 
 
 def fetched(folder: Path | None, data: Path) -> tuple[Settings, pd.DataFrame]:
@@ -43,7 +52,8 @@ def ways(asked: argparse.Namespace, chosen: Settings) -> list[study.Configuratio
     found = []
     views = [tuple(each.split("+")) for each in asked.views] or [None]
     for checkpoint, pooling, image, seen in itertools.product(checkpoints, asked.pooling, asked.image, views):
-        found += [study.Configuration(checkpoint, pooling, image, *each, views=seen) for each in preparations]
+        kind = Teacher if checkpoint == teacher.NAME else study.Configuration
+        found += [kind(checkpoint, pooling, image, *each, views=seen) for each in preparations]
     return found
 
 

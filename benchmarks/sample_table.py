@@ -2,7 +2,8 @@
 
     PYTHONPATH=. python benchmarks/sample_table.py [CHECKPOINT ...]
 
-A query is a game, what should be found are the others of its series. Without checkpoints: the sample's own.
+A query is a game, what should be found are the others of its series. Without checkpoints: the sample's own. The name
+"efficientnet-lite2" is the teacher of training/.
 """
 
 import sys
@@ -15,6 +16,7 @@ from torch import Tensor
 import sample
 from sample import encoders
 from study import baselines, metrics, truth
+from training import teacher
 from utils import banners, encoder, matching
 from utils.features import Features
 
@@ -58,7 +60,8 @@ def main() -> None:
         part = Features(pixels.appids, pixels.names, pixels.vectors[:, columns], {})
         print(row(name, part, how, queries))
     for checkpoint in sys.argv[1:] or [str(encoders.SMALL)]:
-        stored = described(games, pictures, encoder.load(checkpoint))
+        network = teacher.encoder() if checkpoint == teacher.NAME else encoder.load(checkpoint)
+        stored = described(games, pictures, network)
         for how in ("centred", "whitened"):
             print(row(f"{checkpoint}, {how}", stored, how, queries))
 

@@ -62,6 +62,10 @@ class Configuration:
         name = features_name(self.checkpoint, self.pooling, self.image)
         return f"{name}--{'+'.join(self.views)}" if self.views else name
 
+    def load(self, dtype: str | None) -> Encoder:
+        """Return its Encoder, in a precision as `encoder.load` has it."""
+        return encoder.load(self.checkpoint, self.pooling, self.image, dtype=dtype, views=self.views)
+
     def __str__(self) -> str:
         power = f" {self.exponent:g}" if self.preparation == "whitened" else ""
         views = f", views {'+'.join(self.views)}" if self.views else ""
@@ -187,7 +191,7 @@ def _configured(
 ) -> Iterator[tuple[Configuration, Prepared, Altered, Row]]:
     """Yield each configuration, its games, altered queries and cost; preparations of one network share it."""
     for _, (first, *others) in itertools.groupby(configurations, lambda each: (each.checkpoint, each.folder)):
-        network = encoder.load(first.checkpoint, first.pooling, first.image, dtype=dtype, views=first.views)
+        network = first.load(dtype)
         stored = features.extract(snapshots, network, out / first.folder)
         altered, speed = embed_altered(network, asked.shown, asked.album, out / first.folder / _ALTERED)
         for each in (first, *others):

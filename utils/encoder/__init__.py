@@ -4,9 +4,8 @@ What the features of each family are stands in network.py, how a banner becomes 
 """
 
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -14,10 +13,9 @@ from transformers.utils import logging
 
 from utils import files, settings
 from utils.encoder import checkpoint as stored
-from utils.encoder import efficientnet
-from utils.encoder.checkpoint import CHECKPOINTS, first_line
+from utils.encoder.checkpoint import CHECKPOINTS, CONFIG, first_line
 from utils.encoder.encoder import Encoder, choose_device, choose_dtype
-from utils.encoder.network import Family, Model, build, load_model, read_config
+from utils.encoder.network import build, load_model, read_config
 from utils.encoder.preparation import VIEWS, read_preparation
 from utils.errors import CheckpointError, PlainError, SettingsError, shown
 
@@ -36,11 +34,10 @@ def load(  # noqa: PLR0917 - the first three are what a checkpoint is called by
 
     The known ones come at the revision given there, others at `main`; the identity has the commit. Where there are no
     safetensors, `pytorch_model.bin` is read as plain tensors (`weights_only`); no other pickle and no remote code is
-    ever run. "efficientnet-lite2" comes from two packages instead. `pooling` is one of settings.POOLINGS; what each
-    means stands in network.py. `image` is one of settings.IMAGES. `device` is the accelerator where there is one;
-    `dtype` (one of settings.DTYPES) is the fastest that the device is made for: bfloat16, else float16 on a GPU and
-    float32 on a CPU. `views` are some of VIEWS, by default those that its config.json names as `steam_banners_views`,
-    else the whole banner alone.
+    ever run. `pooling` is one of settings.POOLINGS; what each means stands in network.py. `image` is one of
+    settings.IMAGES. `device` is the accelerator where there is one; `dtype` (one of settings.DTYPES) is the fastest
+    that the device is made for: bfloat16, else float16 on a GPU and float32 on a CPU. `views` are some of VIEWS, by
+    default those that its config.json names as `steam_banners_views`, else the whole banner alone.
 
     Raises CheckpointError for a checkpoint that is unknown, incomplete, unsafe, not finite or of another family, and
     for a pooling that it was not trained for; HttpError where the hub gives no answer; StorageError; SettingsError for
@@ -52,16 +49,19 @@ def load(  # noqa: PLR0917 - the first three are what a checkpoint is called by
     chosen_device = choose_device(device)
     chosen_dtype = choose_dtype(dtype, chosen_device)
     with _loading(checkpoint):
-        known = _look_at(checkpoint)
-        family = known.family
-        if pooling not in family.poolings:
-            said = f"pooling is {pooling!r}, which {family.title} was not trained for"
-            raise CheckpointError(f"{said}; allowed are {', '.join(family.poolings)}")
-        preparation = read_preparation(
-            known.processor, image, known.views if views is None else views, known.stride, trimmed=not family.stride
-        )
-        model, identity = known.read()
-        network = build(family, model, pooling, preparation.size, known.stride, folder=known.folder)
+        folder = stored.locate(checkpoint)
+        hub_name = "" if folder == Path(checkpoint) else str(checkpoint)
+        config = stored.read_json(folder / CONFIG)
+        family, parsed, stride = read_config(config)
+        family.require(pooling)
+        processor_file, processor = stored.read_processor(folder)
+        views = config.get("steam_banners_views", VIEWS[:1]) if views is None else views
+        preparation = read_preparation(processor, image, views, stride, trimmed=not family.stride)
+        weights, shards = stored.weights_files(folder, hub_name)
+        model = load_model(family, parsed, dict(ChainMap(*map(stored.read_weights, shards))))
+        network = build(family, model, pooling, preparation.size, stride, folder=folder)
+        identity = stored.name_and_revision(folder, hub_name, [folder / CONFIG, processor_file, *shards])
+        identity |= {"weights": weights, "trained": not config.get("steam_banners_untrained", False)}
         identity |= {"pooling": pooling, "image": image, "views": "+".join(preparation.views)}
         return Encoder(network, preparation, identity, chosen_device, chosen_dtype)
 
@@ -69,45 +69,11 @@ def load(  # noqa: PLR0917 - the first three are what a checkpoint is called by
 def check(checkpoint: str | Path) -> None:
     """Raise what `load` would for a checkpoint's name, config and processor; no weights are downloaded or read."""
     with _loading(checkpoint):
-        _look_at(checkpoint)
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What is known of a checkpoint before its weights are read."""
-
-    folder: Path
-    family: Family
-    stride: int  # pixels from one patch, or cell of a map, to the next
-    processor: dict
-    read: Callable[[], tuple[Model, dict]]  # -> its model and its identity
-    views: object = VIEWS[:1]
-
-
-def _look_at(checkpoint: str | Path) -> _Known:
-    if str(checkpoint) == efficientnet.NAME:
-        efficientnet.require_packages()
-        family = efficientnet.FAMILY
-        return _Known(Path(), family, family.stride, efficientnet.PROCESSOR, efficientnet.read)
-    folder = stored.locate(checkpoint)
-    is_local = folder == Path(checkpoint)
-    config = stored.read_json(folder / stored.CONFIG)
-    family, parsed, stride = read_config(config)
-    processor_file, processor = stored.read_processor(folder)
-    if is_local:
-        stored.weights_files(folder)
-
-    def read() -> tuple[Model, dict]:
-        name, shards = stored.weights_files(folder, "" if is_local else str(checkpoint))
-        model = load_model(family, parsed, dict(ChainMap(*map(stored.read_weights, shards))))
-        return model, {
-            "checkpoint": folder.resolve().name if is_local else str(checkpoint),
-            "revision": stored.hashed([folder / stored.CONFIG, processor_file, *shards]) if is_local else folder.name,
-            "weights": name,
-            "trained": not config.get("steam_banners_untrained", False),
-        }
-
-    return _Known(folder, family, stride, processor, read, config.get("steam_banners_views", VIEWS[:1]))
+        folder = stored.locate(checkpoint)
+        read_config(stored.read_json(folder / CONFIG))
+        stored.read_processor(folder)
+        if folder == Path(checkpoint):  # a local folder, whose weights are not on the hub
+            stored.weights_files(folder)
 
 
 @contextmanager

@@ -83,10 +83,16 @@ def locate(checkpoint: str | Path) -> Path:
     return folder
 
 
-def hashed(parts: list[Path]) -> str:
-    """Return a hash of the files that make the features of a local checkpoint: config, processor and weights."""
+def name_and_revision(folder: Path, hub_name: str, parts: list[Path]) -> dict[str, object]:
+    """Return what tells a checkpoint from others: on the hub its name and commit, else the folder's and a hash.
+
+    The hash is of the files that make the features: config, processor and weights.
+    """
+    if hub_name:
+        return {"checkpoint": hub_name, "revision": folder.name}
     digests = bytes.fromhex("".join(map(files.sha256, parts)))
-    return f"sha256:{hashlib.sha256(digests).hexdigest()[:16]}"
+    revision = f"sha256:{hashlib.sha256(digests).hexdigest()[:16]}"
+    return {"checkpoint": folder.resolve().name, "revision": revision}
 
 
 def read_json(file: Path, largest: float = _LARGEST_NUMBER) -> dict:

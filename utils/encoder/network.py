@@ -62,6 +62,12 @@ class Family:
         sums = ("mean", "complex", "pooled") if self.pooled == "mean" else ("mean", "complex")
         return tuple(each for each in self.poolings if each in sums)
 
+    def require(self, pooling: str) -> None:
+        """Raise CheckpointError for a pooling that these checkpoints were not trained for."""
+        if pooling not in self.poolings:
+            said = f"pooling is {pooling!r}, which {self.title} was not trained for"
+            raise CheckpointError(f"{said}; allowed are {', '.join(self.poolings)}")
+
 
 _ANY_SIZE = "interpolate_pos_encoding"
 _BEIT = Family("BEiT", "BeitForImageClassification", "mean", tower="beit", norm="beit.pooler.layernorm", on="mean")
