@@ -239,7 +239,7 @@ def small(tmp_path_factory):
         content = io.BytesIO()
         Image.fromarray(rgb).resize((256, 384), Image.Resampling.NEAREST).save(content, "JPEG", quality=95)
         album[appid] = Banner(appid, f"Game {appid}", content.getvalue())
-    vectors = np.concatenate([matching.query_vector(beit, banner.rgb) for banner in album.values()])
+    vectors = beit([banner.rgb for banner in album.values()]).numpy()
     names = np.array([banner.name for banner in album.values()])
     return beit, matching.prepare(Features(np.arange(1, 6), names, vectors, dict(beit.identity)), "centred"), album
 

@@ -67,16 +67,15 @@ def reason(
     """
     if encoder.feature in ("cls", "head"):
         return _without_maps(encoder)
-    games = matching.prepared(prepared)
     for name in _SHARED:
-        found, asked = games.manifest.get(name), encoder.identity.get(name)
+        found, asked = prepared.manifest.get(name), encoder.identity.get(name)
         if found != asked:
             raise MatchError(
                 f"the features are of {name} {found}, but the encoder is of {name} {asked}; "
                 "load the encoder as the features were made"
             )
     tokens = encoder.tokens([each.rgb if isinstance(each, Banner) else each for each in (query, match)])
-    (ours, our_cls), (theirs, their_cls) = _terms(encoder, games, tokens)
+    (ours, our_cls), (theirs, their_cls) = _terms(encoder, prepared, tokens)
     our_sum, their_sum = ours.sum(0), theirs.sum(0)
     on_grid = encoder.preparation.on_one_grid
     return Explanation(
@@ -85,7 +84,7 @@ def reason(
         query_map=on_grid(ours @ their_sum, encoder.grid).float().numpy(),
         match_map=on_grid(theirs @ our_sum, encoder.grid).float().numpy(),
         box=encoder.preparation.box,
-        manifest=games.manifest,
+        manifest=prepared.manifest,
     )
 
 

@@ -8,7 +8,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -24,9 +23,6 @@ from utils.matching.preparation import Prepared, prepared, rows_of
 from utils.matching.preparation import prepare as prepare
 from utils.matching.search import top_k
 from utils.names import compare_key
-
-if TYPE_CHECKING:
-    from utils.encoder import Encoder
 
 FILE = "matches.parquet"  # the match cache
 SCHEMA = pa.schema(
@@ -53,9 +49,6 @@ class Matches:
         """Return one game's first k (default: all) neighbours and cosines, both (k,); raises MatchError."""
         row = rows_of(self.appids, [appid])[0]
         return self.neighbours[row, :k], self.cosines[row, :k]
-
-    def __repr__(self) -> str:
-        return f"Matches({len(self.appids):,} games, {self.neighbours.shape[1]} neighbours each)"
 
 
 @dataclass(frozen=True)
@@ -156,22 +149,13 @@ def exclude_same_studio(ranked: np.ndarray, appid: int, catalogue: pd.DataFrame)
     return np.flatnonzero([own.isdisjoint(people.get(game, ())) for game in ranked.tolist()])
 
 
-def query_vector(encoder: "Encoder", picture: np.ndarray, *, mirror: bool = False, flip: bool = False) -> np.ndarray:
-    """Return the vector, float32 (1, dim), of a picture, uint8 RGB (384, 256, 3), as `banners.own` gives it.
-
-    `mirror` swaps left and right, `flip` top and bottom.
-    """
-    turned = picture[:: -1 if flip else 1, :: -1 if mirror else 1]
-    return encoder([np.ascontiguousarray(turned)]).numpy()
-
-
 def nearest_of_any(
     features: Features, views: np.ndarray, k: int, *, exclude: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the k games nearest to any of some views of one picture: appids int64 (k,), cosines float32 (k,).
 
-    views: vectors (v, dim) of `query_vector`, of the picture, its mirror image, ...; a game's cosine is that of the
-    view it is nearest to. `exclude` is an appid to leave out. Raises what `nearest` does.
+    views: an Encoder's vectors (v, dim) of the picture, its mirror image, ...; a game's cosine is that of the view that
+    it is nearest to. `exclude` is an appid to leave out. Raises what `nearest` does.
     """
     found, cosines = nearest(features, views, k + (exclude is not None))
     order = np.lexsort([found.ravel(), -cosines.ravel()])  # by cosine, then by appid
@@ -197,7 +181,7 @@ def nearest_to_words(features: Features, words: np.ndarray, k: int) -> tuple[np.
 def stand_out(
     games: Prepared, vector: np.ndarray, matches: Matches | None, k: int, among: np.ndarray | None = None
 ) -> StandOut:
-    """Say how much a picture of your own, a vector (1, dim) of `query_vector`, stands out among all games, or some.
+    """Say how much a picture of your own, an Encoder's vector (1, dim), stands out among all games, or some.
 
     `matches` are those of the same features, and save matching all games first. `among` are appids to compare with
     instead, such as those of one tag: then the nearest twins are looked for among them alone. Raises MatchError where

@@ -24,6 +24,7 @@ from utils.matching.search import pairs, top_k
 if TYPE_CHECKING:
     from utils.encoder import Encoder
 
+PICTURES = 24  # banners that are copied to find a threshold
 COPIES = 0.9  # the share of copies that count as near-duplicates of their original
 LOOSER = 3  # how many times the threshold's distance from 1 a pair may have that thumbnails confirm
 NEAREST = 10  # neighbours of each game that thumbnails are asked about
@@ -73,15 +74,15 @@ def near_duplicates(
     return sorted(groups, key=lambda group: (-len(group), group.appids[0]))
 
 
-def duplicate_threshold(encoder: "Encoder", games: Prepared, album: Mapping[int, Banner], pictures: int = 24) -> float:
+def duplicate_threshold(encoder: "Encoder", games: Prepared, album: Mapping[int, Banner]) -> float:
     """Return the cosine from which two banners count as near-duplicates, for `near_duplicates` and the picker.
 
-    A cosine means something else for every checkpoint, pooling and preparation. So copies are made of at most
-    `pictures` banners, recompressed and with a badge as an edition, a demo or a re-release has it: COPIES of them are
-    at least so near to their original. `games` are the encoder's features, prepared as they are matched; `album` has
+    A cosine means something else for every checkpoint, pooling and preparation. So copies are made of at most PICTURES
+    banners, recompressed and with a badge as an edition, a demo or a re-release has it: COPIES of them are at least so
+    near to their original. `games` are the encoder's features, prepared as they are matched; `album` has
     their banners.
     """
-    rows = np.sort(np.random.default_rng(0).permutation(len(games))[:pictures])
+    rows = np.sort(np.random.default_rng(0).permutation(len(games))[:PICTURES])
     originals = [Image.fromarray(album[appid].rgb) for appid in games.appids[rows].tolist()]
     cosines = []
     for alter in (recompressed, with_badge):

@@ -89,8 +89,7 @@ def prepare(features: Features, how: str = "whitened", *, exponent: float = 0.5)
     digest = hashlib.sha256(done.encode() + features.appids.tobytes())
     digest.update(np.ascontiguousarray(features.vectors).data)
     about = {"preparation": done, "left_out": features.appids[left_out].tolist(), "fingerprint": digest.hexdigest()}
-    appids, names = features.appids[kept], features.names[kept]
-    return Prepared(appids, names, vectors[kept], features.manifest | about, *learned)
+    return Prepared(features.appids[kept], features.names[kept], vectors[kept], features.manifest | about, *learned)
 
 
 def prepared(features: Features) -> Prepared:

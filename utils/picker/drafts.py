@@ -89,7 +89,7 @@ def compare(
         group = f" with the tag {wanted.tag}" if wanted == Filter(tag=wanted.tag) else " that pass the filters"
     results = []
     for draft in drafts:
-        stand = matching.stand_out(prepared, matching.query_vector(encoder, draft.rgb), matches, 10, among=among)
+        stand = matching.stand_out(prepared, encoder([draft.rgb]).numpy(), matches, 10, among=among)
         name = prepared.names[np.searchsorted(prepared.appids, stand.appids[0])]
         results.append(DraftResult(draft, stand, from_banner(draft, _sentence(stand, name, group))))
     return sorted(results, key=lambda result: float(result.stand.cosines[0]))
