@@ -23,8 +23,8 @@ from utils.matching import Matches, Prepared
 from utils.names import shortened
 from utils.picker import drafts, view
 from utils.picker.queries import Matcher, Query, find, from_store, index_of
-from utils.picker.view import PictureButton, Tile, box, data_address, named, panel, small
-from utils.settings import STORE_PAGE, Settings
+from utils.picker.view import Tile, data_address, named, panel, small
+from utils.settings import Settings
 
 __all__ = ["Picker", "drafts", "find", "pick"]
 
@@ -69,7 +69,6 @@ class Picker(widgets.VBox):
         self._subshell: str | None = None
         self._on_game = partial(self._handle, self.show)
         self.matches: list[tuple[int, float]] = []
-        self.results: list[drafts.DraftResult] = []  # of the drafts that were given last, the most distinctive first
         super().__init__([*self._make_panels(), self._make_body(), named(widgets.HTML, value=view.style_and_script())])
         self.add_class(view.CLASS)
         self._listen()
@@ -119,12 +118,12 @@ class Picker(widgets.VBox):
         """Return what stands above the query: the search, the panels of options and drafts, what is said."""
         hint = f"Search {len(self._index.names):,} games by name or appid"
         self.search = named(widgets.Text, "Search", "Part of a game's name, or its appid", placeholder=hint)
-        self.found = [PictureButton(self._on_game) for _ in range(8)]
-        self.listed: list[int] = []  # the appids that these buttons show
-        self._found_pictures = named(widgets.HTML)
-        found = box("sbp-list", [*self.found, self._found_pictures])
+        self.found = [Tile(self._on_game) for _ in range(8)]
+        self.listed: list[int] = []  # the appids that these tiles show
+        found = widgets.Box([part for tile in self.found for part in tile.children]).add_class("sbp-list")
         self.filters = named(widgets.ToggleButton, "Filters and mirroring")
-        top = box("sbp-top", [box("sbp-search", [self.search, found]), self.filters])
+        search = widgets.Box([self.search, found]).add_class("sbp-search")
+        top = widgets.Box([search, self.filters]).add_class("sbp-top")
         self.options = view.option_widgets(self._matcher, self._settings.matches if self._settings else 10)
         self.status = named(widgets.HTML)
         return [top, panel(self.filters, list(self.options.values())), self._make_draft_panel(), self.status]
@@ -150,16 +149,18 @@ class Picker(widgets.VBox):
 
     def _make_body(self) -> widgets.Box:
         """Return the query with its buttons, and the matches."""
-        self.card, self.about, self.reasons = (named(widgets.HTML) for _ in range(3))
+        self.card, self.about, self.reasons = map(named, [widgets.HTML] * 3)
         self.random = named(widgets.Button, "Random", "A random game")
         self.back = named(widgets.Button, "Back", "Back to what was shown before")
         self.match = named(widgets.Dropdown, "Match", "The match that is explained", options=[])
         self.heading = named(widgets.HTML, value=view.heading(self._matcher))
-        self.grid = box("sbp-grid", [])
-        buttons = box("sbp-buttons", [self.why, self.draft, self.random, self.back])
-        query = box("sbp-query", [self.card, box("sbp-about", [self.about, buttons])])
+        self.grid = widgets.Box().add_class("sbp-grid")
+        buttons = widgets.Box([self.why, self.draft, self.random, self.back]).add_class("sbp-buttons")
+        about = widgets.Box([self.about, buttons]).add_class("sbp-about")
+        query = widgets.Box([self.card, about]).add_class("sbp-query")
         reasons = panel(self.why, [self.match, self.reasons])
-        return box("sbp-body", [query, box("sbp-results", [reasons, self.heading, self.grid])])
+        results = widgets.Box([reasons, self.heading, self.grid]).add_class("sbp-results")
+        return widgets.Box([query, results]).add_class("sbp-body")
 
     def _listen(self) -> None:
         texts = {self.search: self._on_type, self.address: self._on_address, self.words: self._on_words}
@@ -172,7 +173,7 @@ class Picker(widgets.VBox):
 
     def _begin(self) -> None:
         self._offer("")
-        first = str(self._settings.query or "") if self._settings else ""
+        first = self._settings.query if self._settings else ""
         found = self._index.find(first, limit=1)
         self.show(found[0] if found else self.listed[0])
         if not found:
@@ -259,16 +260,15 @@ class Picker(widgets.VBox):
 
     def _take(self, given: list[Banner], skipped: list[str]) -> None:
         """Show how drafts stand: one with its matches, several ranked; nothing of those before stays."""
-        self.results = []
         self.ranked.children = ()
         if given:
             self._say("Comparing ...")
             among = (self._matcher.features, self._matcher.require_encoder(), self._all_matches, self._matcher.games)
-            self.results = drafts.compare(given, *among, wanted=view.query_options(self.options).filter)
+            results = drafts.compare(given, *among, wanted=view.query_options(self.options).filter)
             if len(given) > 1:
-                self.ranked.children = tuple(map(self._ranked_row, range(len(given)), self.results))
-            self._look(self.results[0].query)
-            skipped = [self.results[0].query.note, *skipped]
+                self.ranked.children = tuple(map(self._ranked_row, range(len(given)), results))
+            self._look(results[0].query)
+            skipped = [results[0].query.note, *skipped]
         self._say(" ".join(skipped))
 
     def _on_why(self, _: dict) -> None:
@@ -297,7 +297,7 @@ class Picker(widgets.VBox):
         self.grid.children = tuple(tile.fill(*self._parts(*match)) for tile, match in shown)
         self.why.value = False
         self.reasons.value = ""
-        self.match.options = [(shortened(each.button.tooltip, 60), each.button.key) for each in self.grid.children]
+        self.match.options = [(shortened(str(each.button.tooltip), 60), each.key) for each in self.grid.children]
         self.match.index = 0 if self.matches else None  # ipywidgets 7 chooses the first by itself, 8 does not
         self._say(query.note if self.matches else "Nothing is left: no other game passes these options.")
         self._answer_at_once()  # by tiles that are new, too
@@ -318,21 +318,20 @@ class Picker(widgets.VBox):
     def _offer(self, typed: str) -> None:
         """List the games that somebody may mean below the search box."""
         self.listed = self._index.find(typed, limit=len(self.found))
-        rules = ""
-        for button, appid in zip_longest(self.found, self.listed):
-            button.layout.display = "none" if appid is None else None
+        for tile, appid in zip_longest(self.found, self.listed):
+            tile.button.layout.display = "none" if appid is None else None
             if appid is not None:
-                rules += button.fill(appid, self._index.names[appid], self._picture(appid, view.THUMBNAIL))
-                button.description = str(button.tooltip)
-        self._found_pictures.value = f"<style>{rules}</style>"
+                tile.fill(appid, self._index.names[appid], self._picture(appid, view.THUMBNAIL))
+                tile.button.description = str(tile.button.tooltip)
 
     def _ranked_row(self, at: int, result: drafts.DraftResult) -> widgets.Box:
         """Return a draft beside its three nearest games."""
         own = Tile(lambda _: self._handle(self._look, result.query))
-        own.fill(at, result.draft.name, small(result.draft, view.TILE), "")
+        own.fill(at, result.draft.name, small(result.draft, view.TILE))
         said = named(widgets.HTML, value=f"<p>{at + 1}. {escape(str(result))}</p>")
         found = zip(result.stand.appids[:3].tolist(), result.stand.cosines, strict=False)
-        return box("sbp-draft", [own, said, *(Tile(self._on_game).fill(*self._parts(*match)) for match in found)])
+        near = [Tile(self._on_game).fill(*self._parts(*match)) for match in found]
+        return widgets.Box([own, said, *near]).add_class("sbp-draft")
 
     def _parts(self, appid: int, cosine: float) -> tuple[int, str, str, str]:
         """Return what a tile shows of a match: its appid, name, picture and note."""
@@ -341,10 +340,10 @@ class Picker(widgets.VBox):
     def _note(self, appid: int | None, text: str) -> str:
         """Return a number, and a small link to the store where there is one, as HTML."""
         link = ""
-        if appid and self._settings and self._settings.source == "steam":
+        page = self._settings.store_page if self._settings else None
+        if appid and page:
             label = escape(f"{self._index.names.get(appid, 'This game')} in the store, in a new tab")
-            address = STORE_PAGE.format(appid=appid)
-            link = f'<a href="{address}" target="_blank" rel="noopener" aria-label="{label}">Store</a>'
+            link = f'<a href="{page.format(appid=appid)}" target="_blank" rel="noopener" aria-label="{label}">Store</a>'
         return f'<div class="sbp-note">{escape(text)} {link}</div>'
 
 

@@ -17,8 +17,6 @@ from utils.search import Index
 from utils.settings import Settings
 
 NEAR_DUPLICATE = 0.95  # the cosine from which two banners are near-duplicates
-Ranked = tuple[np.ndarray, np.ndarray]  # appids int64 (k,) and cosines float32 (k,), nearest first
-
 _NO_GAME = -1  # instead of an appid
 _FEW = 20_000  # games up to which those that pass a filter are matched alone
 
@@ -80,7 +78,7 @@ class Matcher:
         """
         own = query.appid if query.appid is not None and query.appid in self.features.appids else _NO_GAME
         searched = self.plain if query.words and self.plain else self.features
-        allowed = None
+        allowed = searched.appids
         if options.filter and self.games is not None:
             allowed = filters.passing(self.games, options.filter)
             if len(allowed) <= _FEW:
@@ -92,9 +90,7 @@ class Matcher:
         k = min(most, 4 * options.k + 20)
         while True:
             appids, cosines = map(np.ravel, nearest(k))
-            passes = cosines >= options.least
-            if allowed is not None:
-                passes &= np.isin(appids, allowed)
+            passes = (cosines >= options.least) & np.isin(appids, allowed)
             chosen = self._chosen(searched, query, options, appids[passes], cosines[passes])
             if len(chosen) == options.k or k == most or cosines[-1] < options.least:
                 return chosen
@@ -116,8 +112,10 @@ class Matcher:
         reasons = [(view, explain.reason(self.require_encoder(), self.features, view, match)) for view in views]
         return max(reasons, key=lambda found: getattr(found[1], "cosine", 0.0))
 
-    def _nearest(self, searched: Prepared, query: Query, options: QueryOptions, own: int) -> Callable[[int], Ranked]:
-        """Return what gives the k nearest games; the query is encoded once, whatever k."""
+    def _nearest(
+        self, searched: Prepared, query: Query, options: QueryOptions, own: int
+    ) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:
+        """Return what gives the appids and cosines of the k nearest games; the query is encoded once, whatever k."""
         if own != _NO_GAME and not options.turns:
             return partial(matching.nearest, searched, [own])
         encoder = self.require_encoder()
@@ -142,9 +140,7 @@ class Matcher:
 
 def index_of(features: Features, games: pd.DataFrame | None) -> Index:
     """Return the search over the names of the games that have features, the most reviewed first."""
-    reviews = None
-    if games is not None:
-        reviews = games.set_index("appid")["review_count"].reindex(features.appids).fillna(-1).tolist()
+    reviews = None if games is None else games.set_index("appid")["review_count"].reindex(features.appids).tolist()
     return Index(features.appids.tolist(), features.names.tolist(), reviews)
 
 

@@ -33,42 +33,29 @@ _TOOLTIP = "tooltip" if "tooltip" in widgets.Text.class_trait_names() else "desc
 W = TypeVar("W", bound=widgets.Widget)
 
 
-class PictureButton(widgets.Button):
-    """A button with a picture; a click is told its key: a game's appid, or a draft's place."""
-
-    def __init__(self, on_click: Callable[[int], None]) -> None:
-        super().__init__(tooltip="")
-        self.key = 0
-        self.add_class(f"sbp-{self.model_id}")
-        self.on_click(lambda _: on_click(self.key))
-
-    def fill(self, key: int, name: str, picture: str) -> str:
-        """Take a key and a name, and return the CSS rule that puts a picture, a data: address or nothing, onto it."""
-        self.key = key
-        self.tooltip = names.visible(name) or str(key)  # no HTML is read there
-        return f".{CLASS} .sbp-{self.model_id}{{background-image:url({picture})}}" if picture else ""
-
-
 class Tile(widgets.VBox):
-    """A banner that is a button, and what stands below it."""
+    """A banner that is a button, and what stands below it; a click is told the key: a game's appid, a draft's place."""
 
     def __init__(self, on_click: Callable[[int], None]) -> None:
-        self.button = PictureButton(on_click)
-        self.label = named(widgets.HTML)
+        self.key = 0
+        self.button, self.label = named(widgets.Button), named(widgets.HTML)
         super().__init__([self.button, self.label])
-        self.button.add_class("sbp-banner")
+        self.button.add_class("sbp-banner").add_class(f"sbp-{self.model_id}")
+        self.button.on_click(lambda _: on_click(self.key))
         self.add_class("sbp-tile")
 
-    def fill(self, key: int, name: str, picture: str, note: str) -> "Tile":
+    def fill(self, key: int, name: str, picture: str, note: str = "") -> "Tile":
         """Show a banner, a data: address or nothing, with its name, and a note as HTML; return the tile."""
-        style = f"<style>{self.button.fill(key, name, picture)}</style>"
-        self.label.value = f'{style}<div class="sbp-name"><bdi>{escape(name)}</bdi></div>{note}'
+        self.key = key
+        self.button.tooltip = names.visible(name) or str(key)  # no HTML is read there
+        rule = f".{CLASS} .sbp-{self.model_id}{{background-image:url({picture})}}" if picture else ""
+        self.label.value = f'<style>{rule}</style><div class="sbp-name"><bdi>{escape(name)}</bdi></div>{note}'
         return self
 
 
 def option_widgets(matcher: Matcher, k: int) -> dict[str, Any]:
     """Return the widgets of what can be chosen, by the names of QueryOptions and Filter."""
-    check, whole = partial(named, widgets.Checkbox), partial(named, widgets.BoundedIntText)
+    check, whole = partial(named, widgets.Checkbox, indent=False), partial(named, widgets.BoundedIntText)
     options: dict[str, Any] = {
         "k": whole("Matches", min=1, max=100, value=k),
         "distinct": check("Hide near-duplicates"),
@@ -132,22 +119,13 @@ def style_and_script() -> str:
 
 def named(kind: type[W], label: str = "", tooltip: str = "", **traits: Any) -> W:  # noqa: ANN401
     """Return a widget with its label and tooltip; without one, browsers show "null"."""
-    if issubclass(kind, widgets.Checkbox):
-        traits["indent"] = False
     is_button = issubclass(kind, widgets.Button | widgets.ToggleButton)
     return kind(**{"description": label, "tooltip" if is_button else _TOOLTIP: tooltip or label}, **traits)
 
 
-def box(name: str, children: Sequence[widgets.Widget]) -> widgets.Box:
-    """Return a box of a CSS class."""
-    made = widgets.Box(children)
-    made.add_class(name)
-    return made
-
-
 def panel(button: widgets.ToggleButton, children: Sequence[widgets.Widget]) -> widgets.Box:
     """Return a box that is there while a button is pressed."""
-    made = box("sbp-panel", children)
+    made = widgets.Box(children).add_class("sbp-panel")
     widgets.dlink((button, "value"), (made.layout, "display"), lambda pressed: None if pressed else "none")
     return made
 
