@@ -8,7 +8,7 @@ from PIL import Image
 from utils.banners import Banner
 from utils.features import Features
 
-HOSTILE = "<script>alert('x')</script> \"quoted\" & \u202eright to left"
+HOSTILE = "<img src=x onerror=\"document.title='hacked'\"> &amp; \u202eright to left"
 NAMES = {
     10: "Portal",
     620: "Portal 2",
@@ -23,7 +23,6 @@ NAMES = {
     110: "2048",
     120: "The Portal of Dreams",
 }
-MANIFEST = {"checkpoint": "small-beit", "pooling": "pooled", "image": "squash", "trained": True}
 
 
 def jpeg(colour):
@@ -35,11 +34,12 @@ def features_of(appids=tuple(NAMES), seed=0, trained=True):
     names = np.array([NAMES.get(int(appid), f"Game {appid}") for appid in appids], dtype=object)
     vectors = np.random.default_rng(seed).normal(size=(len(appids), 8)).astype(np.float16)
     vectors[1] = vectors[0] + np.float16(0.01)
-    return Features(np.array(appids), names, vectors, MANIFEST | {"trained": trained})
+    manifest = {"checkpoint": "small-beit", "pooling": "pooled", "image": "squash", "trained": trained}
+    return Features(np.array(appids), names, vectors, manifest)
 
 
-def album_of():
-    return {appid: Banner(appid, name, jpeg((appid * 2 % 256, 80, 120))) for appid, name in NAMES.items()}
+def album_of(appids=tuple(NAMES)):
+    return {appid: Banner(appid, NAMES.get(appid, ""), jpeg((appid * 2 % 256, 80, 120))) for appid in appids}
 
 
 def catalogue_of(appids=tuple(NAMES)):
