@@ -76,11 +76,6 @@ def store_of(httpserver: HTTPServer) -> Callable[[list], str]:
     return open_store
 
 
-class _Host(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-
 @pytest.fixture
 def raw_host() -> Iterator[Callable]:
     """Open hosts on loopback that say, byte for byte, what `talk(connection)` sends to whoever connects.
@@ -96,7 +91,8 @@ def raw_host() -> Iterator[Callable]:
                     connection.recv(65_536)
                 connection.sendall(talk) if isinstance(talk, bytes) else talk(connection)
 
-        host = _Host(("127.0.0.1", 0), converse)
+        host = socketserver.ThreadingTCPServer(("127.0.0.1", 0), converse)
+        host.daemon_threads = True
         opened.append(host)
         threading.Thread(target=host.serve_forever, args=(0.01,), daemon=True).start()
         return f"http://127.0.0.1:{host.server_address[1]}/"

@@ -1,6 +1,5 @@
 """Hosts that misbehave byte by byte, for the tests of whatever asks the web."""
 
-import gzip
 import itertools
 import time
 
@@ -38,11 +37,6 @@ def in_turn(*answers):
     """Say the next of these to each who connects, and the last to all others."""
     rest = itertools.chain(answers, itertools.repeat(answers[-1]))
     return lambda connection: connection.sendall(next(rest))
-
-
-def bomb(mebibytes):
-    """Return zeros, gzipped to a thousandth."""
-    return gzip.compress(bytes(mebibytes << 20), mtime=0)
 
 
 def one_line(error):

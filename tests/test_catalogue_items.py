@@ -15,11 +15,13 @@ from utils import catalogue
 from utils.errors import DamagedError, StorageError, StoreError
 
 GOOD = {"appid": 20, "name": "Good", "success": 1}
-ASSETS = {"asset_url_format": "steam/apps/20/${FILENAME}?t=5", "library_capsule": "abc/library_600x900.jpg"}
+PATH, TEMPLATE = "library_capsule", "asset_url_format"
+ASSETS = {TEMPLATE: "steam/apps/20/${FILENAME}?t=5", PATH: "abc/library_600x900.jpg"}
 OTHER = {"appid": 10, "name": "Other", "success": 1}
 REVIEWS = {"review_count": "12", "percent_positive": "91"}
 BASE = "https://host/store_item_assets/"
-BAD_TEMPLATES = "//e.example/${FILENAME}", "a/../${FILENAME}", "a/${FILENAME}?t=5&u=@e.example", "a/${FILE}?t=5"
+BAD_PATHS = "../../x.jpg", "a//x.jpg", "https://e.example/x.jpg", "x" * 1_000, 12
+BAD_TEMPLATES = "//e/${FILENAME}", "a/../${FILENAME}", "a/${FILENAME}?t=5&u=@e.example", "a/${FILE}?t=5", ["a"], None
 
 anything = strategies.recursive(
     strategies.none()
@@ -94,14 +96,8 @@ def test_a_bad_item_is_skipped_and_counted(store_of, changed, reason):
         ({"release": {"steam_release_date": 2**62}}, "release_date", 0, {"steam_release_date": 1}),
         ({"assets": [1]}, "banner_url", None, {"assets": 1}),
         ({"content_descriptorids": None}, "adult", False, {}),
-        *[
-            ({"assets": ASSETS | {"library_capsule": bad}}, "banner_url", None, {"library_capsule": 1})
-            for bad in ("../../x.jpg", "a//x.jpg", "https://e.example/x.jpg", "x" * 1_000, 12)
-        ],
-        *[
-            ({"assets": ASSETS | {"asset_url_format": bad}}, "banner_url", None, {"asset_url_format": 1})
-            for bad in (*BAD_TEMPLATES, ["steam/${FILENAME}"], None)
-        ],
+        *[({"assets": ASSETS | {PATH: bad}}, "banner_url", None, {PATH: 1}) for bad in BAD_PATHS],
+        *[({"assets": ASSETS | {TEMPLATE: bad}}, "banner_url", None, {TEMPLATE: 1}) for bad in BAD_TEMPLATES],
     ],
 )
 def test_a_bad_value_costs_the_value_and_is_counted(store_of, odd, column, value, unreadable):
@@ -114,13 +110,13 @@ def test_a_bad_value_costs_the_value_and_is_counted(store_of, odd, column, value
 
 def test_numbers_as_text_and_the_larger_banner(store_of):
     item = GOOD | {"appid": "10", "reviews": {"summary_filtered": REVIEWS}, "content_descriptorids": ["3"]}
-    item["assets"] = {"asset_url_format": "steam/apps/10/${FILENAME}", "library_capsule_2x": "hash/capsule_2x.jpg"}
+    item["assets"] = {TEMPLATE: "steam/apps/10/${FILENAME}", "library_capsule_2x": "hash/capsule_2x.jpg"}
     item["release"] = {"steam_release_date": "1500000000"}
-    game = fetched(store_of, [item, None], assets_url=BASE, adult=True).iloc[0]
-    assert game["banner_url"] == f"{BASE}steam/apps/10/hash/capsule_2x.jpg"
-    assert (game["review_count"], game["review_score"], game["release_date"]) == (12, 91.0, 1_500_000_000)
-    assert (game["adult"], game["updated"]) == (True, 0)
-    assert fetched(store_of, [OTHER, None, None]).attrs["skipped"] == {"listed without details": 3}
+    games = fetched(store_of, [item, None], assets_url=BASE, adult=True)
+    read = {"review_count": 12, "review_score": 91.0, "release_date": 1_500_000_000, "adult": True, "updated": 0}
+    read["banner_url"] = f"{BASE}steam/apps/10/hash/capsule_2x.jpg"
+    assert games[list(read)].to_dict("records") == [read]
+    assert games.attrs["skipped"] == {"listed without details": 2}
 
 
 def test_other_bytes_than_utf8_and_raw_control_characters(httpserver):
@@ -151,8 +147,6 @@ def test_any_answer_is_rows_that_can_be_kept(store_of, tmp_path, answer):
 
 # In a file
 
-ASKED = {"limit": 30, "order": "top sellers", "adult": False}
-
 
 @pytest.fixture
 def file(tmp_path):
@@ -161,19 +155,24 @@ def file(tmp_path):
 
 @pytest.fixture
 def asked(store):
-    return ASKED | {"api_url": store.api_url, "assets_url": store.assets_url}
+    where = {"api_url": store.api_url, "assets_url": store.assets_url}
+    return {"limit": 30, "order": "top sellers", "adult": False} | where
 
 
-def test_the_same_request_asks_nothing_and_gives_what_was_saved(asked, file, store):
+def test_the_same_request_or_one_that_is_not_known_asks_nothing_and_gives_what_was_saved(asked, file, store):
+    assert "download notebook" in refusal(StorageError, catalogue.load, file)
+    assert catalogue.finished_files(file) == []
     games = catalogue.load_or_fetch(file, **asked)
-    store.requests.clear()
+    assert [each.name for each in file.parent.iterdir()] == ["catalogue.parquet"]
+    store.close()
     again = catalogue.load_or_fetch(file, **asked)
     pd.testing.assert_frame_equal(again, games)
     assert again.attrs == games.attrs
     moved = catalogue.load_or_fetch(file, **asked | {"assets_url": BASE})  # where Steam's pictures are has changed
     assert moved["banner_url"].tolist() == games["banner_url"].str.replace(store.assets_url, BASE).tolist()
-    assert store.requests == []
-    assert [each.name for each in file.parent.iterdir()] == ["catalogue.parquet"]
+    games.attrs = {"request": "a\nb", "skipped": "abc", "notes": 5}
+    catalogue.save(games, file)
+    assert len(catalogue.load_or_fetch(file, **asked | {"limit": 40})) == 30
 
 
 @pytest.mark.parametrize(
@@ -188,17 +187,6 @@ def test_another_request_is_fetched_and_where_it_cannot_be_the_old_one_stays(ask
     line = refusal(StoreError, catalogue.load_or_fetch, file, **asked | changed)
     assert "LIMIT = 30, ORDER = 'top sellers'" in line
     assert len(catalogue.load_or_fetch(file, **asked)) == 30
-
-
-def test_none_says_what_to_do_and_one_that_does_not_say_what_made_it_is_taken(asked, file, store):
-    assert "download notebook" in refusal(StorageError, catalogue.load, file)
-    assert catalogue.finished_files(file) == []
-    games = catalogue.fetch_catalogue(**asked)
-    games.attrs = {"request": "a\nb", "skipped": "abc", "notes": 5}
-    catalogue.save(games, file)
-    store.requests.clear()
-    assert len(catalogue.load_or_fetch(file, **asked | {"limit": 40})) == 30
-    assert store.requests == []
 
 
 DAMAGED = {

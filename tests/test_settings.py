@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,19 +26,14 @@ def refusal(**values):
     return str(error.value)
 
 
-def test_defaults_are_the_live_store():
+def test_defaults_are_the_live_store_and_texts_become_values():
     chosen = settings.read()
     assert (chosen.source, chosen.games, chosen.api_url) == ("steam", 0, "https://api.steampowered.com")
-    assert chosen.snapshots == Path("data/steam/snapshots")
-    assert chosen.checkpoint == "microsoft/beit-base-patch16-224-pt22k-ft22k"
+    assert (chosen.snapshots, chosen.checkpoint) == (Path("data/steam/snapshots"), settings.DEFAULT_CHECKPOINT)
     assert str(chosen) == "every game of Steam, kept in data/steam"
-    assert settings.read(SOURCE="sample").checkpoint == ""
-
-
-def test_texts_become_values_and_blank_ones_the_default():
     chosen = settings.read(SOURCE="sample", GAMES=" 12 ", ADULT="yes", QUERY=440, DATA="there", DRIVE=" ")
-    found = (chosen.games, chosen.adult, chosen.query, chosen.data, chosen.drive)
-    assert found == (12, True, "440", Path("there"), None)
+    found = (chosen.games, chosen.adult, chosen.query, chosen.data, chosen.drive, chosen.checkpoint)
+    assert found == (12, True, "440", Path("there"), None, "")
     assert str(chosen) == "up to 12 games of the sample store, kept in there/sample"
 
 
@@ -65,17 +61,12 @@ WRONG = {
 }
 
 
-def test_what_is_not_allowed_is_answered_with_what_is_a_line_each():
-    lines = refusal(**{name: value for name, (value, _) in WRONG.items()}).splitlines()
-    said = {line.split()[0]: line for line in lines}
-    assert len(lines) == len(WRONG)
-    for name, (value, allowed) in WRONG.items():
-        assert said[name].startswith(f"{name} is {repr(value)[:20]}")
-        assert allowed in said[name]
+def test_what_is_not_allowed_is_answered_with_what_is_a_line_each(monkeypatch):
+    said = sorted(refusal(**{name: value for name, (value, _) in WRONG.items()}).splitlines())
+    for line, (name, (value, allowed)) in zip(said, sorted(WRONG.items()), strict=True):
+        assert line.startswith(f"{name} is {repr(value)[:20]}")
+        assert allowed in line
     assert "FOLDER" in refusal(SOURCE="folder")
-
-
-def test_a_misspelt_name_is_answered_with_those_known(monkeypatch):
     assert "'CHECKPOINTS'; known are SOURCE, " in refusal(CHECKPOINTS="x")
     monkeypatch.setenv("STEAM_BANNERS_API_URL", "sample")
     assert "'API_URL'" in refusal()
@@ -87,17 +78,16 @@ def test_folders_of_one_name_are_kept_apart(tmp_path):
     assert dataclasses.replace(settings.read(), checkpoint="a/mine").features.name == "mine--squash--pooled"
 
 
-@pytest.mark.parametrize("value", ["~nobody-of-that-name/x", "a\0b", "x" * 5_000, "{loop}", "{loop}/within"])
-def test_a_path_that_the_system_cannot_look_up_is_one_line(tmp_path, value):
-    """Newer Pythons find no fault in a loop of links, which is then a folder that is not there."""
-    (tmp_path / "one").symlink_to(tmp_path / "one")
-    for name in ("DATA", "FOLDER", "DRIVE"):
-        try:
-            settings.read(SOURCE="sample", **{name: value.format(loop=tmp_path / "one")})
-        except SettingsError as error:
-            assert (str(error).split()[0], len(str(error).splitlines())) == (name, 1)  # noqa: PT017
-        else:
-            assert "loop" in value
+LOOPS = ["loop", "loop/within"] if sys.version_info < (3, 13) else []  # newer Pythons take it for what is not there
+
+
+@pytest.mark.parametrize("value", ["~nobody-of-that-name/x", "a\0b", "x" * 5_000, *LOOPS])
+@pytest.mark.parametrize("name", ["DATA", "FOLDER", "DRIVE"])
+def test_a_path_that_the_system_cannot_look_up_is_one_line(tmp_path, monkeypatch, name, value):
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    (line,) = refusal(SOURCE="sample", **{name: value}).splitlines()
+    assert line.startswith(f"{name} is ")
 
 
 def test_a_place_that_cannot_be_written_to(tmp_path, monkeypatch):
@@ -118,19 +108,15 @@ def test_an_address_that_is_none(monkeypatch, name, address):
 
 
 def test_the_key_is_for_steam_alone(monkeypatch):
-    steam = "https://api.steampowered.com"
     monkeypatch.setenv("STEAM_API_KEY", "my-own-key")
+    steam = "https://api.steampowered.com"
     assert settings.store_key(steam) == settings.store_key(f"{steam}/") == "my-own-key"
-    others = ["http" + steam[5:], *(steam + ending for ending in (".evil.example", "@evil.example", ":8443"))]
-    assert list(map(settings.store_key, others)) == [None] * 4
-    monkeypatch.setenv("STEAM_API_KEY", "")
-    assert settings.store_key(steam) is None
+    for other in ("http" + steam[5:], f"{steam}.evil.example", f"{steam}@evil.example", f"{steam}:8443"):
+        assert settings.store_key(other) is None
 
 
 def test_bytes_that_are_no_text_can_be_printed(monkeypatch, tmp_path):
     monkeypatch.setenv("STEAM_BANNERS_QUERY", "a\udcffb")
     monkeypatch.setenv("STEAM_BANNERS_DATA", f"{tmp_path}/a\udcff\nb")
-    line = str(settings.read(SOURCE="sample", QUERY="x"))
-    assert line.encode()
-    assert len(line.splitlines()) == 2
+    assert len(str(settings.read(SOURCE="sample", QUERY="x")).encode().splitlines()) == 2
     assert str(settings.read(SOURCE="folder", FOLDER=f"{tmp_path}/covers\udcff")).encode()
