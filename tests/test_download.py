@@ -18,21 +18,23 @@ def download(address, file, **options):
     return download_with(address, file, **{"limit": 10_000_000, "deadline": 20.0, "tries": 1} | options)
 
 
-def serving(content, *, tag='"one"', ranges=True, cut=None):
-    """A handler that serves a file, its rest where a range is asked for, and breaks off after `cut` bytes."""
+def serving(content, *, tag='"one"', ranges=True):
+    """A handler that serves a file, or the rest of it where a range is asked for."""
 
     def serve(request):
-        goes_on = ranges and request.range and request.headers.get("If-Range") == tag
-        start = request.range.ranges[0][0] if goes_on else 0
-        headers = {"ETag": tag, "Content-Length": str(len(content) - start)}
-        headers |= {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if start else {}
-        return Response(iter([content[start:][:cut]]), 206 if start else 200, headers)
+        whole = Response(content, headers={"ETag": tag})
+        return whole.make_conditional(request, accept_ranges=ranges, complete_length=len(content))
 
     return serve
 
 
 def answering(*answer):
     return lambda _: Response(*answer)
+
+
+def breaking_off(content):
+    """A handler that serves a file, but not all of it."""
+    return lambda _: Response(iter([content[:600_000]]), headers={"ETag": '"one"', "Content-Length": str(len(content))})
 
 
 @pytest.fixture
@@ -50,7 +52,7 @@ def serve(httpserver):
 
 def test_a_download_that_breaks_off_goes_on_and_a_status_that_is_no_file_ends_it(serve, httpserver, tmp_path):
     missing, busy = answering("none", 404), answering("none", 503)
-    address = serve(serving(FILE, cut=600_000), missing, busy, serving(FILE))
+    address = serve(breaking_off(FILE), missing, busy, serving(FILE))
     file = tmp_path / "new" / "file.tar"
     for said in ("broke off", "404"):
         assert said in refusal(HttpError, download, address, file)
@@ -73,7 +75,7 @@ ELSE = {
 
 @pytest.mark.parametrize("kind", ELSE)
 def test_what_cannot_go_on_starts_over(serve, tmp_path, kind):
-    address = serve(serving(bytes(1_000_000), cut=600_000), *ELSE[kind], serving(FILE))
+    address = serve(breaking_off(bytes(1_000_000)), *ELSE[kind], serving(FILE))
     assert refusal(HttpError, download, address, tmp_path / "file")
     assert download(address, tmp_path / "file", tries=2).read_bytes() == FILE
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
