@@ -131,9 +131,9 @@ def test_any_address_has_an_identity_and_only_the_stores_that_do_not_climb_are_a
 
 @given(st.integers(100, 599), st.text())
 def test_a_status_is_judged_by_its_number_and_any_other_message_may_pass(status, rest):
-    assert (of_error(f"status {status}").status == "missing") == (status in (404, 410))
-    assert of_error(f"port {status}04{rest}").status in snapshot.STATUSES
-    assert of_error(f"127.0.0.1:4{status} broke off, 404 bytes read").retryable
+    assert (of_error(f"status {status}")[0] == "missing") == (status in (404, 410))
+    assert of_error(f"port {status}04{rest}")[0] in snapshot.STATUSES
+    assert of_error(f"127.0.0.1:4{status} broke off, 404 bytes read")[0] == "failed"
 
 
 def test_wrong_input_is_named(tmp_path):

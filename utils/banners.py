@@ -16,6 +16,8 @@ from utils import files, images, snapshot
 from utils.errors import DamagedError, PictureError
 from utils.images import HEIGHT, WIDTH, content, open_picture
 
+_PLACE = ["appid", "name", "offset", "size"]  # columns of a record
+
 
 @dataclass(frozen=True)
 class Banner:
@@ -81,7 +83,7 @@ def read_shard(shard: snapshot.Shard) -> Iterator[Banner]:
     if hashlib.sha256(tar).hexdigest() != shard.sha256:
         remedy = "snapshot.update(catalogue, folder, check=True) fetches it again"
         raise DamagedError(f"{shard.path} changed after it was checked: {remedy}")
-    for appid, name, offset, size in shard.rows[["appid", "name", "offset", "size"]].itertuples(index=False):
+    for appid, name, offset, size in shard.rows[_PLACE].itertuples(index=False):
         yield _banner(appid, name, tar[offset : offset + size])
 
 
@@ -93,22 +95,24 @@ class Album(Mapping[int, Banner]):
     """
 
     def __init__(self, folder: Path) -> None:
-        found = snapshot.records(folder)
-        found = found[found["status"] == "downloaded"].drop_duplicates("appid", keep="last")
-        self._rows = found.set_index("appid")
+        self._places: dict[int, tuple[Path, str, int, int]] = {}  # tar, name, offset and bytes of the JPEG
+        for shard in snapshot.verified(folder):
+            for appid, name, offset, size in shard.rows[_PLACE].itertuples(index=False):
+                self._places.pop(appid, None)  # the newest stand last
+                self._places[appid] = (shard.path, name, offset, size)
 
     def __getitem__(self, appid: int) -> Banner:
-        row = self._rows.loc[appid]
-        with files.storage_errors(Path(row["path"])), Path(row["path"]).open("rb") as tar:
-            tar.seek(row["offset"])
-            jpeg = tar.read(row["size"])
-        return _banner(int(appid), row["name"], jpeg)
+        path, name, offset, size = self._places[appid]
+        with files.storage_errors(path), path.open("rb") as tar:
+            tar.seek(offset)
+            jpeg = tar.read(size)
+        return _banner(int(appid), name, jpeg)
 
     def __iter__(self) -> Iterator[int]:
-        return map(int, self._rows.index)
+        return iter(self._places)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._places)
 
 
 def _banner(appid: int, name: str, jpeg: bytes) -> Banner:

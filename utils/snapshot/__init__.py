@@ -23,10 +23,10 @@ from utils.errors import CellError, DownloadError, SettingsError
 from utils.snapshot import shards
 from utils.snapshot.img2dataset_process import DISTRIBUTORS, Run, img2dataset
 from utils.snapshot.plan import picture_addresses, picture_identity, write_plan
-from utils.snapshot.report import Report, report, report_on, wanted
-from utils.snapshot.shards import STATUSES, Shard, Snapshot, finished_files, records, verified
+from utils.snapshot.report import Report, report, wanted
+from utils.snapshot.shards import STATUSES, Shard, Snapshot, finished_files, verified
 
-__all__ = ["STATUSES", "Report", "Shard", "finished_files", "records", "report", "update", "verified"]
+__all__ = ["STATUSES", "Report", "Shard", "finished_files", "update", "verified"]
 
 _PAUSE = 0.2  # seconds between two looks at what has come
 _STUCK = 300  # seconds without a picture after which the downloading process is given up
@@ -75,7 +75,7 @@ def update(
                 download(snapshots[-1])
     except KeyboardInterrupt:
         raise CellError(f"stopped; what is finished in {folder} is kept: run again to go on") from None
-    return report_on(catalogue, snapshots, allowed)
+    return report(catalogue, snapshots, allowed)
 
 
 def _check(catalogue: pd.DataFrame, distributor: str) -> None:

@@ -248,14 +248,14 @@ def _count(bounds: Mapping[str, Any], error: str | None) -> None:
 
     Then this process asks for nothing more, so that none of its shards is finished, and waits to be ended.
     """
-    became = None if error is None else shards.of_error(error)
+    status, reason = ("", "") if error is None else shards.of_error(error)
     refused = False
     with _COUNTING, suppress(OSError):
         with Path(bounds["tmp"], "asked", str(os.getpid())).open("ab") as counted:
             counted.write(b".")
-        _in_vain[0] = _in_vain[0] + 1 if became and became.retryable else 0
+        _in_vain[0] = _in_vain[0] + 1 if status == "failed" else 0
         refused = _in_vain[0] >= bounds["most_in_vain"]
-        if became and refused:
-            Path(bounds["tmp"], "refused").write_text(became.reason)
+        if refused:
+            Path(bounds["tmp"], "refused").write_text(reason)
     if refused:
         threading.Event().wait()

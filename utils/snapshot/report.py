@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
-from utils.snapshot.plan import SCHEMA, lie_under, picture_addresses, picture_identity
-from utils.snapshot.shards import STATUSES, Snapshot, history, read
+from utils.snapshot.plan import SCHEMA, lie_under, picture_identity
+from utils.snapshot.shards import RECORD, STATUSES, Snapshot
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,7 @@ class Report:
         return "\n".join([f"{len(self.table)} games asked: {shares}", *self.notes])
 
 
-def report(catalogue: pd.DataFrame, folder: Path, *, assets_url: str | None = None) -> Report:
-    """Return what is known on disk of each game of a catalogue, without downloading anything.
-
-    assets_url: as in `update`.
-    """
-    return report_on(catalogue, read(folder), picture_addresses(assets_url))
-
-
-def report_on(catalogue: pd.DataFrame, snapshots: list[Snapshot], allowed: Sequence[str]) -> Report:
+def report(catalogue: pd.DataFrame, snapshots: list[Snapshot], allowed: Sequence[str]) -> Report:
     """Return what snapshots hold of each game of a catalogue.
 
     allowed: what the address of a picture must begin with.
@@ -60,16 +52,17 @@ def wanted(catalogue: pd.DataFrame, snapshots: list[Snapshot], allowed: Sequence
     """
     games = _known(catalogue, snapshots, allowed)
     overtaken = (games["status"] == "downloaded") & (games["newest"] != games["picture"])
-    settled = games["retryable"].eq(False) & ~overtaken  # `retryable` is missing where nothing is known
+    settled = games["status"].notna() & (games["status"] != "failed") & ~overtaken
     return games.loc[games["allowed"] & (games["picture"] != "") & ~settled, SCHEMA.names]
 
 
 def _known(catalogue: pd.DataFrame, snapshots: list[Snapshot], allowed: Sequence[str]) -> pd.DataFrame:
     """Return each game of a catalogue with what became of its picture the last time, as far as it was asked for.
 
-    Columns: SCHEMA's; allowed (bool); status, reason and retryable; newest (the picture that is on disk).
+    Columns: SCHEMA's; allowed (bool); status and reason; newest (the picture that is on disk).
     """
-    past = history(snapshots)
+    tables = [shard.table for each in snapshots for shard in each.shards.values()]
+    past = pa.concat_tables([RECORD.empty_table(), *tables]).to_pandas()
     last = past.drop_duplicates(["appid", "picture"], keep="last")
     newest = past[past["status"] == "downloaded"].drop_duplicates("appid", keep="last").set_index("appid")["picture"]
     games = catalogue[["appid", "name", "banner_url"]].assign(
@@ -77,5 +70,5 @@ def _known(catalogue: pd.DataFrame, snapshots: list[Snapshot], allowed: Sequence
         allowed=lie_under(catalogue["banner_url"], allowed),
         newest=catalogue["appid"].map(newest),
     )
-    outcomes = last[["appid", "picture", "status", "reason", "retryable"]]
+    outcomes = last[["appid", "picture", "status", "reason"]]
     return games.merge(outcomes, on=["appid", "picture"], how="left")

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -36,7 +35,7 @@ RECORD = pa.schema(
         ("banner_url", pa.string()),  # the address that it was asked from
         ("status", pa.string()),  # one of STATUSES
         ("reason", pa.string()),  # why it is not downloaded
-        ("retryable", pa.bool_()),  # whether the reason may pass, so that another try is worth it
+        ("retryable", pa.bool_()),  # whether the status is "failed"
         ("offset", pa.int64()),  # where the JPEG begins in the tar, bytes; -1 without one
         ("size", pa.int64()),  # bytes of the JPEG
     ]
@@ -52,14 +51,6 @@ _REFUSED = {  # what img2dataset says -> what we say
     "aspect ratio too large": f"the picture is more than {LONGEST} times as long as wide",
     "disallowed": "the store asks not to use the picture (X-Robots-Tag)",
 }
-
-
-class DownloadOutcome(NamedTuple):
-    """What a game's row and picture say."""
-
-    status: str  # one of STATUSES
-    reason: str = ""  # why it is not downloaded
-    retryable: bool = False  # whether the reason may pass, so that another try is worth it
 
 
 @dataclass(frozen=True)
@@ -113,23 +104,6 @@ def read(folder: Path) -> list[Snapshot]:
                 plan = read_plan(place)
                 found.append(Snapshot(place, plan, dict(_verified(place, plan))))
     return found
-
-
-def history(snapshots: list[Snapshot]) -> pd.DataFrame:
-    """Return what was found in all verified shards, oldest first: a row a game and snapshot.
-
-    Columns: RECORD's, and `path`, the shard's tar.
-    """
-    tables = []
-    for each in snapshots:
-        for _, shard in sorted(each.shards.items()):
-            tables.append(shard.table.to_pandas().assign(path=str(shard.path)))
-    return pd.concat(tables or [RECORD.empty_table().to_pandas().assign(path="")], ignore_index=True)
-
-
-def records(folder: Path) -> pd.DataFrame:
-    """Return what was found in all verified shards of `folder`, oldest first, as `history` does."""
-    return history(read(folder))
 
 
 def verified(folder: Path) -> list[Shard]:
@@ -196,30 +170,30 @@ def finished_files(folder: Path, *, check: bool = False) -> list[tuple[Path, ...
     return found
 
 
-def of_picture(jpeg: bytes) -> DownloadOutcome:
-    """Judge a stored picture."""
+def of_picture(jpeg: bytes) -> tuple[str, str]:
+    """Judge a stored picture: one of STATUSES, and the reason why it is not downloaded, or ""."""
     if len(jpeg) >= _BLANK_BYTES:
-        return DownloadOutcome("downloaded")
+        return "downloaded", ""
     with suppress(PictureError):
         pixels = np.asarray(images.upright_rgb(images.open_picture(jpeg)))
         if np.ptp(pixels, axis=(0, 1)).max() >= _BLANK_RANGE:
-            return DownloadOutcome("downloaded")
-    return DownloadOutcome("refused", "the picture is blank")
+            return "downloaded", ""
+    return "refused", "the picture is blank"
 
 
-def of_error(error: str) -> DownloadOutcome:
-    """Judge a download that gave no picture, by the message that the downloader left."""
+def of_error(error: str) -> tuple[str, str]:
+    """Judge a download that gave no picture, by the message that the downloader left: one of STATUSES, and why."""
     status = _STATUS.match(error)
     if status and status[1] in ("404", "410"):
-        return DownloadOutcome("missing", f"the store has no picture there (status {status[1]})")
+        return "missing", f"the store has no picture there (status {status[1]})"
     if status:
-        return DownloadOutcome("failed", f"the store answered with status {status[1]}", retryable=True)
+        return "failed", f"the store answered with status {status[1]}"
     if error.startswith(images.TOO_LARGE):
-        return DownloadOutcome("refused", error)
+        return "refused", error
     if error.startswith("damaged: ") or "decod" in error.lower():
-        return DownloadOutcome("failed", "what came is not a picture, or not a whole one", retryable=True)
+        return "failed", "what came is not a picture, or not a whole one"
     refused = next((reason for said, reason in _REFUSED.items() if said in error), None)
-    return DownloadOutcome("refused" if refused else "failed", refused or error, retryable=not refused)
+    return ("refused", refused) if refused else ("failed", error)
 
 
 def _verified(place: Path, plan: Plan | None) -> Iterator[tuple[int, Shard]]:
@@ -280,6 +254,7 @@ def _found(table: pa.Table, tar: Path, places: dict[str, tuple[int, int]]) -> It
             content.seek(max(offset, 0))
             jpeg = content.read(size)
             said = row["error_message"] or "no reason given"
-            became = of_picture(jpeg) if jpeg else of_error(said)
-            asked = {name: row[name] for name in ("appid", "name", "picture")}
-            yield {**asked, **became._asdict(), "banner_url": row["url"], "offset": offset, "size": size}
+            status, reason = of_picture(jpeg) if jpeg else of_error(said)
+            asked = {name: row[name] for name in ("appid", "name", "picture")} | {"banner_url": row["url"]}
+            became = {"status": status, "reason": reason, "retryable": status == "failed"}
+            yield {**asked, **became, "offset": offset, "size": size}
