@@ -22,7 +22,6 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from share.served import Served, load
 from share.site import Game
@@ -125,8 +124,8 @@ def find(served: HasServed, asked: Annotated[ByName, Query()]) -> Games:
     """Games by part of a name, an abbreviation, a mistyped name or an appid, the best first."""
     end = asked.offset + asked.limit
     found = served.index.find(asked.name, limit=end + 1)
-    page = [_game_of(served, appid) for appid in found[asked.offset : end]]
-    return Games(games=page, next_offset=end if len(found) > end else None)
+    page = map(served.games.__getitem__, found[asked.offset : end])
+    return Games(games=list(page), next_offset=end if len(found) > end else None)
 
 
 @router.get("/random")
@@ -215,7 +214,6 @@ def create(served: Served, *, hosts: tuple[str, ...] = ()) -> FastAPI:
     app.state.one_at_a_time = asyncio.Semaphore(1)  # a decoded picture may take hundreds of MB, whatever its bytes
     if hosts:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
-    app.add_middleware(_alike)
 
     @app.exception_handler(PlainError)
     async def refuse(_: Request, error: PlainError) -> JSONResponse:
@@ -240,22 +238,7 @@ def _add_docs(app: FastAPI) -> None:
         swagger_ui_parameters={"deepLinking": False},  # its links would be controls within controls
     )
     text = bytes(page.body).decode().replace("<html>", '<html lang="en">').replace("</head>", f"{_READABLE}</head>")
-
-    @app.get("/docs", include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        return HTMLResponse(text)
-
-
-def _alike(app: ASGIApp) -> ASGIApp:
-    """Answer HEAD as GET, whose body the server leaves out, and an address with a slash at its end as without."""
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            method = "GET" if scope["method"] == "HEAD" else scope["method"]
-            scope = {**scope, "path": scope["path"].rstrip("/") or "/", "method": method}
-        await app(scope, receive, send)
-
-    return answer
+    app.add_route("/docs", lambda _: HTMLResponse(text))
 
 
 def main(choose: Callable[[], Settings] = settings.read) -> None:

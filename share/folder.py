@@ -1,6 +1,5 @@
 """A folder that we write to again and again, and that may hold what is not ours: `.git`, `CNAME`, another page."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,7 +9,6 @@ from utils.errors import StorageError
 
 LIST = "files.txt"  # the names of all files that we wrote, a line each
 
-_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _REMEDY = "move it, or choose another folder"
 
 
@@ -21,17 +19,15 @@ class Folder:
         self.path = path
         if not (path / LIST).is_file():
             files.write(path / LIST, f"{LIST}\n".encode())
-        names = (path / LIST).read_text(encoding="utf-8", errors="replace").splitlines()
-        if LIST not in names:
-            raise StorageError(f"{path / LIST} is not of an earlier export; {_REMEDY}")
-        self._earlier = set(filter(_NAME.fullmatch, names))  # a list that somebody made up leads nowhere else
+        self._earlier = set((path / LIST).read_text(encoding="utf-8", errors="replace").splitlines())
         self._written = {LIST: None}
+        if LIST not in self._earlier:
+            raise StorageError(f"{path / LIST} is not of an earlier export; {_REMEDY}")
 
     def write(self, name: str, content: str | bytes) -> None:
         """Write a file whole; raises StorageError where a file of that name is there that we did not write.
 
-        Its name is listed first, so that an export that was interrupted is known as ours. Halves of characters, which
-        have no UTF-8, become question marks.
+        Its name is listed first, so that an export that was interrupted is known as ours.
         """
         place = self._place(name)
         if name not in self._earlier:
@@ -42,7 +38,7 @@ class Folder:
         self._written[name] = None
         place.parent.mkdir(parents=True, exist_ok=True)
         part = place.with_name(f"{place.name}.part")
-        part.write_bytes(content.encode(errors="replace") if isinstance(content, str) else content)
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
         part.replace(place)
 
     def finish(self) -> None:
@@ -55,10 +51,10 @@ class Folder:
         files.write(self.path / LIST, "\n".join([*self._written, ""]).encode())
 
     def _place(self, name: str) -> Path:
-        """Return where a file lies; raises StorageError where a link leads out of the folder, to what is not ours."""
+        """Return where a file lies; raises StorageError where a link or a name leads out of the folder."""
         place = self.path / name
         if not place.parent.resolve().is_relative_to(self.path.resolve()):
-            raise StorageError(f"{place.parent} is a link out of the folder; {_REMEDY}")
+            raise StorageError(f"{place.parent} leads out of the folder; {_REMEDY}")
         return place
 
 

@@ -14,10 +14,9 @@ from typing import cast
 import numpy as np
 import pandas as pd
 
-from study.alterations import QUERIES
+from study.alterations import QUERIES, Altered, embed_altered
 from study.baselines import BASELINES, Pixels
 from study.benchmark import Benchmark, Row, build_benchmark, evaluate
-from study.embeddings import Altered, embed_altered
 from study.metrics import METRICS
 from study.truth import require_truth
 from utils import banners, encoder, features, matching

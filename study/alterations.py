@@ -1,13 +1,27 @@
-"""Banners changed in known ways: queries that only seeing answers, and copies that must find their original."""
+"""Banners changed in known ways: queries that only seeing answers, and copies that must find their original.
 
+Their embeddings are kept on disk with the seconds that they took, so that a second run takes no time.
+"""
+
+import hashlib
 import io
-from collections.abc import Callable
+import json
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
+from tqdm.auto import tqdm
 
-from utils import banners
+from study.baselines import Pixels
+from utils import banners, files
+from utils.banners import Banner
+from utils.encoder import Encoder
 from utils.matching.duplicates import recompressed, with_badge, written_on
+
+Altered = dict[str, np.ndarray]  # alteration -> the vectors of altered banners, float32 (banners, dim)
 
 
 def _turned(picture: Image.Image, levels: int) -> Image.Image:
@@ -40,3 +54,37 @@ def alter(rgb: np.ndarray, name: str) -> np.ndarray:
     content = io.BytesIO()
     ALTERATIONS[name](Image.fromarray(rgb)).save(content, "BMP")
     return banners.decode(content.getvalue())
+
+
+def embed_altered(
+    embedder: Encoder | Pixels, shown: Mapping[str, list[int]], album: Mapping[int, Banner], folder: Path
+) -> tuple[Altered, float]:
+    """Return the vectors of banners altered as `shown` says, alteration -> appids, and the pictures a second.
+
+    What the same embedder made of the same banners before is read from `folder`, with the seconds that it took, from
+    pixels to vectors.
+    """
+    asked = {alteration: appids for alteration, appids in shown.items() if appids}
+    digests = [(alteration, [album[appid].sha256 for appid in appids]) for alteration, appids in asked.items()]
+    about = json.dumps([dict(embedder.identity), digests], sort_keys=True)
+    file = folder / f"{hashlib.sha256(about.encode()).hexdigest()[:16]}.npz"
+    vectors, seconds = _kept(file)
+    if not vectors:
+        name = Path(str(embedder.identity["checkpoint"])).name
+        for alteration, appids in tqdm(asked.items(), desc=f"Altered banners, {name}", unit=" alteration"):
+            pictures = [alter(album[appid].rgb, alteration) for appid in appids]
+            began = time.perf_counter()
+            vectors[alteration] = embedder(pictures).numpy()
+            seconds += time.perf_counter() - began
+        with files.writing(file) as part, part.open("wb") as content:
+            np.savez(content, seconds=seconds, **vectors)  # ty: ignore[invalid-argument-type] - no name is its option
+    return vectors, sum(map(len, vectors.values())) / seconds
+
+
+def _kept(file: Path) -> tuple[Altered, float]:
+    try:
+        with np.load(file) as content:  # zip checks its members' checksums
+            vectors = dict(content)
+            return vectors, float(vectors.pop("seconds"))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return {}, 0.0  # it is made again

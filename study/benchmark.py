@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from study.alterations import COPIES, QUERIES
+from study.alterations import COPIES, QUERIES, Altered
 from study.baselines import BASELINES, HASH
-from study.embeddings import Altered
 from study.metrics import K, averages, hubness, micro_average_precision, rank, scores
 from study.truth import Query, among, developers, franchises, half
 from utils import banners, matching

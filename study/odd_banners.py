@@ -5,6 +5,7 @@ The measures are those of cleanvision, on whose thresholds they lean; it reads f
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import imagehash
@@ -29,13 +30,14 @@ ISSUES = {
     "near duplicate": "nearly the same picture as another game's",
 }
 
-_DARK = 0.18  # of full brightness: the 99th percentile of a dark banner lies below
-_LIGHT = 0.75  # of full brightness: the 5th percentile of a light banner lies above
-_BLURRY = 0.004  # of its variance: that of a blurry banner's Laplacian lies below; sharp ones have 0.2 and more
-_LOW_INFORMATION = 3.0  # bits a pixel of 8: the entropy of an empty banner lies below
-_GREY = 2.0  # levels of 255 between a grey banner's channels, at most; JPEG leaves one or two
-_ODD = 1.35  # how many times wider or narrower than 2:3 an odd original is
-_RATIO = 2 / 3
+_SOUND = {  # issue -> the least and the most that is measured of a banner without it
+    "dark": (0.18, np.inf),  # of full brightness, the 99th percentile
+    "light": (0, 0.75),  # of full brightness, the 5th percentile
+    "blurry": (0.004, np.inf),  # of its variance, that of its Laplacian; sharp ones have 0.2 and more
+    "low information": (3.0, np.inf),  # bits a pixel of 8, its entropy
+    "grey": (2.1, np.inf),  # levels of 255 between its channels, the 99th percentile; JPEG leaves one or two
+    "odd ratio": (2 / 3 / 1.35, 2 / 3 * 1.35),  # of its original, width to height
+}
 _COLUMNS = 6  # banners a row of the figure, at most
 _LABEL = 36  # units of height of a row's heading
 _LUMA = np.array([0.241, 0.691, 0.068], np.float32)  # brightness = sqrt(luma . rgb^2), as in cleanvision (HSP)
@@ -48,20 +50,11 @@ def find_issues(folder: Path, games: pd.DataFrame) -> pd.DataFrame:
     group (banners that are doubles of one another have one number; -1 elsewhere). A banner that cannot be decoded is
     left out. Raises DamagedError.
     """
-    measured = pd.DataFrame(list(_measured(folder, games)), columns=pd.Index(_MEASURED))
-    odd = np.maximum(measured["ratio"] / _RATIO, _RATIO / measured["ratio"])
-    limits = {  # issue -> what was measured, and whether it lies beyond the limit
-        "dark": ("bright", measured["bright"] < _DARK),
-        "light": ("dim", measured["dim"] > _LIGHT),
-        "blurry": ("sharpness", measured["sharpness"] < _BLURRY),
-        "low information": ("entropy", measured["entropy"] < _LOW_INFORMATION),
-        "grey": ("colour", measured["colour"] <= _GREY),
-        "odd ratio": ("ratio", odd > _ODD),
-    }
-    found = []
-    for issue, (column, is_so) in limits.items():
-        beyond = measured[is_so]
-        found.append(beyond.assign(issue=issue, value=beyond[column].astype(float), group=-1))
+    columns = pd.Index(["appid", "name", *_SOUND, "sha256", "phash"])
+    measured = pd.DataFrame(_measured(folder, games), columns=columns)
+    values = measured.melt(["appid", "name"], list(_SOUND), "issue").astype({"value": float})
+    sound = pd.DataFrame(_SOUND, index=pd.Index(["least", "most"])).T
+    found = [values.join(sound, on="issue").query("value < least or value > most").assign(group=-1)]
     for issue, column, among in (
         ("exact duplicate", "sha256", measured),
         ("near duplicate", "phash", measured.drop_duplicates("sha256")),
@@ -108,27 +101,23 @@ def figure(album: Album, found: pd.DataFrame) -> Figure:
     return page.figure
 
 
-_MEASURED = ["appid", "name", "bright", "dim", "sharpness", "entropy", "colour", "ratio", "sha256", "phash"]
-
-
 def _measured(folder: Path, games: pd.DataFrame) -> Iterator[tuple]:
-    """Yield _MEASURED of each banner."""
+    """Yield the appid, the name, what _SOUND bounds, the SHA-256 and the perceptual hash of each banner."""
     total = len(banners.Album(folder).keys() & set(games["appid"]))
     for banner in tqdm(banners.read(folder, games), desc="Looking at all banners", unit=" banners", total=total):
-        try:
+        with suppress(PictureError):
             phash = str(imagehash.phash(Image.fromarray(banner.rgb)))
-        except PictureError:
-            continue
-        yield (banner.appid, banner.name, *_measures(banner.rgb), banner.ratio, banner.sha256, phash)
+            yield (banner.appid, banner.name, *_measures(banner.rgb), banner.ratio, banner.sha256, phash)
 
 
-def _measures(rgb: np.ndarray) -> tuple[float, float, float, float, float]:
-    """Return bright and dim percentile (0 to 1), sharpness, entropy (bits) and colour (levels) of RGB pixels, uint8."""
+def _measures(rgb: np.ndarray) -> Iterator[float]:
+    """Yield, of RGB pixels, uint8, what _SOUND bounds but for the ratio, in its order."""
     some = rgb[::2, ::2].reshape(-1, 3).T.astype(np.float32, order="C")  # a quarter of the pixels says as much of tones
-    dim, bright = np.percentile(np.sqrt(_LUMA @ np.square(some)) / 255, (5, 99))
-    colour = np.percentile(np.ptp(some, axis=0), 99)
+    brightness = np.sqrt(_LUMA @ np.square(some)) / 255
+    yield from np.percentile(brightness, (99, 5))
     grey = np.asarray(Image.fromarray(rgb).convert("L"))
     inner = 4 * grey[1:-1, 1:-1].astype(np.float32)
     laplacian = inner - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
-    sharpness = laplacian.var() / max(grey.var(), 1.0)
-    return float(bright), float(dim), float(sharpness), Image.fromarray(grey).entropy(), float(colour)
+    yield laplacian.var() / max(grey.var(), 1.0)
+    yield Image.fromarray(grey).entropy()
+    yield np.percentile(np.ptp(some, axis=0), 99)

@@ -2,6 +2,7 @@
 
 import io
 
+import downloads
 import numpy as np
 from PIL import Image
 
@@ -14,14 +15,13 @@ def colour(appid):
 
 
 def banner(appid, name=None):
-    content = io.BytesIO()
-    Image.new("RGB", (256, 384), colour(appid)).save(content, "JPEG", quality=95)
-    return Banner(appid, f"Game {appid}" if name is None else name, content.getvalue())
+    content = downloads.file(Image.new("RGB", (256, 384), colour(appid)), "JPEG", quality=95)
+    return Banner(appid, f"Game {appid}" if name is None else name, content)
 
 
 def boxes(figure, appids):
     """Where the banners of these appids lie in the figure's JPEG: appid -> left, top, right, bottom."""
-    pixels = np.asarray(Image.open(io.BytesIO(figure.jpeg()))).astype(int)
+    pixels = read(figure)
     found = {}
     for appid in appids:
         plain = np.abs(pixels - colour(appid)).max(2) < 12

@@ -1,12 +1,11 @@
 """The sample's games as a catalogue with hostile names, and matches by which games of a series are alike."""
 
-import io
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
+from small_games import jpeg
 
 import share
 from utils import matching
@@ -23,12 +22,6 @@ HOSTILE = [
     "__proto__",
 ]
 MANIFEST = {"checkpoint": "tiny|beit", "revision": "0123456789abcdef", "pooling": "cls", "image": "crop"}
-
-
-def jpeg(appid):
-    content = io.BytesIO()
-    Image.new("RGB", (256, 384), (appid % 251, appid // 10 % 256, 90)).save(content, "JPEG")
-    return content.getvalue()
 
 
 def games_of_sample():
@@ -57,7 +50,7 @@ def matches_of_series(games):
 
 GAMES = games_of_sample()
 MATCHES = matches_of_series(GAMES)
-ALBUM = {appid: Banner(appid, "", jpeg(appid)) for appid in MATCHES.appids.tolist()}
+ALBUM = {appid: Banner(appid, "", jpeg((appid % 251, appid // 10 % 256, 90))) for appid in MATCHES.appids.tolist()}
 EXTRAS = share.Extras(  # one group of near-duplicates; a map of one cloud
     [DuplicateGroup(MATCHES.appids[:3], MATCHES.cosines[:3, 0])],
     np.random.default_rng(3).normal(size=(len(MATCHES.appids), 2)),

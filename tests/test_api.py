@@ -1,7 +1,6 @@
 """The JSON API over finished matches, asked by a real HTTP client."""
 
 import contextlib
-import io
 import os
 import shutil
 import socket
@@ -14,6 +13,7 @@ from dataclasses import replace
 
 import browser
 import checkpoints
+import downloads
 import httpx
 import numpy as np
 import pytest
@@ -80,10 +80,8 @@ def refusal(answer, status):
     return str(answer.json()["detail"])
 
 
-def file(rgb, kind="PNG"):
-    content = io.BytesIO()
-    Image.fromarray(rgb).save(content, kind)
-    return content.getvalue()
+def png(rgb):
+    return downloads.file(Image.fromarray(rgb), "PNG")
 
 
 def test_the_matches_of_a_game(client, served):
@@ -126,12 +124,12 @@ def test_a_turned_banner(client, served, view, turn):
 
 def test_a_posted_picture_finds_its_game(client, served):
     appid = served.site.games[7].appid
-    answer = client.post("/api/matches", content=file(served.album[appid].rgb), params={"n": 5})
+    answer = client.post("/api/matches", content=png(served.album[appid].rgb), params={"n": 5})
     assert (appids(answer)[0], answer.json()["query"]) == (appid, None)
 
 
 def test_what_is_no_picture_is_refused(client):
-    tiff = file(np.zeros((384, 256, 3), np.uint8), "TIFF")  # a format for files of one's own alone
+    tiff = downloads.file(Image.new("RGB", (256, 384)), "TIFF")  # a format for files of one's own alone
     for content in (b"%!PS-Adobe-3.0 EPSF-3.0\nquit", tiff):
         assert "picture" in refusal(client.post("/api/matches", content=content), 422)
     assert "bytes" in refusal(client.post("/api/matches", content=bytes(api.MOST_BYTES + 1)), 413)
@@ -160,7 +158,7 @@ def test_pictures_are_looked_at_one_at_a_time(served):
             looking.pop()
             return super().of_picture(content, options)
 
-    content = file(np.zeros((4000, 3000, 3), np.uint8))
+    content = png(np.zeros((4000, 3000, 3), np.uint8))
     with (
         serving(api.create(Watched(served.site, served.matcher, served.album))) as client,
         ThreadPoolExecutor(8) as pool,
@@ -206,20 +204,6 @@ ODD += [
 @pytest.mark.parametrize("address", ODD)
 def test_what_cannot_be_answered_is_refused(client, address):
     assert refusal(client.get(f"/api/{address}"), 422)
-
-
-@pytest.mark.parametrize("gallery", [True, False])
-def test_head_and_a_slash_at_the_end_change_nothing(served, gallery):
-    appid = served.site.games[0].appid
-    addresses = [f"/api/games/{appid}", f"/api/games/{appid}/matches", "/api/about", "/docs", *["/"] * gallery]
-    with serving(api.create(served if gallery else replace(served, gallery=None))) as client:
-        for address in addresses:
-            answer = client.get(address)
-            assert answer.status_code == 200
-            assert client.get(f"{address.rstrip('/')}/").content == answer.content
-            head = client.head(address)
-            assert (head.status_code, head.content) == (200, b"")
-            assert head.headers["content-length"] == answer.headers["content-length"]
 
 
 @pytest.mark.browser

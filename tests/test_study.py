@@ -12,7 +12,6 @@ import pytest
 import sample
 import study
 from study import alterations, baselines, figure, truth
-from study.embeddings import embed_altered
 from utils import banners, catalogue, features, matching
 from utils.errors import MatchError
 
@@ -45,7 +44,6 @@ def stocked(downloaded):
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
-    """Where the comparison keeps its features."""
     return tmp_path_factory.mktemp("features")
 
 
@@ -54,7 +52,7 @@ def result(ways, stocked, out):
     return study.compare(ways, *stocked, out, pictures=12)
 
 
-def test_a_comparison_has_a_row_for_each_and_names_the_untrained(result):
+def test_a_comparison_has_a_row_for_each_in_order_and_names_the_untrained(result):
     assert result.table.index.tolist() == ["chance", *baselines.BASELINES, *NETWORKS]
     assert result.table.drop(columns="cost", level=0).notna().all(axis=None)
     assert (result.table["cost", "banners/s"].dropna() > 0).tolist() == [True] * 3
@@ -65,11 +63,7 @@ def test_a_comparison_has_a_row_for_each_and_names_the_untrained(result):
     assert row["plain recall@10"] == "{recall@10:.2f} ({low:.2f} to {high:.2f})".format(**numbers)
     assert re.fullmatch(r" *[\d,]+ a second", row["speed"])
     assert re.fullmatch(r"\d\.\d M", row["size"])
-
-
-def test_a_comparison_orders_chance_and_colours_as_it_must(result):
-    """Each series of these made-up games has colours of its own, and neither hides from a histogram nor a mirror."""
-    recall, copies = result.short["recall@10"], result.short["copies accuracy@1"]
+    recall, copies = result.short["recall@10"], result.short["copies accuracy@1"]  # each series has colours of its own
     assert recall["chance"] < 0.5 < 0.8 < recall["colour histogram, 64 bins"]
     assert copies["chance"] < 0.2 < 0.8 < copies["thumbnail, 8 x 12 pixels"]
 
@@ -89,38 +83,33 @@ def test_a_comparison_says_what_matching_says(result, ways, stocked, out):
     assert result.best == ways[best]
 
 
-def test_a_comparison_reads_features_that_are_there(result, ways, stocked, out):
-    before = {file: file.stat().st_mtime_ns for file in out.rglob("*.npy")}
+def test_a_comparison_reads_features_that_are_there_and_so_does_one_game_of_each_network(result, ways, stocked, out):
+    before = {file: file.stat().st_mtime_ns for file in out.rglob("*.np*")}
     again = study.compare([ways[1]], *stocked, out, pictures=12)
-    assert {file: file.stat().st_mtime_ns for file in out.rglob("*.npy")} == before
     tables = [each.table.drop(columns="cost", level=0).loc[NETWORKS[1]] for each in (again, result)]
     pd.testing.assert_series_equal(*tables)
+    appid = int(stocked[1]["appid"].iloc[3])
+    found = study.matches_by_network(ways, out, appid, 4)
+    assert list(found) == NETWORKS
+    expected = matching.nearest(matching.prepare(features.load(out / ways[2].folder)), [appid], 4)
+    np.testing.assert_array_equal(found[NETWORKS[2]], [expected[0][0], expected[1][0]])
+    assert {file: file.stat().st_mtime_ns for file in out.rglob("*.np*")} == before
 
 
-@pytest.mark.parametrize("end", [None, -40, 0])
-def test_altered_banners_are_described_once_unless_what_was_kept_is_damaged(stocked, tmp_path, end):
-    album = banners.Album(stocked[0])
+def test_altered_banners_are_kept_for_the_same_alone_and_made_again_where_they_are_damaged(stocked, tmp_path):
+    album, pixels = banners.Album(stocked[0]), baselines.Pixels()
     shown = {"grey": list(album)[:3], "cut": []}
-    asked = []
-
-    class Counting(baselines.Pixels):
-        def __call__(self, pictures):
-            asked.append(len(pictures))
-            return super().__call__(pictures)
-
-    counting = Counting()
-    first, _ = embed_altered(counting, shown, album, tmp_path)
-    expected = baselines.Pixels()([alterations.alter(album[appid].rgb, "grey") for appid in shown["grey"]])
-    np.testing.assert_array_equal(first["grey"], expected)
+    expected = pixels([alterations.alter(album[appid].rgb, "grey") for appid in shown["grey"]])
+    alterations.embed_altered(pixels, shown, album, tmp_path)
     (file,) = tmp_path.iterdir()
-    file.write_bytes(file.read_bytes()[:end])
-    again, _ = embed_altered(counting, shown, album, tmp_path)
-    np.testing.assert_array_equal(again["grey"], expected)
-    assert asked == ([3] if end is None else [3, 3])
-    embed_altered(counting, {"grey": list(album)[1:4]}, album, tmp_path)
-    counting.identity = counting.identity | {"checkpoint": "another"}
-    embed_altered(counting, shown, album, tmp_path)
-    assert asked[-2:] == [3, 3]
+    whole = file.read_bytes()
+    for end in (None, -40, 0):
+        file.write_bytes(whole[:end])
+        found, _ = alterations.embed_altered(pixels, shown, album, tmp_path)
+        np.testing.assert_array_equal(found["grey"], expected)
+    alterations.embed_altered(pixels, {"grey": list(album)[1:4]}, album, tmp_path)
+    pixels.identity = pixels.identity | {"checkpoint": "another"}
+    alterations.embed_altered(pixels, shown, album, tmp_path)
     assert len(list(tmp_path.iterdir())) == 3
 
 
@@ -148,12 +137,3 @@ def test_without_halves_all_franchises_are_tested(stocked, tmp_path):
     assert "; franchises: 240 of 240 queries, 30 groups; " in found.about
     assert found.best is None
     assert (found.by_query["plain hit@1"].str.fullmatch(r"[01]\.\d\d \([01]\.\d\d to [01]\.\d\d\)")).all()
-
-
-@pytest.mark.usefixtures("result")
-def test_one_game_is_matched_by_each_network(stocked, ways, out):
-    appid = int(stocked[1]["appid"].iloc[3])
-    found = study.matches_by_network(ways, out, appid, 4)
-    assert list(found) == NETWORKS
-    expected = matching.nearest(matching.prepare(features.load(out / ways[2].folder)), [appid], 4)
-    np.testing.assert_array_equal(found[NETWORKS[2]], [expected[0][0], expected[1][0]])
