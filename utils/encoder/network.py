@@ -69,7 +69,6 @@ class Family:
             raise CheckpointError(f"{said}; allowed are {', '.join(self.poolings)}")
 
 
-_ANY_SIZE = "interpolate_pos_encoding"
 _BEIT = Family("BEiT", "BeitForImageClassification", "mean", tower="beit", norm="beit.pooler.layernorm", on="mean")
 _PRETRAINED = Family("BEiT", "BeitForMaskedImageModeling", "", ("cls", "mean", "complex"), "beit", "layernorm")
 _VIT = Family("ViT", "ViTModel", "cls", norm="layernorm", any_size=True, options=("add_pooling_layer",))
@@ -145,21 +144,12 @@ class Network:
 
 
 class _Tokens(nn.Module):
-    """A model of transformers -> its last tokens (n, tokens, hidden), for a CNN the cells of its map, row by row.
+    """A model of transformers -> its last tokens (n, tokens, hidden), for a CNN the cells of its map, row by row."""
 
-    `positions` take the place of what transformers interpolates at every pass, in the precision of the pass.
-    """
-
-    def __init__(self, model: Model, switches: dict[str, bool], positions: Tensor | None) -> None:
+    def __init__(self, model: Model, switches: dict[str, bool]) -> None:
         super().__init__()
         self.model = model
         self.switches = switches
-        self.register_buffer("positions", positions)
-        if positions is not None:
-            model.embeddings.interpolate_pos_encoding = self.fixed_positions
-
-    def fixed_positions(self, *_: object) -> Any:  # noqa: ANN401 - a buffer is a Tensor
-        return self.positions
 
     def forward(self, pixels: Tensor) -> Tensor:
         last = self.model(pixels, **self.switches).last_hidden_state
@@ -249,8 +239,7 @@ def build(family: Family, model: Model, pooling: str, size: tuple[int, int], str
     grid = size[0] // stride, size[1] // stride
     norm = _take_norm(family, model, pooling)
     head = _take_head(model, tower) if pooling == "pooled" and family.pooled == "head" else None
-    switches = {_ANY_SIZE: True} if family.any_size else {}
-    backbone = _Tokens(tower, switches, _positions(tower, family.cls + grid[0] * grid[1], size))
+    backbone = _Tokens(tower, {"interpolate_pos_encoding": True} if family.any_size else {})
     tokens = backbone(torch.zeros(1, 3, *size))
     expected = leading + grid[0] * grid[1]
     if tokens.ndim != 3 or tokens.shape[1] != expected:
@@ -281,14 +270,6 @@ def _take_head(model: Model, tower: Model) -> nn.Module:
     tower.use_head = False
     del tower.head
     return head
-
-
-def _positions(tower: Model, count: int, size: tuple[int, int]) -> Tensor | None:
-    """Return the position embeddings for an input, in float32, where a family interpolates them."""
-    embeddings = getattr(tower, "embeddings", None)
-    if not hasattr(embeddings, _ANY_SIZE) or getattr(embeddings, "position_embeddings", True) is None:
-        return None
-    return embeddings.interpolate_pos_encoding(torch.zeros(1, count, tower.config.hidden_size), *size).clone()
 
 
 def _text_encoder(family: Family, folder: Path, model: Model, head: nn.Module | None) -> TextEncoder | str:

@@ -9,24 +9,22 @@ import warnings
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from tqdm.auto import tqdm
 
 from utils import files, snapshot
+from utils.encoder import Encoder
 from utils.errors import DamagedError, PlainError, SettingsError, StorageError
 from utils.features import parts
 from utils.features.compute import ENGINES, Stream, Task
 from utils.features.parts import Manifest, Part
 from utils.snapshot import Shard
 
-if TYPE_CHECKING:
-    from utils.encoder import Encoder
 
-
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Features:
     """The features of games, those of the newest banner of each."""
 
@@ -38,15 +36,10 @@ class Features:
     def __len__(self) -> int:
         return len(self.appids)
 
-    def __repr__(self) -> str:
-        about = [str(self.manifest.get(name, "?")) for name in ("checkpoint", "image", "pooling", "preparation")]
-        size = f"{len(self):,} games, {self.vectors.shape[1]:,} dimensions"
-        return f"{type(self).__name__}({size}, {', '.join(about)})"
-
 
 def extract(
     folder: Path,
-    encoder: "Encoder",
+    encoder: Encoder,
     out: Path,
     *,
     batch_size: int | None = None,
@@ -75,7 +68,7 @@ def extract(
         raise StorageError(f"{folder} holds no verified banners; run the download notebook with the same SOURCE first")
     with files.storage_errors(out):
         plan = _plan(shards, encoder, out)
-        if plan.todo or not plan.is_written:
+        if plan.todo or plan.is_changed:
             with files.locked(out):
                 plan = _plan(shards, encoder, out)  # another process may have gone on meanwhile
                 files.write(out / "manifest.json", plan.manifest.content())
@@ -127,19 +120,20 @@ class _Plan(NamedTuple):
     """What there is, and what is to be done."""
 
     manifest: Manifest
-    is_written: bool  # whether the manifest stands on disk as it is to be
+    is_changed: bool  # whether the manifest on disk says otherwise
     stored: dict[int, Part]  # those of the encoder, by the number of their files
     todo: dict[int, Shard]  # those that have no features yet
 
 
-def _plan(shards: list[Shard], encoder: "Encoder", out: Path) -> _Plan:
+def _plan(shards: list[Shard], encoder: Encoder, out: Path) -> _Plan:
     """Return what is to be done; raises SettingsError where `out` holds features of another encoder.
 
     Those of another precision may be read, but not go on.
     """
     identity = json.loads(json.dumps(dict(encoder.identity)))  # as the manifest gives it back
     by_key = {parts.key_of(shard): shard for shard in shards}
-    manifest = parts.manifest_of(out, identity).of(by_key)
+    found = parts.manifest_of(out, identity)
+    manifest = found.of(by_key)
     stored = dict(parts.read_parts(out, manifest.identity))
     todo = {}
     for number in sorted(manifest.here):
@@ -154,11 +148,10 @@ def _plan(shards: list[Shard], encoder: "Encoder", out: Path) -> _Plan:
             f"{out} holds features of {said[0]}, but the encoder is of {said[1]}; "
             f"load it as the features were made, give another `out`, or delete {out} to compute them again"
         )
-    file = out / "manifest.json"
-    return _Plan(manifest, file.is_file() and file.read_bytes() == manifest.content(), stored, todo)
+    return _Plan(manifest, manifest != found, stored, todo)
 
 
-def _bar(shards: list[Shard], plan: _Plan, encoder: "Encoder") -> tqdm:
+def _bar(shards: list[Shard], plan: _Plan, encoder: Encoder) -> tqdm:
     total, todo = (sum(len(shard.appids) for shard in some) for some in (shards, plan.todo.values()))
     device = encoder.device.type.upper()
     return tqdm(desc=f"Features on {device}", unit=" banners", total=total, initial=total - todo)

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,12 +14,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from utils import banners
+from utils.encoder import Encoder
+from utils.encoder.preparation import Preparation
 from utils.errors import PictureError, PlainError, SettingsError
 from utils.snapshot import Shard
-
-if TYPE_CHECKING:
-    from utils.encoder import Encoder
-    from utils.encoder.preparation import Preparation
 
 _CHUNK = 32  # pictures that a worker hands over at a time
 _FEW = 512  # pictures up to which starting workers costs more than they bring
@@ -66,7 +64,7 @@ Stream = Generator[tuple[int, list[tuple[int, Computed]]]]  # how many banners a
 class _Pictures(IterableDataset):
     """The banners of shards, in chunks; each worker has its share of the shards."""
 
-    def __init__(self, task: Task, preparation: "Preparation") -> None:
+    def __init__(self, task: Task, preparation: Preparation) -> None:
         self._task = task
         self._preparation = preparation
 
@@ -98,7 +96,7 @@ def _as_it_is(chunk: Any) -> Any:  # noqa: ANN401 - DataLoader's type
     return chunk
 
 
-def compute(task: Task, encoder: "Encoder", _actors: int | None = None) -> Stream:
+def compute(task: Task, encoder: Encoder, _actors: int | None = None) -> Stream:
     """Compute the features of shards on the encoder's device, in batches that are full across shard borders."""
     shards = {number: Computed(len(shard.appids)) for number, shard in task.shards.items()}
     on_gpu = encoder.device.type == "cuda"
@@ -156,7 +154,7 @@ def _batches(
 
 
 def _embedded(
-    batches: Iterable[tuple[list[int], Tensor]], encoder: "Encoder", size: int
+    batches: Iterable[tuple[list[int], Tensor]], encoder: Encoder, size: int
 ) -> Iterator[tuple[list[int], Tensor, torch.cuda.Event | None]]:
     """Yield the features of batches, float16, and what to wait for; each when the next has been begun."""
     begun = []
@@ -170,7 +168,7 @@ def _embedded(
     yield from begun
 
 
-def _embed_in_parts(encoder: "Encoder", batch: Tensor, size: int) -> tuple[Tensor, int]:
+def _embed_in_parts(encoder: Encoder, batch: Tensor, size: int) -> tuple[Tensor, int]:
     """Return a batch's features, embedded in parts of a size that the device's memory allows, and that size."""
     while True:
         try:
@@ -185,11 +183,11 @@ def _embed_in_parts(encoder: "Encoder", batch: Tensor, size: int) -> tuple[Tenso
 class _Actor:
     """A process of Ray with a device of its own."""
 
-    def run(self, encoder: "Encoder", device: str, task: Task) -> Stream:
+    def run(self, encoder: Encoder, device: str, task: Task) -> Stream:
         yield from compute(task, encoder.to(device))
 
 
-def compute_by_ray(task: Task, encoder: "Encoder", actors: int | None = None) -> Stream:
+def compute_by_ray(task: Task, encoder: Encoder, actors: int | None = None) -> Stream:
     """Compute the features of shards as `compute` does, by actors of Ray.
 
     `actors` is by default one for each GPU, else one for each core. Raises SettingsError where Ray is not installed.

@@ -113,13 +113,11 @@ def read_manifest(out: Path) -> Manifest:
 
 
 def manifest_of(out: Path, identity: dict) -> Manifest:
-    """Return the manifest of a folder, or where it has no sound one, what an encoder's files in it tell of it."""
+    """Return a folder's manifest, an empty one where it has no sound one: what its files hold counts all the same."""
     try:
         return read_manifest(out)
     except PlainError:
-        found = {number: part.key for number, part in read_parts(out, identity)}
-        keys = [found.get(number, Key("", "", str(number))) for number in range(max(found, default=-1) + 1)]
-        return Manifest(identity, keys, frozenset(found))
+        return Manifest(identity, [], frozenset())
 
 
 def pair(out: Path, number: int) -> tuple[Path, Path]:
