@@ -2,33 +2,42 @@
 
     PYTHONPATH=. python benchmarks/matching.py [--games 100000] [--dims 768] [--runs 5] [--slice 8192]
 
-Limit: the bare float32 product in the same tiles, nothing kept of it. Peers: faiss-cpu's IndexFlatIP and scikit-learn's
-NearestNeighbors, both exact. All pairs are run in full by us; the limit and the peers answer a slice of the queries,
-and their time is multiplied. What is run is interleaved, and medians are given. Memory is the peak of a process that
-prepares and matches, above what it takes to import. Exact: against float64, ties aside.
+Limit: the bare float32 product in the same tiles, nothing kept of it. Peers: faiss-cpu's IndexFlatIP and scikit-
+learn's NearestNeighbors, both exact, each in a process of its own with the kernel of OpenBLAS that is fastest for it
+in a trial; threadpoolctl names it. All pairs are run in full by us; the limit and the peers answer a slice of the
+queries, and their time is multiplied. What is run is interleaved, and medians are given. Memory is the peak of a
+process that prepares and matches, above what it takes to import. Exact: against float64, ties aside.
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import platform
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import faiss
 import numpy as np
 import sklearn
 import torch
 from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_info
 
 from utils import matching
 from utils.features import Features
 from utils.matching.search import exact_products
 
+Process = multiprocessing.get_context("spawn").Process
 K, TILE = 10, 4096  # neighbours; rows and columns of the limit's tiles
 ONE, SAMPLE = 50, 200  # single queries timed; games compared with float64
+KERNELS = ({}, {"OPENBLAS_CORETYPE": "Haswell"}, {"OPENBLAS_CORETYPE": "SkylakeX"})  # first what OpenBLAS itself takes
+TRIAL = 512  # queries by which a peer's kernel is chosen
+MULTIPLIES = {"faiss": "faiss", "scikit-learn": "numpy"}  # peer -> the package whose OpenBLAS it multiplies with
 
 
 def made_up(games: int, dims: int) -> Features:
@@ -71,30 +80,62 @@ def row(stage: str, ours: float, limit: float, *peers: float) -> None:
     print(f"| {' | '.join([stage, *(f'{each:.1f}' for each in (ours, limit, *peers)), *ratios])} |", flush=True)
 
 
+def answer(peer: str, vectors: np.ndarray, pipe: "multiprocessing.connection.Connection") -> None:
+    """Send the name of a peer's kernel; then, for each number received, run that many queries and send it back."""
+    search = NearestNeighbors(n_neighbors=K + 1, algorithm="brute", metric="cosine").fit(vectors).kneighbors
+    if peer == "faiss":
+        index = faiss.IndexFlatIP(vectors.shape[1])
+        index.add(vectors)
+        search = partial(index.search, k=K + 1)
+    search(vectors[:TRIAL])
+    used = [each for each in threadpool_info() if each["user_api"] == "blas" and MULTIPLIES[peer] in each["filepath"]]
+    named = "{prefix}/{internal_api} {architecture}, {num_threads} threads"
+    pipe.send(" and ".join(named.format_map({"architecture": "?"} | each) for each in used))
+    with contextlib.suppress(EOFError):  # nothing more is asked
+        while queries := pipe.recv():
+            search(vectors[:queries])
+            pipe.send(queries)
+
+
+def best_kernel(peer: str, vectors: np.ndarray) -> tuple[str, Callable[[int], object]]:
+    """Return the name of the kernel that a peer is fastest with, and what runs so many queries with it."""
+    tried = {}
+    for kernel in KERNELS:  # a process each: a kernel is taken when its library is loaded
+        ours, theirs = multiprocessing.Pipe()
+        with patch.dict(os.environ, kernel):
+            Process(target=answer, args=(peer, vectors, theirs), daemon=True).start()
+        theirs.close()
+        with contextlib.suppress(EOFError):  # of instructions that this processor lacks the process has died
+            tried[ours.recv()] = lambda queries, pipe=ours: (pipe.send(queries), pipe.recv())
+    taken = medians({name: partial(run, TRIAL) for name, run in tried.items()}, 1)
+    print(f"{peer}, {TRIAL} queries:", "; ".join(f"{name}: {seconds:.2f} s" for name, seconds in taken.items()))
+    best = min(taken, key=taken.__getitem__)
+    return best, tried[best]
+
+
 def speed(games: matching.Prepared, runs: int, queries: int) -> None:
     """Print the table of speeds."""
     vectors, count = torch.from_numpy(games.vectors), len(games)
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(games.vectors)
-    brute = NearestNeighbors(n_neighbors=K + 1, algorithm="brute", metric="cosine").fit(games.vectors)
+    faiss_kernel, by_faiss = best_kernel("faiss", games.vectors)
+    brute_kernel, by_brute = best_kernel("scikit-learn", games.vectors)
     print(
         "| stage | ours | bare product | faiss | scikit-learn | ours / product | faiss / ours | scikit-learn / ours |"
     )
     print("|---|---|---|---|---|---|---|---|")
-    some, one = games.vectors[:queries], games.vectors[:1]
+    print(f"| kernel | | | {faiss_kernel} | {brute_kernel} | | | |")
     whole = {
         "ours": lambda: matching.all_matches(games, K),
         "product": lambda: product(vectors, queries),
-        "faiss": lambda: index.search(some, K + 1),
-        "scikit-learn": lambda: brute.kneighbors(some),
+        "faiss": lambda: by_faiss(queries),
+        "scikit-learn": lambda: by_brute(queries),
     }
     ours, *others = medians(whole, runs).values()
     row("all pairs, s", ours, *(count / queries * other for other in others))
     single = {
         "ours": lambda: matching.nearest(games, games.appids[:1], K),
-        "product": lambda: games.vectors @ one[0],
-        "faiss": lambda: index.search(one, K + 1),
-        "scikit-learn": lambda: brute.kneighbors(one),
+        "product": lambda: games.vectors @ games.vectors[0],
+        "faiss": lambda: by_faiss(1),
+        "scikit-learn": lambda: by_brute(1),
     }
     row("one query, ms", *(1000 * taken for taken in medians(single, ONE).values()))
 
@@ -130,7 +171,7 @@ def resident(kind: str) -> int:
 def memory(games: int, dims: int) -> int:
     """Return what `peak` sends from a process of its own."""
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=peak, args=(games, dims, theirs))
+    process = Process(target=peak, args=(games, dims, theirs))
     process.start()
     taken = ours.recv()
     process.join()
