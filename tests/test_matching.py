@@ -220,8 +220,9 @@ def test_words_are_compared_with_pictures_as_they_are():
 
 def test_matches_are_kept_and_read_again_for_the_same_features(tmp_path, monkeypatch):
     games, centred = matching.prepare(clustered(100)), matching.prepare(clustered(100), "centred")
+    again = matching.prepare(replace(clustered(100), vectors=clustered(100, seed=1).vectors))  # as of another download
     matching.all_matches(centred, 2, tmp_path)  # too few for what is asked next
-    for other in (centred, matching.prepare(clustered(100, seed=1)), games):
+    for other in (centred, again, games):
         made = matching.all_matches(other, 5, tmp_path)
         np.testing.assert_array_equal(made.neighbours, matching.all_matches(other, 5).neighbours)
     with files.locked(tmp_path), pytest.raises(StorageError):
