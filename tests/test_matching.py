@@ -192,11 +192,12 @@ def test_a_picture_of_your_own_is_ranked_among_all_games_or_some():
     stands = matching.stand_out(games, at(7), matches, 2)
     assert (stands.appids.tolist(), stands.games, stands.percentile) == ([20, 10], 4, 50)
     assert stands.cosines[0] == pytest.approx(np.cos(np.radians(5)), abs=1e-3)
-    stands = matching.stand_out(games, at(40), matches, 10, np.array([10, 30, 40, 999]))
+    some = games.only(np.array([10, 30, 40, 999]))
+    stands = matching.stand_out(some, at(40), matching.all_matches(some, 1), 10)
     assert stands.appids.tolist() == [10, 30, 40]
     assert (stands.games, stands.percentile) == (3, 200 / 3)  # 30 and 40 are 10 degrees apart; 10 is 90 from 30
     with pytest.raises(MatchError):
-        matching.stand_out(matching.prepare(clustered(10)), np.ones((1, 24)), matches, 2)
+        matching.stand_out(some, at(40), matches, 10)
 
 
 def test_several_views_find_what_is_nearest_to_any():

@@ -35,7 +35,7 @@ SCHEMA = pa.schema(
 )
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Matches:
     """The neighbours of all games, nearest first: what `all_matches` returns and keeps."""
 
@@ -178,22 +178,13 @@ def nearest_to_words(features: Features, words: np.ndarray, k: int) -> tuple[np.
     return nearest(features, words, k)
 
 
-def stand_out(
-    games: Prepared, vector: np.ndarray, matches: Matches | None, k: int, among: np.ndarray | None = None
-) -> StandOut:
-    """Say how much a picture of your own, an Encoder's vector (1, dim), stands out among all games, or some.
+def stand_out(games: Prepared, vector: np.ndarray, matches: Matches, k: int) -> StandOut:
+    """Say how much a picture of your own, an Encoder's vector (1, dim), stands out among the games of some matches.
 
-    `matches` are those of the same features, and save matching all games first. `among` are appids to compare with
-    instead, such as those of one tag: then the nearest twins are looked for among them alone. Raises MatchError where
-    the matches are those of other features, and where `among` leaves fewer than two games.
+    Raises MatchError where the matches are those of other games or features.
     """
-    if among is not None:
-        games, matches = games.only(among), None
-        if len(games) < 2:
-            raise MatchError(f"{len(games)} of the games to compare with are here; it takes at least two")
-    matches = matches or all_matches(games, 1)
     if matches.manifest["fingerprint"] != games.manifest["fingerprint"]:
-        raise MatchError(f"these matches are not of {games!r}; matching.all_matches(features, k, folder) makes them")
+        raise MatchError("these matches are of other features; make them of these by matching.all_matches(features, k)")
     appids, cosines = nearest(games, vector, k)
     nearer = int((matches.cosines[:, 0] > cosines[0, 0]).sum())
     return StandOut(appids[0], cosines[0], len(games), 100 * nearer / len(games))

@@ -7,7 +7,6 @@ lie in the same places, and is the best of all at finding copies (docs/results.m
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -15,14 +14,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from utils.banners import Banner
+from utils.encoder import Encoder
 from utils.errors import MatchError
 from utils.features import Features
 from utils.images import open_picture
 from utils.matching.preparation import Prepared, prepared
 from utils.matching.search import pairs, top_k
-
-if TYPE_CHECKING:
-    from utils.encoder import Encoder
 
 PICTURES = 24  # banners that are copied to find a threshold
 COPIES = 0.9  # the share of copies that count as near-duplicates of their original
@@ -74,7 +71,7 @@ def near_duplicates(
     return sorted(groups, key=lambda group: (-len(group), group.appids[0]))
 
 
-def duplicate_threshold(encoder: "Encoder", games: Prepared, album: Mapping[int, Banner]) -> float:
+def duplicate_threshold(encoder: Encoder, games: Prepared, album: Mapping[int, Banner]) -> float:
     """Return the cosine from which two banners count as near-duplicates, for `near_duplicates` and the picker.
 
     A cosine means something else for every checkpoint, pooling and preparation. So copies are made of at most PICTURES

@@ -16,7 +16,7 @@ _FLOOR = 0.01  # of the largest eigenvalue: axes with less hold noise, which whi
 _ROUNDING = 1e-6  # a vector that centring makes this much shorter was the mean, give or take rounding
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Prepared(Features):
     """Features ready for matching: vectors float32 (n, dim) of length 1, in the order of their appids.
 

@@ -83,13 +83,16 @@ def compare(
 
     `matches`, where they are at hand, spare matching all games. Raises MatchError where fewer than two games pass.
     """
-    among, group = None, ""
+    group = ""
     if wanted and games is not None:
-        among = filters.passing(games, wanted)
+        prepared, matches = prepared.only(filters.passing(games, wanted)), None
+        if len(prepared) < 2:
+            raise MatchError(f"{len(prepared)} of the games to compare with are here; it takes at least two")
         group = f" with the tag {wanted.tag}" if wanted == Filter(tag=wanted.tag) else " that pass the filters"
+    matches = matches or matching.all_matches(prepared, 1)
     results = []
     for draft in drafts:
-        stand = matching.stand_out(prepared, encoder([draft.rgb]).numpy(), matches, 10, among=among)
+        stand = matching.stand_out(prepared, encoder([draft.rgb]).numpy(), matches, 10)
         name = prepared.names[np.searchsorted(prepared.appids, stand.appids[0])]
         results.append(DraftResult(draft, stand, from_banner(draft, _sentence(stand, name, group))))
     return sorted(results, key=lambda result: float(result.stand.cosines[0]))

@@ -5,7 +5,6 @@ for those who cannot see it. `album` is any mapping from appid to Banner; only t
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +12,7 @@ from utils.banners import Banner
 from utils.show import page
 from utils.show.page import GAP, INNER, MARGIN, Figure, Page
 from utils.show.reasons import reasons, reasons_sentence
-
-if TYPE_CHECKING:
-    from utils.snapshot import Report
+from utils.snapshot import Report
 
 __all__ = ["Figure", "banners", "matches", "queries", "ranked", "reasons", "reasons_sentence", "report"]
 
@@ -90,7 +87,7 @@ def ranked(album: Album, drafts: Sequence[Banner], sentences: Sequence[str], nea
     return drawn.figure
 
 
-def report(report: "Report") -> Figure:
+def report(report: Report) -> Figure:
     """Return what became of the games asked for: how many a status, their share, and the eight commonest reasons."""
     with_reason = report.table[report.table["reason"] != ""]
     found = with_reason[["status", "reason"]].value_counts().head(8)
