@@ -35,8 +35,7 @@ def content(games, name):
 
 def test_a_folder_without_a_csv(own):
     games = folder.read(own)
-    assert games["name"].tolist() == ["11", "14", "Thirteen", "12"]
-    assert games.attrs["notes"] == []
+    assert (games["name"].tolist(), games.attrs["notes"]) == (["11", "14", "Thirteen", "12"], [])
     assert (games["appid"] >= 1_000_000_000).all()
     assert games["release_date"].sum() == games["review_count"].sum() == games["review_score"].notna().sum() == 0
     assert content(games, "Thirteen") == (own / "deep/Thirteen.webp").read_bytes()
@@ -48,13 +47,12 @@ def test_a_folder_with_a_csv(own):
     rows = ["AppId;Name;Title;Developer;File", "11;Éléven;Series;Me;", "12;Twelve;Series;;"]
     (own / "list.csv").write_text("\n".join([*rows, "13;Thirteen;;;deep/Thirteen.webp"]), "utf-8-sig")
     paint(own / "deep" / "11.png")  # of the same stem
-    games = folder.read(own).set_index("appid")
-    assert games["name"].tolist()[:3] == ["Éléven", "Twelve", "Thirteen"]
+    games = folder.read(own)
     assert games["franchises"].tolist() == [["Series"], ["Series"], [], [], []]
     assert games["developers"].tolist() == [["Me"], [], [], [], []]
     (note,) = games.attrs["notes"]
     assert note.endswith(": 14.GIF, deep/11.png")
-    assert folder.read(own, 2)["name"].tolist() == ["Éléven", "Twelve"]
+    assert folder.read(own, 3)["name"].tolist() == games["name"].tolist()[:3] == ["Éléven", "Twelve", "Thirteen"]
 
 
 def test_what_is_amiss_with_a_csv_is_named_and_the_rest_goes_on(own):
@@ -65,13 +63,11 @@ def test_what_is_amiss_with_a_csv_is_named_and_the_rest_goes_on(own):
     (own / "broken.csv").write_bytes(b"appid,name\n11,\xff\xfe\n")
     os.mkfifo(own / "pipe.csv")
     games = folder.read(own)
-    assert len(games) == 4
-    assert games.set_index("appid").loc[11, "name"] == "One, two"
-    notes = games.attrs["notes"]
+    assert (len(games), games["name"][0]) == (4, "One, two")
     parts = ["99 (Nowhere)", "line 4 of list.csv", "'abc'", "12 (Out)", "14 (Taken)", "'99999999999'"]
     parts += ["14.GIF, deep/Thirteen.webp, deep/er/12.png", "other.csv", "about.csv", "broken.csv", "pipe.csv"]
-    assert [sum(part in note for note in notes) for part in parts] == [1] * len(notes)
-    assert all(note in catalogue.summary(games) for note in notes)
+    lines = catalogue.summary(games).splitlines()
+    assert [sum(part in line for line in lines) for part in parts] == [1] * len(games.attrs["notes"])
 
 
 def test_every_ending_is_read_what_is_left_out_is_named_and_without_a_picture_it_is_an_error(tmp_path):
@@ -97,8 +93,7 @@ def test_links_are_followed_within_the_folder_only(own, tmp_path):
     games = folder.read(own)
     assert games["name"].tolist() == ["11", "14", "Thirteen", "12", "twin"]
     left_out, table = games.attrs["notes"]
-    assert left_out.endswith(": one.jpg, out.jpg, two.jpg")
-    assert "list.csv" in table
+    assert (left_out.endswith(": one.jpg, out.jpg, two.jpg"), "list.csv" in table) == (True, True)
     root = games.attrs["assets_url"]
     for address in (secret.as_uri(), f"{root}out.jpg", f"{root}../elsewhere/secret.jpg", "x/11.jpg"):
         assert "is not a file in" in refusal(StorageError, folder.read_file, address, root=root, limit=10_000)
@@ -108,9 +103,8 @@ def test_links_are_followed_within_the_folder_only(own, tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="file names are text on this system")
 def test_a_file_may_be_named_by_any_bytes(own):
     (own / "11.jpg").rename(os.fsdecode(os.fsencode(own) + b"/\xff#?%41.jpg"))
-    games = folder.read(own)
+    games = catalogue.load_or_fetch(own / "catalogue.parquet", folder=own)
     assert content(games, "#?%41").startswith(b"\xff\xd8")
-    catalogue.save(games, own / "catalogue.parquet")
     assert catalogue.load(own / "catalogue.parquet")["banner_url"].tolist() == games["banner_url"].tolist()
 
 
@@ -122,7 +116,6 @@ def test_the_settings_lead_to_it_and_no_store_is_asked(own, tmp_path, monkeypatc
     assert catalogue.popular(games, 2, api_url=chosen.api_url) == games["appid"].tolist()[:2]
     paint(own / "new.png")
     assert len(catalogue.load_or_fetch(chosen.catalogue_file, **chosen.request)) == 5  # read again
-    assert len(catalogue.load(chosen.catalogue_file)) == 5
 
 
 @pytest.mark.skipif(not COVERS.is_dir(), reason="the real covers are not beside this repository")
