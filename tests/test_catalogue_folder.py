@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 
 import pytest
 from hosts import refusal
@@ -11,8 +10,6 @@ from PIL import Image
 from utils import catalogue, images, settings
 from utils.catalogue import folder
 from utils.errors import SettingsError, StorageError
-
-COVERS = Path(__file__).parents[2] / "shared" / "real-covers"
 
 
 def paint(file, colour="red", **options):
@@ -116,10 +113,3 @@ def test_the_settings_lead_to_it_and_no_store_is_asked(own, tmp_path, monkeypatc
     assert catalogue.popular(games, 2, api_url=chosen.api_url) == games["appid"].tolist()[:2]
     paint(own / "new.png")
     assert len(catalogue.load_or_fetch(chosen.catalogue_file, **chosen.request)) == 5  # read again
-
-
-@pytest.mark.skipif(not COVERS.is_dir(), reason="the real covers are not beside this repository")
-def test_the_real_covers_go_through_whole():
-    games = folder.read(COVERS)
-    assert (len(games), games.attrs["notes"]) == (339, [])
-    assert games["franchises"].map(len).all()

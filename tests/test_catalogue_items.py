@@ -1,6 +1,7 @@
 """What the store says of a game, a row or a reason whatever the JSON; and the rows in a file, whole or not at all."""
 
 import json
+from functools import partial
 
 import hypothesis
 import numpy as np
@@ -23,33 +24,21 @@ BASE = "https://host/store_item_assets/"
 BAD_PATHS = "../../x.jpg", "a//x.jpg", "https://e.example/x.jpg", "x" * 1_000, 12
 BAD_TEMPLATES = "//e/${FILENAME}", "a/../${FILENAME}", "a/${FILENAME}?t=5&u=@e.example", "a/${FILE}?t=5", ["a"], None
 
+KEYS = ["appid", "name", "success", "type", "item_type", "tagids", "content_descriptorids", "assets", "basic_info"]
+KEYS += ["developers", "publishers", "reviews", "summary_filtered", "release", "steam_release_date", PATH, TEMPLATE]
+keys = strategies.sampled_from(KEYS)
 anything = strategies.recursive(
     strategies.none()
     | strategies.booleans()
     | strategies.floats()
     | strategies.integers()
-    | strategies.sampled_from([10**400, -(2**63), 2**63, "--1", "\u00b2", "\ud800", "a\0b", "x" * 10_000, "12", ""])
+    | strategies.sampled_from([10**400, -(2**63), 2**63, "--1", "\u00b2", "\ud800", "a\0b", "x" * 10_000, "12", "", 1])
     | strategies.text(),
-    lambda inner: strategies.lists(inner, max_size=4) | strategies.dictionaries(strategies.text(), inner, max_size=4),
+    lambda inner: strategies.lists(inner, max_size=4) | strategies.dictionaries(keys, inner, max_size=4),
     max_leaves=8,
 )
-
-
-def some(*names, **known):
-    """An object with some of these fields, or anything else."""
-    return anything | strategies.fixed_dictionaries({}, optional=dict.fromkeys(names, anything) | known)
-
-
-items = some(
-    *("type", "item_type", "tagids", "content_descriptorids"),
-    appid=anything | strategies.integers(1, 30),
-    name=anything | strategies.just("Game"),
-    success=anything | strategies.just(1),
-    assets=some(*ASSETS),
-    basic_info=some("developers", "publishers"),
-    reviews=some("summary_filtered"),
-    release=some("steam_release_date"),
-)
+FULL = GOOD | {"assets": ASSETS, "reviews": {"summary_filtered": REVIEWS}}
+items = anything | strategies.dictionaries(keys, anything, max_size=4).map(lambda odd: FULL | odd)
 
 
 def fetched(store_of, items, **options):
@@ -154,39 +143,36 @@ def file(tmp_path):
 
 
 @pytest.fixture
-def asked(store):
-    where = {"api_url": store.api_url, "assets_url": store.assets_url}
-    return {"limit": 30, "order": "top sellers", "adult": False} | where
+def ask(file, store):
+    return partial(catalogue.load_or_fetch, file, limit=30, api_url=store.api_url, assets_url=store.assets_url)
 
 
-def test_the_same_request_or_one_that_is_not_known_asks_nothing_and_gives_what_was_saved(asked, file, store):
+def test_the_same_request_or_one_that_is_not_known_asks_nothing_and_gives_what_was_saved(ask, file, store):
     assert "download notebook" in refusal(StorageError, catalogue.load, file)
     assert catalogue.finished_files(file) == []
-    games = catalogue.load_or_fetch(file, **asked)
+    games = ask()
     assert [each.name for each in file.parent.iterdir()] == ["catalogue.parquet"]
     store.close()
-    again = catalogue.load_or_fetch(file, **asked)
-    pd.testing.assert_frame_equal(again, games)
-    assert again.attrs == games.attrs
-    moved = catalogue.load_or_fetch(file, **asked | {"assets_url": BASE})  # where Steam's pictures are has changed
+    pd.testing.assert_frame_equal(ask(), games)
+    assert ask().attrs == games.attrs
+    moved = ask(assets_url=BASE)  # where Steam's pictures are has changed
     assert moved["banner_url"].tolist() == games["banner_url"].str.replace(store.assets_url, BASE).tolist()
     games.attrs = {"request": "a\nb", "skipped": "abc", "notes": 5}
     catalogue.save(games, file)
-    assert len(catalogue.load_or_fetch(file, **asked | {"limit": 40})) == 30
+    assert len(ask(limit=40)) == 30
 
 
 @pytest.mark.parametrize(
     ("changed", "found"),
     [({"limit": 40}, 40), ({"order": "newest"}, 30), ({"adult": True}, 30), ({"limit": 0}, 1_300)],
 )
-def test_another_request_is_fetched_and_where_it_cannot_be_the_old_one_stays(asked, file, store, changed, found):
-    games = catalogue.load_or_fetch(file, **asked | changed)
+def test_another_request_is_fetched_and_where_it_cannot_be_the_old_one_stays(ask, store, changed, found):
+    games = ask(**changed)
     assert len(games) == found
-    assert games.attrs["request"] != catalogue.load_or_fetch(file, **asked).attrs["request"]
+    assert games.attrs["request"] != ask().attrs["request"]
     store.close()
-    line = refusal(StoreError, catalogue.load_or_fetch, file, **asked | changed)
-    assert "LIMIT = 30, ORDER = 'top sellers'" in line
-    assert len(catalogue.load_or_fetch(file, **asked)) == 30
+    assert "LIMIT = 30, ORDER = 'top sellers'" in refusal(StoreError, ask, **changed)
+    assert len(ask()) == 30
 
 
 DAMAGED = {
@@ -205,12 +191,12 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("damage", DAMAGED)
-def test_a_damaged_catalogue_is_one_line_and_fetched_again(asked, file, damage):
-    games = catalogue.load_or_fetch(file, **asked)
+def test_a_damaged_catalogue_is_one_line_and_fetched_again(ask, file, damage):
+    games = ask()
     damaged = DAMAGED[damage](games)
     types = [each for each in pq.read_schema(file) if each.name in damaged and damage != "another type"]
     pq.write_table(pa.Table.from_pandas(damaged, pa.schema(types) if types else None, preserve_index=False), file)
     assert str(file) in refusal(DamagedError, catalogue.load, file)
     assert (catalogue.finished_files(file), catalogue.finished_files(file, check=True)) == ([(file,)], [])
-    pd.testing.assert_frame_equal(catalogue.load_or_fetch(file, **asked), games)
+    pd.testing.assert_frame_equal(ask(), games)
     assert catalogue.finished_files(file, check=True) == [(file,)]

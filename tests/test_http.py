@@ -181,14 +181,21 @@ def test_an_address_that_is_none_is_refused_and_a_host_that_does_not_answer_name
     assert not error.retryable or address.split("/")[2] in str(error)
 
 
-OUTSIDE = ["//host/in/../out", "//host/in/%2e%2e/out", "//host/inner", "//hosts/in/", "//host:8080/in/"]
+OUTSIDE = [
+    "://host/in/../out",
+    "://host/in/%2e%2e/out",
+    "://host/inner",
+    "://hosts/in/",
+    "://host:81/in/",
+    "s://host/in/",
+]
 
 
-@pytest.mark.parametrize("address", [*(f"http:{each}" for each in OUTSIDE), "https://host/in/"])
-def test_what_lies_outside_is_outside(address):
+@pytest.mark.parametrize("rest", OUTSIDE)
+def test_what_lies_outside_is_outside(rest):
     assert http.checked("http://HOST:80/in/x", ["http://host/in"])
     with pytest.raises(HttpError):
-        http.checked(address, ["http://host/in"])
+        http.checked(f"http{rest}", ["http://host/in"])
 
 
 @hypothesis.given(strategies.text(max_size=60), strategies.sampled_from(["", "http://", "https://[", "http://host/"]))
@@ -206,10 +213,6 @@ def test_redirects_are_followed_within_what_is_allowed(httpserver):
     assert (answer.body, answer.address) == (b"found", httpserver.url_for("/new/x?t=1"))
     assert "/new/x" in str(refusal(httpserver.url_for("/in/old"), allowed=[httpserver.url_for("/in/")]))
     assert get(httpserver.url_for("/in/old"), allowed=["http://127.0.0.1:1", httpserver.url_for("/")]).status == 200
-    httpserver.clear()
-    httpserver.expect_request("/").respond_with_data(status=302, headers={"Location": "/"})
-    assert "5 times" in str(refusal(httpserver.url_for("/")))
-    assert len(httpserver.log) == 6
 
 
 def test_a_name_that_becomes_private_while_it_is_asked_is_not_believed(raw_host, httpserver, monkeypatch):
