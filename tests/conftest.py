@@ -1,21 +1,16 @@
 """What the tests share: a store, hosts that answer or misbehave, short waits, and how long the property tests look."""
 
 import contextlib
-import json
 import os
 import re
 import secrets
-import socket
 import socketserver
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import downloads
 import faults
 import hypothesis
 import pytest
-from pytest_httpserver import HTTPServer
 
 import sample
 from utils import http
@@ -26,7 +21,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _stores_in_trouble_and_short_waits() -> Iterator[None]:
+def _stores_in_trouble_and_short_waits():
     """Every store that a test opens can be brought into trouble, and the next try comes soon."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sample, "Store", faults.Store)
@@ -35,57 +30,56 @@ def _stores_in_trouble_and_short_waits() -> Iterator[None]:
 
 
 @pytest.fixture
-def part_name(monkeypatch: pytest.MonkeyPatch) -> str:
+def part_name(monkeypatch):
     """The name that every file of this test is written under, before it is renamed."""
     monkeypatch.setattr(secrets, "token_hex", lambda _: "0")
     return f".{os.getpid()}-0.part"
 
 
 @pytest.fixture(scope="module")
-def fictional() -> sample.Stock:
+def fictional():
     """The sample's games and banners."""
     return sample.fictional()
 
 
 @pytest.fixture(scope="module")
-def sample_store(fictional: sample.Stock) -> Iterator[sample.Store]:
+def sample_store(fictional):
     """The sample's store; tests that change a store open one of their own."""
     with sample.Store(fictional) as store:
         yield store
 
 
 @pytest.fixture
-def store() -> Iterator[faults.Store]:
+def store():
     """A store of 1,300 made-up games, three pages of them."""
     with faults.Store(sample.many(1_300)) as opened:
         yield opened
 
 
 @pytest.fixture
-def store_of(httpserver: HTTPServer) -> Callable[[list], str]:
+def store_of(httpserver):
     """Open a store whose every service answers with these items, as no well-built store does; get its address."""
 
-    def open_store(items: list) -> str:
+    def open_store(items):
         ids = [{"appid": place + 1} for place in range(len(items))]
         response = {"metadata": {"total_matching_records": str(len(items))}, "ids": ids, "store_items": items}
-        body = json.dumps({"response": response})
         httpserver.clear()
-        httpserver.expect_request(re.compile("/I.*")).respond_with_data(body, content_type="application/json")
+        httpserver.expect_request(re.compile("/I.*")).respond_with_json({"response": response})
         return httpserver.url_for("")
 
     return open_store
 
 
 @pytest.fixture
-def raw_host() -> Iterator[Callable]:
+def raw_host():
     """Open hosts on loopback that say, byte for byte, what `talk(connection)` sends to whoever connects.
 
     Give `talk`, or the bytes to send, and get the address. The request is read first, unless `talk` does so itself.
     """
     opened = []
 
-    def open_host(talk: Callable[[socket.socket], object] | bytes, *, reads_first: bool = True) -> str:
-        def converse(connection: socket.socket, *_: object) -> None:
+    def open_host(talk, *, reads_first=True):
+        def converse(connection, *_):
             with contextlib.suppress(OSError):  # the client has heard enough
                 if reads_first:
                     connection.recv(65_536)
@@ -104,7 +98,7 @@ def raw_host() -> Iterator[Callable]:
 
 
 @pytest.fixture(scope="session")
-def downloaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[sample.Stock, Path]:
+def downloaded(tmp_path_factory):
     """240 games and a folder of their banners in six shards, downloaded once; copy the folder before changing it."""
     folder = tmp_path_factory.mktemp("downloaded") / "snapshots"
     stock = sample.many(240)
@@ -114,7 +108,7 @@ def downloaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[sample.Stock, 
 
 
 @pytest.fixture(scope="session")
-def finished_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_dir(tmp_path_factory):
     """A data_dir with a catalogue, a verified snapshot, features and the debris of work in progress; not to change."""
     import data_dirs  # brings torch and transformers: half the time of a test that needs neither
 

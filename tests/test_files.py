@@ -8,11 +8,10 @@ from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
 from utils import files
-from utils.errors import DamagedError, StorageError
+from utils.errors import StorageError
 
 
 def test_a_kill_while_writing_leaves_the_old_file_and_what_it_left_is_removed_later(tmp_path):
@@ -93,18 +92,3 @@ def test_a_power_cut_leaves_old_or_new(tmp_path, monkeypatch, part_name):
     files.write(tmp_path / "a.json", b"{}")
     part = tmp_path / part_name
     assert done == [str(part), f"{part} -> {tmp_path / 'a.json'}", str(tmp_path)]
-
-
-TABLE = pa.table({"appid": [620, 730], "name": ["Portal 2", "é"], "near": [[1.5], [2.5, 3.5]]})
-
-
-def test_a_table_comes_back_as_it_was_and_other_types_are_refused_whatever_their_checksum(tmp_path):
-    """Damage of every kind: test_damage.py."""
-    file = tmp_path / "table.parquet"
-    files.write_table(file, TABLE, {"made": "today"})
-    table, about = files.read_table(file, TABLE.schema)
-    assert (table.equals(TABLE), about) == (True, {"made": "today"})
-    for appids in (["620", "730"], [620.0, 730.0], [[620], [730]]):
-        files.write_table(file, TABLE.set_column(0, "appid", pa.array(appids)), about)
-        with pytest.raises(DamagedError):
-            files.read_table(file, TABLE.schema)

@@ -134,9 +134,6 @@ def test_a_busy_server_or_a_broken_answer_is_asked_for_again_and_any_other_once(
     host = raw_host(in_turn(busy, busy.replace(b"429", b"500"), short, missing, busy))
     assert (get(host, tries=9).status, [wait for wait in waits if wait >= 1]) == (404, [7, 7])
     assert get(host).retry_after == 7  # what comes of the last try is an answer
-
-
-def test_retry_after():
     nonsense = ("-5", "\u00b2", "nan", "", None, "Fri, 31 Dec 1999 23:59:59 GMT", "Fri, 99 Dec 99999")
     assert [http.retry_after(header) for header in (*nonsense, " 5 ")] == [0] * 7 + [5]
     assert http.retry_after("9" * 4_000) == http.retry_after("Fri, 31 Dec 9999 23:59:59 GMT") == 120
@@ -166,8 +163,7 @@ def test_a_host_that_does_not_prove_itself_is_refused(tls_host, monkeypatch):
     assert "mismatch" in str(refusal(tls_host(FOUND).replace("127.0.0.1", "localhost")))
     monkeypatch.undo()  # nobody vouches for our authority
     error = refusal(tls_host(FOUND))
-    assert "certificate" in str(error)
-    assert not error.retryable
+    assert ("certificate" in str(error), error.retryable) == (True, False)
 
 
 NO_ADDRESSES = ["http://[::1", "file:///etc/passwd", "http://", "host/x", "", None, "http://.../", "http://a\0b/"]
@@ -181,21 +177,18 @@ def test_an_address_that_is_none_is_refused_and_a_host_that_does_not_answer_name
     assert not error.retryable or address.split("/")[2] in str(error)
 
 
-OUTSIDE = [
-    "://host/in/../out",
-    "://host/in/%2e%2e/out",
-    "://host/inner",
-    "://hosts/in/",
-    "://host:81/in/",
-    "s://host/in/",
-]
-
-
-@pytest.mark.parametrize("rest", OUTSIDE)
-def test_what_lies_outside_is_outside(rest):
+def test_what_lies_outside_is_outside():
     assert http.checked("http://HOST:80/in/x", ["http://host/in"])
-    with pytest.raises(HttpError):
-        http.checked(f"http{rest}", ["http://host/in"])
+    for rest in (
+        "://host/in/../x",
+        "://host/in/%2e%2e/x",
+        "://host/inner",
+        "://hosts/in/",
+        "://host:81/in/",
+        "s://host/in/",
+    ):
+        with pytest.raises(HttpError):
+            http.checked(f"http{rest}", ["http://host/in"])
 
 
 @hypothesis.given(strategies.text(max_size=60), strategies.sampled_from(["", "http://", "https://[", "http://host/"]))
@@ -263,11 +256,9 @@ def proxy(raw_host, server_tls, set_proxy):
 
 
 def test_what_is_asked_of_a_proxy_and_what_is_not(proxy, raw_host, monkeypatch):
-    assert get("http://shop.example:8080/a?b=c").body == b"found"
-    assert get("https://shop.example/a").body == b"found"
-    assert [asked.partition(" HTTP")[0] for asked in proxy] == [
-        *("GET http://shop.example:8080/a?b=c", "CONNECT shop.example:443", "GET /a")
-    ]
+    assert get("http://shop.example:8080/a?b=c").body == get("https://shop.example/a").body == b"found"
+    asked = ["GET http://shop.example:8080/a?b=c", "CONNECT shop.example:443", "GET /a"]
+    assert [request.partition(" HTTP")[0] for request in proxy] == asked
     assert ["Basic bWU6cGFAc3M=" in asked for asked in proxy] == [True, True, False]  # the password is the proxy's
     assert "mismatch" in str(refusal("https://other.example/a"))  # a tunnel that the proxy cannot read
     proxy.clear()
