@@ -6,7 +6,6 @@ with the store before it answers, to change games in the middle of a crawl.
 
 import functools
 import gzip
-import itertools
 import json
 import re
 import threading
@@ -18,7 +17,7 @@ import sample
 from sample.server import JPEG, Answer, Handler
 from sample.store import html, response
 
-KINDS = ("html", "empty", "bomb", "redirect", "slow", "truncated", "drip", "drip headers", "endless", "drop")
+KINDS = ("html", "empty", "bomb", "redirect", "slow", "truncated", "endless", "drop")
 
 
 class Edit(NamedTuple):
@@ -35,7 +34,7 @@ class Fault:
     kind: object
     times: float = float("inf")  # how many requests; one of 0 is over
     skip: int = 0  # how many go well first
-    seconds: float = 1.0  # that it waits, or between two bytes, or of a Retry-After
+    seconds: float = 1.0  # that it waits, or of a Retry-After
     to: str = ""  # where a redirect leads
 
     def applies(self, target):
@@ -71,46 +70,29 @@ class Fault:
         return answer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Badly(Answer):
-    """An answer and the manner in which it is sent, paced by `seconds`."""
+    """An answer, the manner in which it is sent, and the seconds before a slow one."""
 
-    manner: str = ""
-    seconds: float = 0.0
+    manner: str
+    seconds: float
 
 
 class _Handler(Handler):
-    def packed(self, answer):
-        return answer if getattr(answer, "manner", "") == "endless" else super().packed(answer)
-
     def send(self, answer):
         manner = getattr(answer, "manner", "")
-        self.close_connection = self.close_connection or manner not in ("", "slow", "drip")
+        self.close_connection = self.close_connection or manner not in ("", "slow")
         match manner:
             case "" | "slow":
                 self.server.stopped.wait(answer.seconds if manner else 0)
                 super().send(answer)
-            case "drip":
-                self.send_head(answer)
-                self._drip(answer.body, answer.seconds)
-            case "drip headers":
-                self.wfile.write(b"HTTP/1.1 200 OK\r\n")
-                self._drip(itertools.cycle(b"X-Slow: yes\r\n"), answer.seconds)
             case "truncated":
                 self.send_head(answer)
                 self.wfile.write(answer.body[: len(answer.body) // 2])
             case "endless":
                 self.send_head(answer, with_length=False)
-                self.wfile.write(answer.body)
                 while not self.server.stopped.is_set():
-                    self.wfile.write(b" " * 65_536)
-
-    def _drip(self, content, seconds):
-        for byte in content:
-            self.wfile.write(bytes([byte]))
-            self.wfile.flush()
-            if self.server.stopped.wait(seconds):
-                return
+                    self.wfile.write(bytes(65_536))
 
 
 class Store(sample.Store):

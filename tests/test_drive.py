@@ -135,6 +135,10 @@ def test_another_snapshot_of_the_same_number_is_not_overwritten(finished_dir, ch
 
 def test_only_what_is_absent_or_differs_is_copied(finished_dir, tmp_path):
     place, shard = tmp_path / "drive", "snapshots/0001/shards/00001.tar"
+    left = place / ".1-0.part"  # by a session that was killed
+    place.mkdir()
+    left.touch()
+    os.utime(left, (0, 0))
     assert drive.copy_finished(finished_dir, place) == len(finished(finished_dir))
     assert drive.copy_finished(finished_dir, place) == 0
     flip(place / "catalogue.parquet", 50)

@@ -28,19 +28,14 @@ def difference(picture, expected):
     return np.abs(np.asarray(picture, "int16") - np.asarray(expected, "int16")).mean()
 
 
-@pytest.mark.parametrize("size", [(600, 900), (300, 450), (256, 384), (128, 192)])
-def test_every_size_of_the_right_shape_shows_the_same(size):
-    assert difference(banners.decode(file(slope(size), "PNG")), slope((256, 384))) < 1.5
-
-
-@pytest.mark.parametrize("size", [(460, 215), (342, 482), (1000, 1000), (100, 900)])
+@pytest.mark.parametrize("size", [(600, 900), (128, 192), (460, 215), (342, 482), (1000, 1000), (100, 900)])
 def test_another_shape_is_cut_at_the_centre_not_distorted(size):
-    picture = banners.decode(file(slope(size), "PNG"))
-    scale = max(256 / size[0], 384 / size[1])
+    picture = banners.decode(file(slope(size), "PNG")).astype("int16")
     assert picture.shape == (384, 256, 3)
     assert difference(picture[192, 128], [127, 127, 60]) < 3
-    step = (int(picture[192, 200, 0]) - int(picture[192, 56, 0])) / 144  # levels of red a pixel
-    assert step == pytest.approx(255 / (size[0] * scale), rel=0.08)
+    across, down = (picture[264, 200] - picture[120, 56])[:2] / 144  # levels a pixel
+    scale = max(256 / size[0], 384 / size[1])
+    assert (across, down) == pytest.approx((255 / (size[0] * scale), 255 / (size[1] * scale)), rel=0.08)
 
 
 MODES = {("CMYK", "JPEG"): 8, ("L", "JPEG"): 90, ("P", "PNG"): 90, ("RGBA", "WEBP"): 8, ("1", "PNG"): 90}
@@ -116,20 +111,17 @@ def test_every_other_format_is_refused(kind):
     assert "<" not in str(refused.value)
 
 
-def tiff(side=4, tile=4, samples=1):
-    """A grey TIFF of one tile, as large as it says; of two samples it is of mode La, which nothing converts."""
-    tags = {256: side, 257: side, 258: 8, 259: 1, 262: 1, 277: samples, 322: tile, 323: tile, 324: 8, 325: 64}
-    if samples == 2:
-        tags |= {258: 8 | 8 << 16, 338: 1}
-    rows = [struct.pack("<HHII", tag, 3 if tag == 258 else 4, 1, tags[tag]) for tag in sorted(tags)]
-    rows = [row[:4] + struct.pack("<I", samples) + row[8:] if row[:2] == b"\x02\x01" else row for row in rows]
+def tile(side):
+    """A TIFF of 4x4 pixels in a tile that says it is of another size."""
+    tags = {256: 4, 257: 4, 258: 8, 259: 1, 262: 1, 277: 1, 322: side, 323: side, 324: 8, 325: 64}
+    rows = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items()]
     return b"II*\0" + struct.pack("<I", 72) + bytes(64) + struct.pack("<H", len(rows)) + b"".join(rows) + bytes(4)
 
 
 HUGE = {
     "png": lambda: file(Image.new("1", (8_000, 8_000)), "PNG"),
     "png beyond Pillow's bound": lambda: file(Image.new("1", (30_000, 30_000)), "PNG"),
-    "tile": lambda: tiff(tile=20_000),
+    "tile": lambda: tile(20_000),
     "progressive": lambda: file(Image.new("L", (7_500, 7_500)), "JPEG", progressive=True),
 }
 
@@ -158,13 +150,14 @@ def test_a_picture_comes_from_anywhere_and_a_tiff_from_no_address(tmp_path, http
             banners.own(httpserver.url_for(missing), "")
 
 
-def test_bytes_are_bounded_wherever_a_picture_comes_from(tmp_path):
+def test_bytes_are_bounded_and_what_is_no_picture_is_refused(tmp_path):
     endless = tmp_path / "endless.jpg"
     with endless.open("wb") as sparse:
         sparse.truncate(10**12)
-    for path in (endless, "/dev/zero", "x" * 5_000, tmp_path):
+    nothing = [np.zeros((0, 5, 3), "uint8"), Image.new("RGB", (0, 0)), np.zeros((5, 5)), 7]
+    for picture in (endless, "/dev/zero", "x" * 5_000, tmp_path, *nothing):
         with pytest.raises(PictureError) as refused:
-            banners.own(path, "")
+            banners.own(picture, "")
         assert len(str(refused.value)) < 400
 
 
@@ -188,7 +181,7 @@ def test_flipped_and_cut_files_are_pictures_or_refused(kind):
     seeded = random.Random(5)  # noqa: S311 - damage, not secrets
     whole = file(Image.radial_gradient("L").resize((48, 72)).convert("RGB"), kind)
     reasons = []
-    for content in (b"", tiff(samples=2), *(damaged(whole, seeded) for _ in range(40))):
+    for content in (b"", file(Image.new("LAB", (48, 72)), "TIFF"), *(damaged(whole, seeded) for _ in range(40))):
         for opened in (banners.decode, for_opencv):
             try:
                 assert len(opened(content)) > 0
@@ -196,9 +189,3 @@ def test_flipped_and_cut_files_are_pictures_or_refused(kind):
                 reasons.append(str(error))
     assert len(reasons) > 4
     assert not [reason for reason in reasons if "\n" in reason or "<" in reason]
-
-
-@pytest.mark.parametrize("nothing", [np.zeros((0, 5, 3), "uint8"), Image.new("RGB", (0, 0)), np.zeros((5, 5)), 7])
-def test_what_is_no_picture_is_refused(nothing):
-    with pytest.raises(PictureError):
-        images.content(nothing)

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from utils import files, images, snapshot
 from utils.errors import DamagedError, PictureError
-from utils.images import HEIGHT, WIDTH, content, open_picture
+from utils.images import HEIGHT, WIDTH, open_picture
 
 _PLACE = ["appid", "name", "offset", "size"]  # columns of a record
 
@@ -53,8 +53,8 @@ def decode(picture: bytes, formats: tuple[str, ...] = images.OWN_FORMATS) -> np.
 def own(
     picture: str | Path | bytes | Image.Image | np.ndarray, name: str, formats: tuple[str, ...] = images.OWN_FORMATS
 ) -> Banner:
-    """Return a picture of one's own, as `content` takes it, as a banner (its appid is 0); raises PictureError."""
-    return _made(0, name, content(picture), formats)
+    """Return a picture of one's own, as `images.opened` takes it, as a banner (its appid is 0); raises PictureError."""
+    return _made(0, name, images.opened(picture, formats))
 
 
 def read(folder: Path, catalogue: pd.DataFrame | None = None) -> Iterator[Banner]:
@@ -119,12 +119,12 @@ def _banner(appid: int, name: str, jpeg: bytes) -> Banner:
     """Return a banner, its JPEG written again only where it is not of the banners' size."""
     with suppress(PictureError):  # its pixels say what is wrong, without keeping the others back
         if images.picture_size(jpeg) != (WIDTH, HEIGHT):
-            return _made(appid, name, jpeg, images.FORMATS)
+            return _made(appid, name, open_picture(jpeg))
     return Banner(appid, name, jpeg)
 
 
-def _made(appid: int, name: str, picture: bytes, formats: tuple[str, ...]) -> Banner:
-    upright = images.upright_rgb(open_picture(picture, formats))
+def _made(appid: int, name: str, picture: Image.Image) -> Banner:
+    upright = images.upright_rgb(picture)
     file = io.BytesIO()
     _fit(upright).save(file, "JPEG", quality=95)
     return Banner(appid, name, file.getvalue(), upright.width / upright.height)

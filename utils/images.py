@@ -64,37 +64,30 @@ def is_plain(content: bytes, most_pixels: int) -> bool:
         return image.format == "JPEG" and upright and srgb and image.width * image.height <= most_pixels
 
 
-def content(picture: str | Path | bytes | Image.Image | np.ndarray) -> bytes:
-    """Return the bytes of a picture's file, wherever it is; pixels are written as BMP, which loses nothing.
+def opened(
+    picture: str | Path | bytes | Image.Image | np.ndarray, formats: tuple[str, ...] = OWN_FORMATS
+) -> Image.Image:
+    """Return a picture, wherever it is: a path, a file's bytes, a PIL image, an RGB array or an http(s) address.
 
-    A picture is a file's path or bytes, a PIL image, an RGB array uint8 (height, width, 3) or an http(s) address.
-    Raises PictureError for anything else, and for what cannot be read.
+    An array is uint8 (height, width, 3). Raises PictureError for anything else, and for a file that cannot be read, or
+    is not of these `formats`, from an address of FORMATS.
     """
     match picture:
         case bytes():
-            return picture
+            return open_picture(picture, formats)
         case str() if picture.lower().startswith(("http://", "https://")):
-            return _from_address(picture)
+            return open_picture(_from_address(picture))
         case str() | Path():
-            return _from_file(Path(picture))
+            return open_picture(_from_file(Path(picture)), formats)
         case np.ndarray() if picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3:
-            return bitmap(Image.fromarray(picture))
+            return Image.fromarray(picture)
         case Image.Image():
-            return bitmap(picture)
+            return picture
     kind = f"{picture.dtype} {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
     raise PictureError(
         f"the picture is {kind}; allowed are a path, bytes, a PIL image, an RGB array uint8 (height, width, 3), "
         "or an http(s) address"
     )
-
-
-def bitmap(image: Image.Image) -> bytes:
-    """Return a picture, upright and in RGB, as the bytes of a BMP file; raises PictureError."""
-    if not image.width or not image.height:
-        raise PictureError(f"the picture has {image.width} x {image.height} pixels")
-    file = io.BytesIO()
-    upright_rgb(image).save(file, "BMP")
-    return file.getvalue()
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
@@ -103,6 +96,8 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     16 bits are scaled to 8; whole numbers and floats of 32 bits too, from the range 0 to 1, 255 or 65,535 that holds
     them. Raises PictureError.
     """
+    if not image.width or not image.height:
+        raise PictureError(f"the picture has {image.width} x {image.height} pixels")
     with _refusing():
         if "exif" in image.info:
             with suppress(Exception):  # EXIF that cannot be read says nothing about the pixels
@@ -125,7 +120,6 @@ def _from_address(address: str) -> bytes:
         raise PictureError(str(error)) from None
     if answer.status != HTTPStatus.OK:
         raise PictureError(f"the address answers with status {answer.status}; check it")
-    picture_size(answer.body)  # no format that is taken from the user's own disk alone
     return answer.body
 
 

@@ -230,7 +230,9 @@ def for_opencv(content: bytes, formats: tuple[str, ...] = images.FORMATS) -> byt
     with _DECODING:
         image = images.upright_rgb(images.open_picture(content, formats, most_pixels=_MOST_REWRITTEN))
         scale = max(1, min(image.width // images.WIDTH, image.height // images.HEIGHT))
-        return images.bitmap(image.reduce(scale))
+        file = io.BytesIO()
+        image.reduce(scale).save(file, "BMP")
+        return file.getvalue()
 
 
 def _from_store(address: str, bounds: Mapping[str, Any], disallowed: set[str] | None) -> bytes:
