@@ -98,12 +98,6 @@ def test_a_file_that_is_too_large_does_not_fill_the_disk(raw_host, tmp_path, tal
     assert (line.startswith("too large"), list(tmp_path.iterdir())) == (True, [])
 
 
-def test_a_rest_of_no_length_that_breaks_off_is_no_whole_file(raw_host, tmp_path):
-    host = raw_host(in_turn(BEGIN, BEGIN, REST[:-600]))
-    assert "what came is kept" in refusal(HttpError, download, host, tmp_path / "file", tries=2)
-    assert not (tmp_path / "file").exists()
-
-
 def test_a_file_that_drips_is_given_up_and_one_that_keeps_coming_is_not(raw_host, tmp_path):
     def steady(connection):
         connection.sendall(OK + b"Content-Length: 1048576\r\n\r\n")
@@ -116,7 +110,9 @@ def test_a_file_that_drips_is_given_up_and_one_that_keeps_coming_is_not(raw_host
     assert refusal(HttpError, download, drips, tmp_path / "file", deadline=0.6)
 
 
-def test_a_full_disk_is_named(serve, tmp_path):
+def test_a_rest_that_breaks_off_is_no_whole_file_and_a_full_disk_is_named(raw_host, serve, tmp_path):
+    host = raw_host(in_turn(BEGIN, BEGIN, REST[:-600]))  # which did not say how long it is
+    assert "what came is kept" in refusal(HttpError, download, host, tmp_path / "file", tries=2)
     version = hashlib.sha256(b'"one" 1000000').hexdigest()[:16]
     (tmp_path / f".file.{version}.part").symlink_to("/dev/full")
     assert "full" in refusal(StorageError, download, serve(serving(FILE)), tmp_path / "file")
