@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tools import run_notebooks
 from utils import __version__, settings
 
 ROOT = Path(__file__).parents[1]
@@ -77,12 +75,6 @@ def test_an_unknown_name_is_an_error_that_names_those_allowed(stage, goal):
     before, _, after = ran.stderr.replace(".", "").partition("allowed here are")
     assert ("GAME" in before, "SORCE" in before, "PYTHON" in after) == (True, True, True)
     assert ("SOURCE" in after) == (goal != "test")
-
-
-def test_the_closing_hint_repeats_what_was_given_quoted_for_a_shell(monkeypatch):
-    given = dict(zip(settings.known(), HOSTILE, strict=False))
-    monkeypatch.setattr(os, "environ", {settings.PREFIX + name: value for name, value in given.items()})
-    assert shlex.split(run_notebooks.again("play")) == ["make", "play", *(f"{name}={given[name]}" for name in given)]
 
 
 def test_the_version_is_one():
