@@ -2,8 +2,8 @@
 
 import base64
 import html
-import io
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import checkpoints
@@ -12,20 +12,17 @@ import IPython.display
 import numpy as np
 import pytest
 import tokenizers_small
-from IPython.core.formatters import DisplayFormatter
-from PIL import Image
 from small_games import HOSTILE, NAMES, album_of, catalogue_of, features_of, jpeg
 from torch.nn.functional import cosine_similarity
 from traitlets import Bunch
 
 import sample
-from utils import encoder, matching, picker, show
+from utils import banners, encoder, images, matching, picker, show
 from utils.banners import Banner
 from utils.errors import MatchError
 from utils.features import Features
-from utils.settings import Settings
+from utils.settings import STORE_PAGE, Settings
 
-SILENT = SimpleNamespace(supports_text=False, text_unsupported_reason="This network was trained on pictures alone")
 FEATURES, ALBUM, GAMES = features_of(), album_of(), catalogue_of()
 
 
@@ -74,37 +71,32 @@ def control():
     return picker.pick(FEATURES, None, ALBUM, GAMES, settings=Settings(source="steam", matches=3))
 
 
-@pytest.mark.parametrize(
-    ("query", "appid"),
-    [("", 620), ("30", 30), ("conter strike", 30), ("zzzzzzzz", 620)],
-)
+@pytest.mark.parametrize(("query", "appid"), [("", 620), ("30", 30), ("conter strike", 30)])
 def test_opens_on_the_settings_query_or_the_most_reviewed_game(query, appid):
     control = picker.pick(FEATURES, None, ALBUM, GAMES, settings=Settings(query=query))
-    assert control.appid == appid
+    assert control.appid == picker.find(FEATURES, query, GAMES) == appid
     assert f"<bdi>{NAMES[appid]}</bdi>" in control.about.value
-    assert ("zzzzzzzz" in control.status.value) == (query == "zzzzzzzz")
-    if query == "zzzzzzzz":
-        with pytest.raises(MatchError, match=query):
-            picker.find(FEATURES, query)
-    else:
-        assert picker.find(FEATURES, query, GAMES) == appid
 
 
-def test_matches_are_the_nearest_each_with_its_picture_cosine_name_and_link(control):
+def test_matches_are_the_nearest_each_with_its_picture_cosine_name_and_link_and_how_behind_an_i(control):
     appids, cosines = (each[0].tolist() for each in matching.nearest(FEATURES, [620], 11))
     assert choose(control, k=40) == list(labels(control)) == appids
     assert [cosine for _, cosine in control.matches] == cosines
     for (appid, label), cosine in zip(labels(control).items(), cosines, strict=True):
         assert f"<bdi>{html.escape(NAMES[appid])}</bdi>" in label
-        assert f"{cosine:.2f} <a href=" in label
-        assert f'"https://store.steampowered.com/app/{appid}" target="_blank" rel="noopener"' in label
+        assert f'{cosine:.2f} <a href="{STORE_PAGE.format(appid=appid)}" target="_blank" rel="noopener"' in label
         content = re.search(r"url\(data:image/jpeg;base64,([^)]+)\)", label)[1]
-        with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
-            assert picture.size == (160, 240)
-            assert abs(picture.getpixel((80, 120))[0] - appid * 2 % 256) < 4
+        picture = images.open_picture(base64.b64decode(content))
+        assert picture.size == (160, 240)
+        assert abs(picture.getpixel((80, 120))[0] - appid * 2 % 256) < 4
     assert len(str(labels(control))) + len(control.card.value) < 300_000
     assert choose(control, least=0.1) == appids[: sum(cosine >= 0.1 for cosine in cosines)]
-    assert "<a " not in said(picker.pick(FEATURES, None, ALBUM, settings=Settings(source="sample")))
+    summary, _, hidden = control.heading.value.partition("<details")
+    assert "small-beit (pooled, squash, as they are)" in hidden
+    assert "never trained" not in summary
+    untrained = picker.pick(features_of(trained=False), None, ALBUM, settings=Settings(source="sample"))
+    assert "never trained" in untrained.heading.value
+    assert "<a " not in said(untrained)
 
 
 def test_choose_from_the_list_or_the_matches_and_go_back(control):
@@ -134,13 +126,13 @@ def test_names_are_escaped_also_in_the_still_that_stands_where_no_kernel_runs(co
     assert "<img" not in labels(control)[100]
     control.show(100)
     assert f"<bdi>{html.escape(HOSTILE)}</bdi>" in control.about.value
-    DisplayFormatter().format(control)
+    control._ipython_display_()
     assert sent[0].keys() == {"text/plain", "text/html", "application/vnd.jupyter.widget-view+json"}
     assert sent[0]["text/html"].count("<img") == 12
     assert f'alt="{html.escape(HOSTILE)}"' in sent[0]["text/html"]
-    for tag in ("<b>zzzzzzzz</b>", "<img src=x"):
-        typed(control, tag * 3)
-        assert tag not in said(control) + sent[0]["text/html"]
+    typed(control, "<b>zzzzzzzz</b>")
+    assert "&lt;b&gt;zzzzzzzz" in control.status.value
+    assert "<img src=x" not in said(control) + sent[0]["text/html"]
     typed(control, "onerror")
     assert "\u202e" not in control.found[0].button.description + control.found[0].button.tooltip
 
@@ -153,8 +145,6 @@ def test_names_are_escaped_also_in_the_still_that_stands_where_no_kernel_runs(co
         (620, {"score": 90}, {10, 120}),
         (620, {"tag": "Puzzle", "score": 100}, set()),
         (620, {"exclude_same_studio": True}, set(NAMES) - {620, 10, 30}),
-        (90, {"exclude_same_studio": True}, set(NAMES) - {90, 100}),  # of the same franchise
-        (40, {"exclude_same_studio": True}, set(NAMES) - {40}),
         (620, {"distinct": True}, set(NAMES) - {620, 10}),  # a copy of the query
         (70, {"distinct": True}, set(NAMES) - {70, 10}),  # the further of two copies
     ],
@@ -180,22 +170,33 @@ def test_more_are_asked_for_until_enough_pass(option, few, monkeypatch):
     assert sorted(choose(control, **option)) == list(range(50, 501, 50))
 
 
-def test_how_they_were_found_stands_behind_an_i_and_what_cannot_be_done_is_not_there(control):
-    summary, _, hidden = control.heading.value.partition("<details")
-    assert "small-beit (pooled, squash, as they are)" in hidden
-    assert "never trained" not in summary
-    assert "never trained" in picker.pick(features_of(trained=False), None, ALBUM).heading.value
+def test_plain_widgets_only_each_with_a_name_and_none_for_what_cannot_be_done(control):
     assert control.draft.layout.display == control.why.layout.display == "none"
     assert "mirrored" not in control.options
-    silent = picker.pick(FEATURES, SILENT, ALBUM)
-    assert silent.words not in everything_in(silent)
-    assert SILENT.text_unsupported_reason in said(silent)
+    silent = SimpleNamespace(supports_text=False, text_unsupported_reason="It was trained on pictures alone")
+    control = picker.pick(FEATURES, silent, ALBUM, GAMES)
+    assert control.words not in everything_in(control)
+    assert silent.text_unsupported_reason in said(control)
+    plain = "Box Button Checkbox Dropdown FileUpload HTML Text ToggleButton VBox BoundedFloatText BoundedIntText"
+    for widget in everything_in(control):
+        state = widget.get_state()
+        assert state["_model_name"].removesuffix("Model") in plain.split()
+        assert state["_model_module"] == "@jupyter-widgets/controls"
+        if "description" in state:
+            tooltip = state.get("tooltip", state.get("description_tooltip"))
+            assert tooltip is not None  # browsers would show "null"
+            assert tooltip or state["_model_name"] == "HTMLModel"
 
 
-def test_what_is_missing_or_breaks_is_said(control, monkeypatch):
-    assert typed(control, "zzzzzzzz") == []
+def test_what_is_missing_or_breaks_is_said(monkeypatch):
+    control = picker.pick(FEATURES, None, ALBUM, GAMES, settings=Settings(query="zzzzzzzz"))
+    assert control.appid == 620
     assert "zzzzzzzz" in control.status.value
+    with pytest.raises(MatchError, match="zzzzzzzz"):
+        picker.find(FEATURES, "zzzzzzzz")
+    assert typed(control, "yyyyyyyy") == []
     press_enter(control)  # nothing to take
+    assert "yyyyyyyy" in control.status.value
     monkeypatch.setattr(matching, "nearest", lambda *_: [][0])
     control.random.click()
     assert "That did not work" in control.status.value
@@ -210,29 +211,14 @@ def test_what_is_missing_or_breaks_is_said(control, monkeypatch):
     assert control.appid == 620
 
 
-def test_plain_widgets_only_each_with_a_name():
-    control = picker.pick(FEATURES, SILENT, ALBUM, GAMES)
-    plain = "Box Button Checkbox Dropdown FileUpload HTML Text ToggleButton VBox BoundedFloatText BoundedIntText"
-    for widget in everything_in(control):
-        state = widget.get_state()
-        assert state["_model_name"].removesuffix("Model") in plain.split()
-        assert state["_model_module"] == "@jupyter-widgets/controls"
-        if "description" in state:
-            tooltip = state.get("tooltip", state.get("description_tooltip"))
-            assert tooltip is not None  # browsers would show "null"
-            assert tooltip or state["_model_name"] == "HTMLModel"
-
-
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """An encoder and five games: a picture, its mirror image, it upside down, turned by half, and another."""
     beit = encoder.load(checkpoints.write(tmp_path_factory.mktemp("checkpoint"), image_size=64), device="cpu")
-    picture, other = (np.random.default_rng(seed).integers(0, 256, (6, 4, 3), np.uint8) for seed in (0, 1))
+    picture, other = np.random.default_rng(0).integers(0, 256, (2, 6, 4, 3), np.uint8)
     album = {}
     for appid, rgb in enumerate((picture, picture[:, ::-1], picture[::-1], picture[::-1, ::-1], other), 1):
-        content = io.BytesIO()
-        Image.fromarray(rgb).resize((256, 384), Image.Resampling.NEAREST).save(content, "JPEG", quality=95)
-        album[appid] = Banner(appid, f"Game {appid}", content.getvalue())
+        album[appid] = replace(banners.own(rgb, f"Game {appid}"), appid=appid)
     vectors = beit([banner.rgb for banner in album.values()]).numpy()
     names = np.array([banner.name for banner in album.values()])
     return beit, matching.prepare(Features(np.arange(1, 6), names, vectors, dict(beit.identity)), "centred"), album
@@ -278,17 +264,13 @@ def test_a_turned_query_finds_its_twin_and_why_explains_it(seeing, turns, first,
 def test_a_draft_is_looked_at_as_often_as_it_is_given(seeing, small, httpserver, way):
     """Uploaded as ipywidgets 7 and 8 say it, or by its address."""
     httpserver.expect_request("/mine.jpg").respond_with_data(small[2][5].jpeg)
-    texts = []
-    seeing.status.observe(lambda change: texts.append(change["new"]), "value")
     for _ in range(2):
         if way == "link":
             seeing.address.value = f" {httpserver.url_for('/mine.jpg')} "
-            assert "Fetching" in texts[0]
         else:
             upload(seeing, way, mine=small[2][5].jpeg)
             assert "<bdi>mine</bdi>" in seeing.about.value
-        assert seeing.appid is None
-        assert seeing.matches[0][0] == 5
+        assert (seeing.appid, seeing.matches[0][0]) == (None, 5)
         assert "Nearly identical to “Game 5” (1.00)" in seeing.status.value
         seeing.back.click()
         assert seeing.appid == 1
