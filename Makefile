@@ -92,7 +92,7 @@ notebooks: export STEAM_BANNERS_QUERY := Moonwyrm
 notebooks: .venv/for-match
 	rm -rf data/sample
 	for name in $(DOWNLOAD) $(MATCH) $(STUDY); do $(EXECUTE) --inplace $$name.ipynb || exit 1; done
-	$(BIN)/python tests/keep_outputs.py $(DOWNLOAD).ipynb $(MATCH).ipynb $(STUDY).ipynb
+	$(RUN) tools.keep_outputs $(DOWNLOAD).ipynb $(MATCH).ipynb $(STUDY).ipynb
 
 checkpoint: .venv/for-training
 	$(RUN) training.packages download data/training

@@ -39,7 +39,7 @@ def run_one(name: str, folder: Path) -> None:
     convert = [sys.executable, "-m", "nbconvert"]
     steps = [
         [*convert, "--to", "notebook", *OPTIONS, *QUIET, f"--output-dir={folder}", f"{name}.ipynb"],
-        [sys.executable, "tests/keep_outputs.py", str(executed)],
+        [sys.executable, "-m", "tools.keep_outputs", str(executed)],
         [*convert, "--to", "html", str(executed)],
     ]
     with log.open("wb") as output:
