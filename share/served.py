@@ -32,7 +32,7 @@ class Served:
     @cached_property
     def games(self) -> dict[int, Game]:
         """The games by appid."""
-        return {game.appid: game for game in self.site.games}
+        return dict(zip(self.site.matches.appids.tolist(), self.site.games, strict=True))
 
     def stored(self, appid: int, options: QueryOptions) -> list[tuple[int, float]]:
         """Return a game's matches where the stored ones say what is asked for, else none."""

@@ -64,18 +64,21 @@ def embed_altered(
     What the same embedder made of the same banners before is read from `folder`, with the seconds that it took, from
     pixels to vectors.
     """
-    asked = {alteration: appids for alteration, appids in shown.items() if appids}
-    digests = [(alteration, [album[appid].sha256 for appid in appids]) for alteration, appids in asked.items()]
-    about = json.dumps([dict(embedder.identity), digests], sort_keys=True)
-    file = folder / f"{hashlib.sha256(about.encode()).hexdigest()[:16]}.npz"
+    digest = hashlib.sha256(json.dumps(dict(embedder.identity), sort_keys=True).encode())
+    for alteration, appids in shown.items():
+        digest.update(alteration.encode())
+        for appid in appids:
+            digest.update(bytes.fromhex(album[appid].sha256))
+    file = folder / f"{digest.hexdigest()[:16]}.npz"
     vectors, seconds = _kept(file)
     if not vectors:
         name = Path(str(embedder.identity["checkpoint"])).name
-        for alteration, appids in tqdm(asked.items(), desc=f"Altered banners, {name}", unit=" alteration"):
-            pictures = [alter(album[appid].rgb, alteration) for appid in appids]
-            began = time.perf_counter()
-            vectors[alteration] = embedder(pictures).numpy()
-            seconds += time.perf_counter() - began
+        for alteration, appids in tqdm(shown.items(), desc=f"Altered banners, {name}", unit=" alteration"):
+            if appids:
+                pictures = [alter(album[appid].rgb, alteration) for appid in appids]
+                began = time.perf_counter()
+                vectors[alteration] = embedder(pictures).numpy()
+                seconds += time.perf_counter() - began
         with files.writing(file) as part, part.open("wb") as content:
             np.savez(content, seconds=seconds, **vectors)  # ty: ignore[invalid-argument-type] - no name is its option
     return vectors, sum(map(len, vectors.values())) / seconds

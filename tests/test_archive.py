@@ -91,19 +91,15 @@ def test_what_is_finished_travels_but_the_banners_what_differs_is_replaced_what_
     assert {path for path in changed if "00002" not in path} == {"catalogue.parquet"}
 
 
-def test_no_fetch_into_a_folder_that_is_being_updated(packed, tmp_path):
-    with files.locked(tmp_path / "snapshots"), pytest.raises(StorageError):
-        archive.fetch(packed, tmp_path)
-    assert not tree(tmp_path)
-
-
 @pytest.mark.parametrize("source", ["{}/nowhere.tar", "{}", "~nobody-of-that-name/a.tar", "a\0b", "x" * 5_000])
 def test_no_archive_there(tmp_path, source):
     with pytest.raises(SettingsError):
         archive.fetch(source.format(tmp_path), tmp_path / "home")
 
 
-def test_a_disk_that_is_too_small_or_no_folder(packed, tmp_path, monkeypatch):
+def test_a_folder_in_use_a_disk_that_is_too_small_and_one_that_is_no_folder(packed, tmp_path, monkeypatch):
+    with files.locked(tmp_path / "home" / "snapshots"), pytest.raises(StorageError):
+        archive.fetch(packed, tmp_path / "home")
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="file"):
         archive.fetch(packed, tmp_path / "file" / "sample")
@@ -131,20 +127,18 @@ def test_from_an_address_once_a_version(packed, httpserver, tmp_path):
     assert "secret" not in str(error.value)
 
 
-@pytest.mark.parametrize("length", [None, "abc", "-1", "1000", str(1 << 60)])
+@pytest.mark.parametrize("length", [None, "1000", str(1 << 60)])
 def test_a_server_that_lies_about_its_length(packed, raw_host, tmp_path, length):
     head = "HTTP/1.1 200 OK\r\nConnection: close\r\n" + (f"Content-Length: {length}\r\n" if length else "")
-    content = packed.read_bytes()
-    said(raw_host(head.encode() + b"\r\n" + content), tmp_path)
-    assert sum(map(len, tree(tmp_path).values())) <= len(content)
+    assert "Error: " in said(raw_host(head.encode() + b"\r\n" + packed.read_bytes()), tmp_path)
+    assert not tree(tmp_path)
 
 
 def test_an_archive_that_grows_after_it_was_offered_is_refused(packed, httpserver, tmp_path):
-    content = packed.read_bytes()
-    httpserver.expect_oneshot_request("/a.tar").respond_with_data(content)
-    httpserver.expect_request("/a.tar").respond_with_data(content + bytes(1 << 20))
+    httpserver.expect_oneshot_request("/a.tar").respond_with_data(packed.read_bytes())
+    httpserver.expect_request("/a.tar").respond_with_data(packed.read_bytes() + bytes(1 << 20))
     assert said(httpserver.url_for("/a.tar"), tmp_path).startswith("HttpError: ")
-    assert "catalogue.parquet" not in tree(tmp_path)
+    assert not tree(tmp_path)
 
 
 BEFORE = {  # what stands before the members of an archive

@@ -50,15 +50,19 @@ def read(gallery, file):
     return (gallery.parent / file).read_text(encoding="utf-8")
 
 
-def test_the_table_for_a_spreadsheet_is_the_matches_and_the_manifest_says_whose(gallery):
+def test_the_lists_are_the_matches_and_the_manifest_says_whose(gallery):
     assert {file.name for file in gallery.parent.iterdir()} == FILES | {"duplicates.md"}
-    table = pd.read_csv(gallery.parent / "matches.csv", encoding="utf-8")
+    table = pd.read_csv(gallery.parent / "matches.csv")
     k = MATCHES.neighbours.shape[1]
     np.testing.assert_array_equal(table["appid"], MATCHES.appids.repeat(k))
     np.testing.assert_array_equal(table["match"], MATCHES.neighbours.ravel())
     np.testing.assert_allclose(table["cosine"], MATCHES.cosines.ravel(), atol=5.1e-5)
     assert table["rank"].tolist() == list(range(1, k + 1)) * len(APPIDS)
     assert table["match_name"].notna().all()
+    ranks = re.findall(r"^\| (\d+) \|", read(gallery, "unique.md"), re.MULTILINE)
+    assert len(ranks) == min(250, len(APPIDS))
+    assert f"- 3 games, cosine {MATCHES.cosines[:3, 0].min():.2f} or more:" in read(gallery, "duplicates.md")
+    assert data(gallery, "lists")["cosines"] == [pytest.approx(MATCHES.cosines[:3, 0].tolist(), abs=5.1e-5)]
     manifest = json.loads(read(gallery, "manifest.json"))
     assert manifest["features"] == MATCHES.manifest
     assert (manifest["games"], manifest["matches"], manifest["pictures"]) == (len(APPIDS), k, "store")
@@ -83,14 +87,6 @@ def test_markdown_shows_names_as_text(gallery):
     assert all(re.fullmatch(r"https://store\.steampowered\.com/app/\d+", link) for link in links)
     shown = [unescape(re.sub("<.*?>", "", cell)) for cell in cells[::9]]
     assert shown[: len(HOSTILE)] == [visible(name) for name in HOSTILE]
-
-
-def test_the_most_unique_and_the_near_duplicates_are_listed(gallery):
-    ranks = re.findall(r"^\| (\d+) \|", read(gallery, "unique.md"), re.MULTILINE)
-    assert len(ranks) == min(250, len(APPIDS))
-    least = MATCHES.cosines[:3, 0].min()
-    assert f"- 3 games, cosine {least:.2f} or more:" in read(gallery, "duplicates.md")
-    assert data(gallery, "lists")["cosines"] == [pytest.approx(MATCHES.cosines[:3, 0].tolist(), abs=5.1e-5)]
 
 
 def test_embedding_atlas_gets_one_parquet(tmp_path):
@@ -211,52 +207,39 @@ def test_a_strange_folder_is_one_line_and_what_is_not_ours_is_never_replaced(tmp
     assert {file.read_text() for file in mine} == {"mine"}
 
 
-def test_two_exports_at_once_are_refused(tmp_path):
-    with files.locked(tmp_path / "gallery"), pytest.raises(PlainError) as error:
+def test_what_cannot_be_followed_and_two_exports_at_once_are_refused(tmp_path):
+    with files.locked(tmp_path / "gallery"), pytest.raises(PlainError, match="gallery"):
         export(tmp_path / "gallery")
-    assert "gallery" in str(error.value)
-
-
-@pytest.mark.parametrize(
-    ("said", "asked"),
-    [("(3, 2)", {"extras": share.Extras(coordinates=np.zeros((3, 2)))}), ("'web'", {"pictures": "web"})],
-)
-def test_what_cannot_be_followed_is_refused(tmp_path, said, asked):
-    with pytest.raises(SettingsError) as error:
-        share.gallery(MATCHES, GAMES, {}, tmp_path / "gallery", **asked)
-    assert said in str(error.value)
+    for said, asked in (
+        ("(3, 2)", {"extras": share.Extras(coordinates=np.zeros((3, 2)))}),
+        ("'web'", {"pictures": "web"}),
+    ):
+        with pytest.raises(SettingsError) as error:
+            share.gallery(MATCHES, GAMES, {}, tmp_path / "gallery", **asked)
+        assert said in str(error.value)
 
 
 # ------------------------------------------------------------ the map's coordinates
 
 
-def coordinates_of(vectors, folder, fingerprint="made up"):
-    appids = np.arange(len(vectors)) * 10
-    prepared = SimpleNamespace(appids=appids, vectors=vectors, manifest={"fingerprint": fingerprint})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("importlib.util.find_spec", lambda _: None)  # no UMAP
-        return share.projection_2d(prepared, folder)
-
-
-def test_pca_is_the_singular_value_decompositions(tmp_path):
-    vectors = np.random.default_rng(0).normal(size=(500, 16)) * np.linspace(3, 1, 16) + 5
-    coordinates = coordinates_of(vectors.astype(np.float16), tmp_path)
-    left, values, _ = np.linalg.svd(vectors - vectors.mean(0), full_matrices=False)
-    expected = left[:, :2] * values[:2]
-    assert coordinates.dtype == np.float32
-    signs = np.sign((coordinates * expected).sum(0))
-    np.testing.assert_allclose(coordinates * signs, expected, atol=0.05)
-    backwards = coordinates_of(vectors[::-1].astype(np.float16), tmp_path, "backwards")
-    np.testing.assert_allclose(backwards[::-1], coordinates, atol=1e-3)
-
-
-def test_coordinates_are_kept_for_the_same_features_alone(tmp_path):
+def test_coordinates_are_pcas_and_kept_for_the_same_features_alone(tmp_path, monkeypatch):
     """What is kept is taken without a look at the vectors, unless it is of other features, damaged or not there."""
-    vectors = np.random.default_rng(0).normal(size=(50, 8)) * np.linspace(3, 1, 8)
-    first = coordinates_of(vectors, tmp_path)
-    np.testing.assert_array_equal(coordinates_of(vectors[::-1], tmp_path), first)
-    others = coordinates_of(vectors[::-1], tmp_path, "others")
-    assert abs(others - first).max() > 1
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)  # no UMAP
+    vectors = (np.random.default_rng(0).normal(size=(500, 16)) * np.linspace(3, 1, 16) + 5).astype(np.float16)
+
+    def coordinates_of(vectors, fingerprint):
+        manifest = {"fingerprint": fingerprint}
+        prepared = SimpleNamespace(appids=np.arange(len(vectors)) * 10, vectors=vectors, manifest=manifest)
+        return share.projection_2d(prepared, tmp_path)
+
+    first = coordinates_of(vectors, "made up")
+    left, values, _ = np.linalg.svd(vectors - vectors.mean(0, dtype=float), full_matrices=False)
+    expected = left[:, :2] * values[:2]
+    assert first.dtype == np.float32
+    np.testing.assert_allclose(first * np.sign((first * expected).sum(0)), expected, atol=0.01)
+    np.testing.assert_array_equal(coordinates_of(vectors[::-1], "made up"), first)
+    backwards = coordinates_of(vectors[::-1], "backwards")
+    np.testing.assert_allclose(backwards[::-1], first, atol=1e-3)
     file = tmp_path / "plane.parquet"
     file.write_bytes(file.read_bytes()[:100])
-    np.testing.assert_array_equal(coordinates_of(vectors, tmp_path), first)
+    np.testing.assert_array_equal(coordinates_of(vectors, "backwards"), first)

@@ -105,7 +105,7 @@ def test_type_pick_and_go_on(page, gallery):
     page.wait_for_url(lambda url: not url.endswith(f"#{second}"))
 
 
-def test_hostile_names_are_text(page, gallery):
+def test_hostile_names_are_text_and_the_page_runs_no_script_but_its_own(page, gallery):
     for appid, name in zip(FIRST, HOSTILE, strict=False):
         opened(page, gallery, f"#{appid}")
         page.locator("#query h2").wait_for()
@@ -115,10 +115,6 @@ def test_hostile_names_are_text(page, gallery):
         assert name in page.locator("#list bdi").all_text_contents()
     assert "hacked" not in page.title().replace(HOSTILE[-1], "")
     assert page.evaluate("document.querySelectorAll('main b, main img[src=x], body script:not([src])').length") == 0
-
-
-def test_the_page_runs_no_script_but_its_own(page, gallery):
-    opened(page, gallery)
     page.evaluate("document.body.append(make('script', { textContent: 'document.title = 1' }))")
     page.evaluate("document.body.append(make('img', { src: 'http://a.test/x.jpg' }))")
     page.wait_for_timeout(100)
@@ -278,16 +274,11 @@ def test_axe_finds_nothing_serious(page, gallery):
         assert browser.serious(page) == [], place
 
 
-def test_without_reviews_games_are_shown_from_a_to_z(page, tmp_path):
+def test_a_gallery_without_reviews_and_pictures_and_error_states(page, tmp_path):
     gallery = share.gallery(MATCHES, GAMES.assign(review_count=0), {}, tmp_path / "gallery", pictures="folder")
     opened(page, gallery)
     page.get_by_role("heading", name="Games from A to Z").wait_for()
     assert grid(page)[:100] == sorted(MATCHES.names.tolist(), key=str.casefold)[:100]
-
-
-def test_empty_and_error_states(page, tmp_path):
-    gallery = share.gallery(MATCHES, GAMES, {}, tmp_path / "gallery", pictures="folder", popular=[])
-    opened(page, gallery)
     page.locator("#text").fill("zzzzqqqq")
     page.get_by_text("No game is called that, nor nearly so.").wait_for()
     for place, said in {"#99": "No game here has the appid 99.", "#<b>x": "is no appid"}.items():
