@@ -1,6 +1,5 @@
 """The gallery's page in a real browser, opened from the disk."""
 
-import itertools
 from pathlib import Path
 
 import browser
@@ -66,7 +65,7 @@ def until(page, true):
         if page.evaluate(true):
             return
         page.wait_for_timeout(50)
-    raise AssertionError(f"{true} did not come true in 10 s")
+    pytest.fail(f"{true} did not come true in 10 s")
 
 
 def grid(page):
@@ -217,30 +216,25 @@ def test_the_map_shows_banners_at_every_zoom(page, gallery, width):
     until(page, "plane.scale === 1 && plane.left === 0")
 
 
-def test_a_click_on_a_drawn_banner_is_that_game(page, gallery):
+def test_a_drawn_banner_is_chosen_by_a_click_and_by_arrows_and_enter(page, gallery):
     opened(page, gallery, "#map")
-    box = page.locator("#plane").bounding_box()
     for row, cell in seats(page)[::17]:
         for right, down in ((0.1, 0.1), (0.5, 0.5), (0.9, 0.9)):
             x, y = cell["x"] + right * cell["wide"], cell["y"] + down * cell["high"]
             assert page.evaluate("([x, y]) => plane.at(x, y)", [x, y]) == row
-    row, cell = seats(page)[-1]
+    box = page.locator("#plane").bounding_box()
     page.mouse.move(box["x"] + cell["x"] + 5, box["y"] + cell["y"] + 5)
     assert page.locator("#tip bdi").text_content() == page.evaluate("row => index.names[row]", row)
     page.mouse.down()
     page.mouse.up()
     page.wait_for_url(f"**#{page.evaluate('row => index.appids[row]', row)}")
-
-
-def test_arrows_and_enter_choose_on_the_map(page, gallery):
     opened(page, gallery, "#map")
     seats(page)
     page.locator("#plane").focus()
     met = set()
     for key in ["ArrowRight"] * 4 + ["+"] * 8 + ["ArrowDown"] * 6 + ["ArrowLeft"] * 6:
         page.keyboard.press(key)
-        shown = dict(seats(page))
-        chosen = page.evaluate("plane.chosen")
+        shown, chosen = dict(seats(page)), page.evaluate("plane.chosen")
         assert chosen in shown
         met.add(chosen)
     assert len(met) > 8
@@ -265,15 +259,6 @@ def test_the_views_of_unique_games_and_near_duplicates(page, gallery):
     assert page.get_by_role("link", name="As a list to post").get_attribute("href") == "duplicates.md"
 
 
-def test_axe_finds_nothing_serious(page, gallery):
-    places = ("", "#90000010", "#map", "#unique", "#duplicates")
-    for scheme, place in (*itertools.product(["light"], places), ("dark", "#90000010")):
-        page.emulate_media(color_scheme=scheme)
-        opened(page, gallery, place)
-        page.locator("#heading h2").wait_for()
-        assert browser.serious(page) == [], place
-
-
 def test_a_gallery_without_reviews_and_pictures_and_error_states(page, tmp_path):
     gallery = share.gallery(MATCHES, GAMES.assign(review_count=0), {}, tmp_path / "gallery", pictures="folder")
     opened(page, gallery)
@@ -296,14 +281,16 @@ def test_a_gallery_without_reviews_and_pictures_and_error_states(page, tmp_path)
     page.said.clear()  # of the chunk that was gone
 
 
-def test_nothing_is_wider_than_a_phone(page, tmp_path):
+def test_every_view_is_open_to_all_and_none_is_wider_than_a_phone(page, tmp_path):
     rest = {appid: banner for appid, banner in ALBUM.items() if appid != MATCHES.appids[0]}
     gallery = share.gallery(MATCHES, GAMES, rest, tmp_path / "gallery", pictures="folder", extras=EXTRAS)
     page.set_viewport_size({"width": 390, "height": 844})
     for place in ("", "#map", "#unique", "#duplicates", "#90000010", "#90000020"):
+        page.emulate_media(color_scheme="dark" if place == "#90000020" else "light")
         opened(page, gallery, place)
         page.locator("#heading h2").wait_for()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, place
+        assert browser.serious(page) == [], place
         if place == "#90000010":
             page.locator("#query .missing").wait_for()
     loaded(page.locator("#query img"))

@@ -24,10 +24,8 @@ def test_baselines_look_at_what_they_say():
     np.testing.assert_allclose(thumbnails[0], thumbnail.ravel(), atol=1)
 
 
-def places():
-    """A picture that says where each pixel is: red is x, green is y / 2."""
-    y, x = np.mgrid[:384, :256]
-    return np.stack([x, y / 2, np.zeros_like(x)], axis=2).astype(np.uint8)
+y, x = np.mgrid[:384, :256]
+PLACES = np.stack([x, y / 2, np.zeros_like(x)], axis=2).astype(np.uint8)  # red is x, green is y / 2
 
 
 @pytest.mark.parametrize(
@@ -41,7 +39,7 @@ def places():
 )
 def test_a_moved_copy_shows_the_part_that_it_should(name, expected):
     """The upper left and the lower right corner of the copy come from these places."""
-    altered = alterations.alter(places(), name)
+    altered = alterations.alter(PLACES, name)
     assert altered.shape == (384, 256, 3)
     np.testing.assert_allclose([*altered[0, 0, :2], *altered[-1, -1, :2]], expected, atol=1.5)
 
@@ -65,8 +63,8 @@ def test_a_recoloured_copy_has_the_colour_that_it_should(name, colour, expected)
     [("badge", np.s_[:57, 150:], (0x4C, 0x6B, 0x22)), ("text", np.s_[160:225], (0x1B, 0x28, 0x38))],
 )
 def test_a_badge_and_a_line_of_text_hide_what_they_should_and_no_more(name, where, colour):
-    altered = alterations.alter(places(), name).copy()
+    altered = alterations.alter(PLACES, name).copy()
     assert (altered[where] == colour).all(2).mean() > 0.5
     assert (altered[where].min(2) > 200).mean() > 0.02  # white letters
-    altered[where] = places()[where]
-    np.testing.assert_array_equal(altered, places())
+    altered[where] = PLACES[where]
+    np.testing.assert_array_equal(altered, PLACES)
