@@ -1,5 +1,7 @@
 """A data_dir (`data/<source>`) with finished work and debris in it, and what tests ask about one."""
 
+import re
+
 import downloads
 from downloads import pictures as stored
 
@@ -43,8 +45,8 @@ def extract(data_dir, checkpoint, image="squash"):
 
 def tree(folder):
     """Return all files under a folder but locks and notes of what was fetched: path -> content."""
-    files = [file for file in folder.rglob("*") if file.is_file() and file.name != ".lock"]
-    files = [file for file in files if not (file.name.startswith(".fetched") and file.suffix == ".txt")]
+    kept = re.compile(r"\.lock|\.fetched.*\.txt")
+    files = [file for file in folder.rglob("*") if file.is_file() and not kept.fullmatch(file.name)]
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
 
 

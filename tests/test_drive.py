@@ -59,25 +59,16 @@ def test_a_new_session_starts_from_drive(finished_dir, chosen, there):
     assert "had nothing new" in drive.open_drive(chosen)
 
 
-def test_what_lies_damaged_on_drive_is_made_again_and_the_rest_comes(chosen, there):
+def test_what_lies_damaged_on_drive_or_cannot_be_read_is_made_again_and_the_rest_comes(chosen, there, monkeypatch):
+    read, gone = Path.read_bytes, there / "snapshots/0001/shards/00002.parquet"
+    monkeypatch.setattr(Path, "read_bytes", lambda file: read(file / "gone" if file == gone else file))
     flip(there / "snapshots/0001/shards/00001.tar", 5_000)
-    (there / "snapshots/0001/shards/00002.tar").write_bytes(b"cut")
     (there / "features" / FEATURES / "img_emb" / "img_emb_00000.npy").write_bytes(b"")
     assert "; 10 damaged ones there are made again" in drive.open_drive(chosen)
     assert len(snapshot.verified(chosen.data_dir / "snapshots")) == 1
     assert len(list((chosen.data_dir / "features" / FEATURES / "metadata").iterdir())) == SHARDS - 1
-
-
-def test_a_file_that_cannot_be_read_is_made_again_and_the_rest_comes(finished_dir, chosen, there, monkeypatch):
-    """Read in order, and gone when it is copied."""
-    listed = drive.finished(there, check=True)
-    monkeypatch.setattr(drive, "finished", lambda *_, **__: listed)
-    read, gone = Path.read_bytes, there / "snapshots/0001/shards/00001.tar"
-    monkeypatch.setattr(Path, "read_bytes", lambda file: read(file / "gone" if file == gone else file))
-    news = drive.open_drive(chosen)
-    assert news.startswith(f"{len(finished(finished_dir)) - 4} files came")
-    assert "; 4 damaged ones" in news
-    assert "00001.tar cannot be read" in refusal(DamagedError, drive.copy_finished, there, chosen.drive / "other")
+    assert "00002.tar cannot be read" in refusal(DamagedError, drive.copy_finished, there, chosen.drive / "other")
+    assert len(drive.finished(chosen.drive / "other")) == len(drive.finished(there)) - 1
 
 
 def test_a_mount_that_goes_away_is_one_line_that_names_it(chosen, there, monkeypatch):
@@ -150,22 +141,19 @@ def test_only_what_is_absent_or_differs_is_copied(finished_dir, tmp_path):
     assert len(drive.finished(place)) == len(drive.finished(finished_dir)) - 1
 
 
-def test_drive_is_not_mounted(chosen, tmp_path, monkeypatch):
-    monkeypatch.setattr(drive, "MOUNT", tmp_path / "drive")
-    for nowhere in (tmp_path / "drive" / "MyDrive" / "banners", tmp_path / "drive" / "MyDrive", tmp_path / "a" / "b"):
+def test_drive_is_mounted_by_colab_and_missed_elsewhere(chosen, tmp_path, monkeypatch):
+    mount = tmp_path / "content" / "drive"
+    monkeypatch.setattr(drive, "MOUNT", mount)
+    for nowhere in (mount / "MyDrive" / "banners", mount / "MyDrive", tmp_path / "a" / "b"):
         for cell in (drive.open_drive, drive.sync_drive):
             assert "mount Drive first" in refusal(StorageError, cell, replace(chosen, drive=nowhere))
-    assert not (tmp_path / "drive").exists()
-
-
-def test_colab_is_asked_to_mount_drive(chosen, tmp_path, monkeypatch):
+    assert not mount.exists()
     module = ModuleType("drive")
     module.mount = lambda place: Path(place, "MyDrive").mkdir(parents=True)
+    module.drive = module
     for name in ("google", "google.colab", "google.colab.drive"):
         monkeypatch.setitem(sys.modules, name, module)
-    module.drive = module
-    monkeypatch.setattr(drive, "MOUNT", tmp_path / "content" / "drive")
-    assert "had nothing new" in drive.open_drive(replace(chosen, drive=drive.MOUNT / "MyDrive" / "banners"))
+    assert "had nothing new" in drive.open_drive(replace(chosen, drive=mount / "MyDrive" / "banners"))
     assert "Colab wipes" in drive.open_drive(replace(chosen, drive=None))
     assert "nothing was copied" in drive.sync_drive(replace(chosen, drive=None))
 

@@ -42,71 +42,61 @@ def test_nothing_new_is_nothing_done_and_a_second_run_is_told_to_wait(downloaded
     assert not (folder / "0002").exists()
 
 
-@pytest.fixture(scope="module")
-def kinds(tmp_path_factory):
-    """A picture of each kind downloaded: appids, report, folder, and the appids that a second update asks for."""
-    folder = tmp_path_factory.mktemp("kinds")
-    stock = sample.many(21)
-    appids = [game.appid for game in stock.games]
-    turned = Image.Exif()
+def kinds():
+    """Yield pictures, or the status that is answered instead, what becomes of each, and a word of the reason."""
+    turned, clear, original = Image.Exif(), noise((600, 900)), noise((600, 900))
     turned[0x0112] = 6  # a quarter turn clockwise makes it upright
-    levels = np.tile(np.linspace(0, 65_535, 600).astype("uint16"), (900, 1))
-    clear = noise((600, 900))
     clear.putalpha(0)
+    levels = np.tile(np.linspace(0, 65_535, 600).astype("uint16"), (900, 1))
+    yield jpeg(original.transpose(Image.Transpose.ROTATE_90), exif=turned), "downloaded", ""
+    yield jpeg(original.convert("CMYK")), "downloaded", ""
+    yield file(original, "AVIF"), "downloaded", ""
+    yield file(original, "WEBP"), "downloaded", ""
+    yield jpeg(original.resize((3_600, 5_400))), "downloaded", ""  # too large for OpenCV, decoded reduced
+    yield file(original, "GIF"), "downloaded", ""
+    yield jpeg(noise((300, 450)).convert("L")), "downloaded", ""
+    yield file(Image.fromarray(levels), "PNG"), "downloaded", ""
+    yield jpeg(noise((460, 215))), "downloaded", ""
+    yield png((1, 1), "red"), "refused", "64"
+    yield png((600, 900), "white"), "refused", "blank"
+    yield file(clear, "PNG"), "refused", "blank"
+    yield jpeg(noise((100, 3_000))), "refused", "10 times"
+    yield None, "missing", "404"
+    yield 410, "missing", "410"
+    yield b"<html>a block page</html>", "failed", ""
+    yield jpeg(original)[:2_000], "failed", ""
+    yield file(original, "TIFF"), "failed", ""
+    yield 503, "failed", "503"
+
+
+def test_each_kind_of_picture_shows_what_its_original_showed_or_has_a_reason(tmp_path):
+    pictures, statuses, reasons = zip(*kinds(), strict=True)
+    stock = sample.many(len(pictures) + 1)
     with sample.Store(stock) as store:
-        store.pictures = {
-            appids[0]: jpeg(noise((300, 450)).convert("L")),
-            appids[1]: jpeg(noise((600, 900)).transpose(Image.Transpose.ROTATE_90), exif=turned),
-            appids[2]: png((1, 1), "red"),
-            appids[3]: png((600, 900), "white"),
-            appids[4]: None,
-            appids[5]: b"<html>a block page</html>",
-            appids[6]: jpeg(noise((600, 900)))[:2_000],
-            appids[7]: jpeg(noise((460, 215))),
-            appids[8]: file(Image.fromarray(levels), "PNG"),
-            appids[9]: jpeg(noise((600, 900)).convert("CMYK")),
-            appids[11]: file(noise((600, 900)), "AVIF"),
-            appids[12]: file(clear, "PNG"),
-            appids[13]: file(noise((600, 900)), "WEBP"),
-            appids[14]: jpeg(noise((100, 3_000))),
-            appids[16]: file(noise((600, 900)), "GIF"),
-            appids[17]: jpeg(noise((600, 900)).resize((3_600, 5_400))),  # too large for OpenCV, decoded reduced
-            appids[18]: file(noise((600, 900)), "TIFF"),
-        }
+        for game, picture in zip(stock.games, pictures, strict=False):
+            if isinstance(picture, int):
+                store.trouble(f"apps/{game.appid}/", picture)
+            else:
+                store.pictures[game.appid] = picture
         store.games = [*store.games[:-1], dataclasses.replace(store.games[-1], banner=None)]
-        store.trouble(f"apps/{appids[10]}/", 503)
-        store.trouble(f"apps/{appids[15]}/", 410)
-        report = update(store, folder)
+        report = update(store, tmp_path)
         store.requests.clear()
-        update(store, folder)
-        return appids, report, folder, asked(store)
-
-
-def test_each_kind_of_picture_and_each_reason(kinds):
-    appids, report, _, again = kinds
-    found = report.table.set_index("appid")
-    failed = [5, 6, 10, 18]
-    expected = dict.fromkeys([2, 3, 12, 14], "refused") | dict.fromkeys([4, 15, 20], "missing")
-    expected |= dict.fromkeys(failed, "failed")
-    assert found["status"].tolist() == [expected.get(place, "downloaded") for place in range(21)]
-    said = {2: "64", 3: "blank", 4: "404", 10: "503", 12: "blank", 14: "10 times", 15: "410"}
-    assert all(text in found["reason"][appids[place]] for place, text in said.items())
-    assert str(report) == "21 games asked: 10 downloaded, 3 missing, 4 refused, 4 failed"
-    assert {appids[place] for place in failed} == set(again)  # what is missing or refused is never asked again
-
-
-def test_each_kind_of_picture_shows_what_its_original_showed(kinds):
-    appids, _, folder, _ = kinds
-    album = banners.Album(folder)
-    assert {banner.rgb.shape for banner in album.values()} == {(384, 256, 3)}
+        update(store, tmp_path)
+        again = set(asked(store))
+    assert report.table["status"].tolist() == [*statuses, "missing"]
+    assert all(map(str.__contains__, report.table["reason"], reasons))
+    assert str(report) == "20 games asked: 9 downloaded, 3 missing, 4 refused, 4 failed"
+    assert again == set(
+        report.table["appid"][report.table["status"] == "failed"]
+    )  # what else is not is never asked again
+    album = banners.Album(tmp_path)
+    shown = [album[game.appid].rgb for game in stock.games[:9]]
+    assert {rgb.shape for rgb in shown} == {(384, 256, 3)}
     expected = np.asarray(noise((600, 900)).resize((256, 384), Image.Resampling.BOX), "int16")
-    for place in (1, 9, 11, 13, 17):  # turned, CMYK, AVIF, WebP, large
-        assert np.abs(album[appids[place]].rgb - expected).mean() < 5
-    assert np.abs(album[appids[1]].rgb - expected[::-1, ::-1]).mean() > 40
-    grey = album[appids[0]].rgb
-    assert (grey[..., 0] == grey[..., 2]).all()
-    sixteen_bits = album[appids[8]].rgb[200, :, 0]
-    assert np.abs(sixteen_bits - np.linspace(0, 255, 256)).max() < 4
+    assert all(np.abs(rgb - expected).mean() < 5 for rgb in shown[:5])
+    assert np.abs(shown[0] - expected[::-1, ::-1]).mean() > 40
+    assert (shown[6][..., 0] == shown[6][..., 2]).all()
+    assert np.abs(shown[7][200, :, 0] - np.linspace(0, 255, 256)).max() < 4
 
 
 def test_a_picture_is_known_by_its_path_and_where_that_holds_no_hash_by_its_t():

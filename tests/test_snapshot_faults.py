@@ -125,37 +125,21 @@ def test_a_full_disk_is_an_error_that_says_what_is_kept(tmp_path):
         assert update(store, tmp_path / "snapshots", games, shard_size=40).count("downloaded") == 120
 
 
-RECORD = "0001/verified/00001.parquet"
-TAR = "0001/shards/00001.tar"
-
-
-def forget(folder, number, *, finished=True):
-    """Lose the record of a shard, and unless it is still finished, what says that."""
-    (folder / f"0001/verified/{number:05}.parquet").unlink()
-    if not finished:
-        (folder / f"0001/shards/{number:05}_stats.json").unlink()
-
-
-def lose_a_sample(tar):
-    """Cut a tar on a sample's border, where readers see no error."""
-    with tarfile.open(tar) as members:
-        end = members.getmembers()[-2].offset
-    tar.write_bytes(tar.read_bytes()[:end] + bytes(1024))
-
-
 @pytest.mark.slow
 def test_shards_that_are_damaged_are_made_whole_and_no_others_asked_for(downloaded, tmp_path):
     stock, folder = downloaded
     folder = copy_of(folder, tmp_path / "odd [1] {a,b} 'é' $HOME")  # brackets and braces are globs to img2dataset
     shards_there = folder / "0001/shards"
     os.truncate(shards_there / "00000.tar", 51_200)
-    flip(folder / TAR)
-    lose_a_sample(shards_there / "00002.tar")
+    flip(shards_there / "00001.tar")
+    with tarfile.open(shards_there / "00002.tar") as members:  # cut on a sample's border, where readers see no error
+        end = members.getmembers()[-2].offset
+    (shards_there / "00002.tar").write_bytes((shards_there / "00002.tar").read_bytes()[:end] + bytes(1024))
     for end in (".tar", ".parquet", "_stats.json"):  # another shard, whole and finished, in the place of this one
         shutil.copy(shards_there / f"00005{end}", shards_there / f"00003{end}")
     shutil.copy(folder / "0001/verified/00005.parquet", folder / "0001/verified/00003.parquet")
     for number in (2, 4):
-        forget(folder, number)
+        (folder / f"0001/verified/{number:05}.parquet").unlink()
     with pytest.raises(DamagedError) as caught:
         list(banners.read(folder))
     assert str(shards_there / "00000.tar") in str(caught.value)
@@ -179,7 +163,8 @@ def test_records_count_though_their_plan_is_damaged_but_not_for_another_plan(
     stock, folder = downloaded
     folder = copy_of(folder, tmp_path / "snapshots")
     change(folder / "0001/plan.parquet")
-    forget(folder, 1, finished=False)
+    for lost in ("verified/00001.parquet", "shards/00001_stats.json"):
+        (folder / "0001" / lost).unlink()
     with sample.Store(stock) as store:
         report = update(store, folder)
         assert len(asked(store)) == again
@@ -189,13 +174,13 @@ def test_records_count_though_their_plan_is_damaged_but_not_for_another_plan(
 
 def test_what_a_record_vouches_for_is_on_the_disk_before_it(downloaded, tmp_path, monkeypatch):
     folder = copy_of(downloaded[1], tmp_path / "snapshots")
-    (folder / RECORD).unlink()
-    flushed = []
-    flush = files.flush
-    monkeypatch.setattr(files, "flush", lambda path: (flushed.append((path, (folder / RECORD).exists())), flush(path)))
+    record = folder / "0001/verified/00001.parquet"
+    record.unlink()
+    flushed, flush = [], files.flush
+    monkeypatch.setattr(files, "flush", lambda path: (flushed.append((path, record.exists())), flush(path)))
     (found,) = shards.read(folder)
     assert shards.verify(found, 1)
-    assert (folder / TAR, False) in flushed
+    assert (folder / "0001/shards/00001.tar", False) in flushed
 
 
 @pytest.mark.slow
