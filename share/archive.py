@@ -1,7 +1,11 @@
-"""One archive of a finished catalogue and its features: an uncompressed tar, to publish and to start from."""
+"""A finished catalogue and its features as one archive, an uncompressed tar: to release, and to start from.
+
+The banners are not in it: they are not ours.
+"""
 
 import hashlib
 import itertools
+import json
 import re
 import shutil
 import tarfile
@@ -11,34 +15,82 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from utils import download, drive, files, http
+from share.lists import in_markdown
+from utils import __version__, catalogue, download, drive, features, files, http
 from utils.errors import CellError, DamagedError, HttpError, SettingsError, StorageError, shown
+from utils.settings import Settings
 
+ARCHIVE = "steam-banners-features.tar"  # of a release
+
+_CARD = Path(__file__).with_name("release_card.md")
 _DEADLINE = 60.0  # seconds for an answer's beginning
 _SPARE = 1 << 28  # bytes of the disk that are left free
 _LARGEST_READ = 1 << 20  # bytes that a header may make tarfile take at a time
 _END = bytes(2 * tarfile.BLOCKSIZE)  # of a tar that is whole
 
 
-def pack(data_dir: Path, archive: Path) -> Path:
-    """Pack what is finished in a `data/<source>`, but for the banners, which are not ours; return the archive.
+def release(chosen: Settings, folder: Path) -> Path:
+    """Write a release of what `data/<source>` holds into a folder, and return its archive, which SNAPSHOT takes.
 
-    Raises CellError where nothing is finished, DamagedError where something changed after it was; StorageError.
+    The folder gets the archive, the catalogue, the matches, a dataset card in the hub's form (README.md) and
+    SHA256SUMS; files of an earlier release are replaced. Raises CellError where there are no features or no matches,
+    DamagedError where something is damaged; StorageError.
+    """
+    made = sorted(chosen.data_dir.glob("features/*/manifest.json"))
+    matches = sorted(chosen.data_dir.glob("matches/*/matches.parquet"))
+    if not made or not matches:
+        raise CellError(f"{chosen.data_dir} holds no features and matches to release; run make match first")
+    tables = {"catalogue.parquet": chosen.catalogue_file}
+    tables |= {f"matches/{table.parent.name}.parquet": table for table in matches}
+    with files.storage_errors(folder):
+        pack(chosen.data_dir, folder / ARCHIVE)
+        for name, table in tables.items():
+            files.write(folder / name, table.read_bytes())
+        files.write(folder / "README.md", _card(chosen, made, list(tables)).encode())
+        sums = [f"{files.sha256(folder / name)}  {name}\n" for name in (ARCHIVE, *tables, "README.md")]
+        files.write(folder / "SHA256SUMS", "".join(sums).encode())
+    return folder / ARCHIVE
+
+
+def _card(chosen: Settings, made: list[Path], tables: list[str]) -> str:
+    """Return the dataset card; the names in it may be anybody's."""
+    configs = [f"  - config_name: {json.dumps(Path(name).stem)}\n    data_files: {json.dumps(name)}" for name in tables]
+    return _CARD.read_text(encoding="utf-8").format(
+        place={"steam": "Steam", "sample": "the sample store", "folder": "a folder of pictures"}[chosen.source],
+        version=__version__,
+        games=len(catalogue.load(chosen.catalogue_file)),
+        archive=ARCHIVE,
+        configs="\n".join(configs),
+        features="\n".join(map(_described, made)),
+    )
+
+
+def _described(manifest: Path) -> str:
+    """Return a line on features, from their manifest."""
+    found = features.load(manifest.parent)
+    facts = [f"{name} {value}" for name, value in found.manifest.items() if isinstance(value, str | int | float)]
+    count, width = found.vectors.shape
+    about = in_markdown(", ".join(facts))
+    return f"- {in_markdown(manifest.parent.name)}: {count:,} banners, {width} dimensions ({about})"
+
+
+def pack(data_dir: Path, archive: Path) -> Path:
+    """Pack the catalogue and the features that are finished in a `data/<source>`; return the archive.
+
+    Raises DamagedError where something changed after it was finished; StorageError.
     """
     in_order = drive.finished(data_dir, check=True)
     if damaged := [each for each in drive.finished(data_dir) if each not in in_order]:
         remedy = "run the notebook that made it again, or snapshot.update(catalogue, folder, check=True)"
         raise DamagedError(f"{data_dir / damaged[0][0]} changed after it was finished; {remedy}")
-    paths = [path for path in itertools.chain(*in_order) if not path.startswith("snapshots/")]
-    if not paths:
-        raise CellError(f"{data_dir} holds nothing finished to pack; run the download notebook first")
     with files.writing(archive) as part, tarfile.open(part, "w") as tar:
-        for path in tqdm(paths, desc="Packing", unit=" files"):
-            header = tarfile.TarInfo(path)  # with no user's name
-            stat = (data_dir / path).stat()
-            header.size, header.mtime = stat.st_size, int(stat.st_mtime)
-            with (data_dir / path).open("rb") as content:
-                tar.addfile(header, content)
+        for path in tqdm(list(itertools.chain(*in_order)), desc="Packing", unit=" files"):
+            if not path.startswith("snapshots/"):
+                header = tarfile.TarInfo(path)  # with no user's name
+                stat = (data_dir / path).stat()
+                header.size, header.mtime = stat.st_size, int(stat.st_mtime)
+                with (data_dir / path).open("rb") as content:
+                    tar.addfile(header, content)
     return archive
 
 

@@ -3,13 +3,13 @@
 import sys
 from pathlib import Path
 
-from share import release
+from share import archive
 from utils import settings
 from utils.errors import PlainError
 
 if __name__ == "__main__":
     try:
-        archive = release.release(settings.read(), Path(sys.argv[1]))
+        released = archive.release(settings.read(), Path(sys.argv[1]))
     except PlainError as error:
         sys.exit(str(error))
-    print(f"{archive.parent} has the release: upload all of it, and give the address of {archive.name} as SNAPSHOT.")
+    print(f"{released.parent} has the release: upload all of it, and give the address of {released.name} as SNAPSHOT.")
