@@ -182,7 +182,7 @@ def in_the_browser(games: int, clicks: int) -> None:
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         cells = [nbformat.v4.new_code_cell(NOTEBOOK.format(games=games))]
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), Path(place, "pick.ipynb"))
-        with browser.jupyterlab(Path(place), Path(place)) as address:
+        with browser.jupyterlab(Path(place)) as address:
             browser.run_all(page, address, "pick.ipynb")
             page.locator(".sbp-grid .sbp-banner").nth(9).wait_for(timeout=300_000)
             page.wait_for_timeout(2_000)

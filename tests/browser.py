@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-import requests
-
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PLAYWRIGHT = find_spec("playwright")
 IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
@@ -29,11 +27,9 @@ def opened(folder: Path) -> Iterator:
     """A new page of a browser whose profile is made in `folder`."""
     from playwright.sync_api import sync_playwright
 
-    size = {"width": 1400, "height": 1100}
+    options = {"executable_path": CHROMIUM, "args": _ARGUMENTS, "viewport": {"width": 1400, "height": 1100}}
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch_persistent_context(
-            folder / "profile", executable_path=CHROMIUM, args=_ARGUMENTS, viewport=size
-        )
+        chromium = playwright.chromium.launch_persistent_context(folder / "profile", **options)
         chromium.set_default_timeout(60_000)
         yield chromium.new_page()
         chromium.close()
@@ -64,11 +60,11 @@ def run_all(page, address: str, notebook: str) -> None:
     raise RuntimeError("no cell has begun to run")
 
 
-def jupyterlab(root: Path, folder: Path) -> contextlib.AbstractContextManager[str]:
-    """JupyterLab over a folder of notebooks, keeping its files in `folder`: yields the address."""
+def jupyterlab(folder: Path) -> contextlib.AbstractContextManager[str]:
+    """JupyterLab over a folder of notebooks, keeping its own files there too: yields the address."""
     options = ["--ip=127.0.0.1", "--allow-root", "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True"]
     quiet = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
-    return serving(folder, "jupyterlab", *options, quiet, f"--ServerApp.root_dir={root}")
+    return serving(folder, "jupyterlab", *options, quiet, f"--ServerApp.root_dir={folder}")
 
 
 @contextlib.contextmanager
@@ -85,7 +81,7 @@ def serving(folder: Path, *words: str) -> Iterator[str]:
         server = subprocess.Popen(command, env=env, stdout=output, stderr=output)
         try:
             end = time.monotonic() + 180  # a busy machine takes its time
-            while not _answers(address):
+            while not _listens(port):
                 if server.poll() is not None or time.monotonic() > end:
                     raise RuntimeError(f"no answer from {address}:\n{log.read_text()}")
                 time.sleep(0.1)
@@ -95,7 +91,6 @@ def serving(folder: Path, *words: str) -> Iterator[str]:
             server.wait(20)
 
 
-def _answers(address: str) -> bool:
-    with contextlib.suppress(requests.ConnectionError):
-        return bool(requests.get(f"{address}/static/", timeout=5).status_code)
-    return False
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return not probe.connect_ex(("127.0.0.1", port))

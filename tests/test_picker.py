@@ -12,7 +12,7 @@ import IPython.display
 import numpy as np
 import pytest
 import tokenizers_small
-from small_games import HOSTILE, NAMES, album_of, catalogue_of, features_of, jpeg
+from small_games import HOSTILE, NAMES, album_of, catalogue_of, features_of
 from torch.nn.functional import cosine_similarity
 from traitlets import Bunch
 
@@ -277,7 +277,7 @@ def test_a_draft_is_looked_at_as_often_as_it_is_given(seeing, small, httpserver,
 
 
 def test_bad_drafts_are_named_and_good_ones_ranked(seeing, small):
-    upload(seeing, copy=small[2][1].jpeg, bad=b"no picture", other=jpeg((9, 200, 90)))
+    upload(seeing, copy=small[2][1].jpeg, bad=b"no picture", other=ALBUM[10].jpeg)
     assert "bad was skipped" in seeing.status.value
     for row, name in zip(seeing.ranked.children, ("other", "copy"), strict=True):
         own, _, *near = row.children
