@@ -35,9 +35,12 @@ def features_of(appids=tuple(NAMES), trained=True):
     return Features(np.array(appids), names, vectors, manifest)
 
 
+def jpeg(colour):
+    return downloads.file(Image.new("RGB", (256, 384), colour), "JPEG")
+
+
 def album_of(appids=tuple(NAMES)):
-    pictures = {appid: Image.new("RGB", (256, 384), (appid * 2 % 256, 80, 120)) for appid in appids}
-    return {appid: Banner(appid, NAMES.get(appid, ""), downloads.jpeg(each)) for appid, each in pictures.items()}
+    return {appid: Banner(appid, NAMES.get(appid, ""), jpeg((appid * 2 % 256, 80, 120))) for appid in appids}
 
 
 def catalogue_of(appids=tuple(NAMES)):
