@@ -13,12 +13,8 @@ QUERY = "IStoreQueryService/Query"
 LATER = rf'{QUERY}.*"start":[1-9]'  # every page but the first
 NO_IDS = faults.Edit(lambda page: page.pop("ids"))
 NO_TOTAL = faults.Edit(lambda page: page.pop("metadata", None))
-MORE_THAN_THERE_ARE = faults.Edit(lambda page: total(page, 2_100))
-GROWING_TOTAL = faults.Edit(lambda page: total(page, page["metadata"]["start"] + 10_000))
-
-
-def total(page, announced):
-    page["metadata"]["total_matching_records"] = announced
+MORE_THAN_THERE_ARE = faults.Edit(lambda page: page["metadata"].update(total_matching_records=2_100))
+GROWING = faults.Edit(lambda page: page["metadata"].update(total_matching_records=page["metadata"]["start"] + 10_000))
 
 
 def fetch(store, limit=None, **options):
@@ -79,6 +75,12 @@ def test_the_most_played_and_the_popular(sample_store, monkeypatch):
     assert catalogue.popular(games, 5) == chart["appid"].tolist()[:5]
 
 
+@pytest.mark.parametrize("ranks", [5, [None, 7], [{"rank": "--1", "appid": 5}], [{"rank": 1, "appid": 10**400}]])
+def test_a_chart_of_nonsense_is_empty(store, ranks):
+    store.trouble("GetMostPlayedGames", faults.Edit(lambda answer: answer.update(ranks=ranks)))
+    assert catalogue.fetch_most_played(api_url=store.api_url).to_dict("list") == {"rank": [], "appid": []}
+
+
 def test_more_like_this(sample_store):
     game = sample_store.games[3]
     alike = catalogue.more_like_this(game.appid, 5, api_url=sample_store.api_url)
@@ -109,7 +111,7 @@ def test_a_list_whose_pages_overlap_is_read_again(store):
 
 
 @pytest.mark.parametrize(
-    ("trouble", "short"), [(NO_IDS, 0), (NO_TOTAL, 0), (MORE_THAN_THERE_ARE, 800), (GROWING_TOTAL, 9_900)]
+    ("trouble", "short"), [(NO_IDS, 0), (NO_TOTAL, 0), (MORE_THAN_THERE_ARE, 800), (GROWING, 9_900)]
 )
 def test_pages_that_do_not_add_up_and_by_how_much_they_are_short(store, trouble, short):
     store.trouble(QUERY, trouble, times=1 if trouble is MORE_THAN_THERE_ARE else 99)
@@ -124,10 +126,8 @@ def test_a_list_that_grows_for_ever_ends(store, monkeypatch):
     fresh = iter(range(10**6, 10**8))
 
     def grow(answer):
-        appids = [next(fresh) for _ in range(100)]
         answer["metadata"]["total_matching_records"] += 2_000
-        answer["ids"] = [{"appid": appid} for appid in appids]
-        answer["store_items"] = [{"appid": appid, "name": "More", "success": 1} for appid in appids]
+        answer["ids"] = answer["store_items"] = [{"appid": next(fresh), "name": "More"} for _ in range(100)]
 
     monkeypatch.setattr(services, "_PAGES", 20)
     store.trouble(QUERY, faults.Edit(grow))
@@ -179,10 +179,9 @@ def test_json_of_another_shape_is_one_line(httpserver, body):
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_key_that_is_refused_is_left_out(store, monkeypatch, status):
-    monkeypatch.setattr(settings, "store_key", lambda _: "my-wrong-key")
-    store.trouble("key=my-wrong-key", status)
-    assert len(fetch(store)) == 1_300
-    assert store.count("my-wrong-key") == 1
+    monkeypatch.setattr(settings, "store_key", lambda _: "my-key")
+    store.trouble("key=my-key", status)
+    assert (len(fetch(store)), store.count("my-key")) == (1_300, 1)
 
 
 def test_a_key_goes_to_the_store_alone_and_is_in_no_message(httpserver, monkeypatch):
