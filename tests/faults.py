@@ -4,7 +4,6 @@
 with the store before it answers, to change games in the middle of a crawl.
 """
 
-import functools
 import gzip
 import json
 import re
@@ -17,7 +16,7 @@ import sample
 from sample.server import JPEG, Answer, Handler
 from sample.store import html, response
 
-KINDS = ("html", "empty", "bomb", "redirect", "slow", "truncated", "endless", "drop")
+KINDS = ("html", "empty", "bomb", "noai", "redirect", "slow", "truncated", "endless", "drop")
 
 
 class Edit(NamedTuple):
@@ -62,7 +61,9 @@ class Fault:
             case "empty":
                 return replace(answer, body=b"") if answer.type == JPEG else replace(response({}), headers=())
             case "bomb":
-                return replace(answer, body=_bomb(), headers=(("Content-Encoding", "gzip"),))
+                return replace(answer, body=gzip.compress(bytes(2**24)) * 64, headers=(("Content-Encoding", "gzip"),))
+            case "noai":
+                return replace(answer, headers=(("X-Robots-Tag", "noai"),))
             case "redirect":
                 return Answer(b"", 302, headers=(("Location", self.to),))
             case str() as manner:
@@ -126,9 +127,3 @@ class Store(sample.Store):
             fault.kind(self)
         answer = super().answer(target)
         return fault.spoil(answer) if fault else answer
-
-
-@functools.cache
-def _bomb():
-    """Gzip members of 16 MiB each, which any decoder joins."""
-    return gzip.compress(b" " * 2**24) * 64
