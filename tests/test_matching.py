@@ -130,8 +130,7 @@ def test_vectors_without_a_direction_are_named_and_left_out():
     vectors = np.vstack([np.eye(4), np.zeros(4), [np.nan, 0, 0, 1], [np.inf, 0, 0, 1], np.full(4, 0.25)])
     with pytest.warns(UserWarning, match=r"left out.* Game 50 \(50\), Game 60 \(60\), Game 70 \(70\), Game 80 \(80\)"):
         games = matching.prepare(features(vectors), "centred")
-    assert games.appids.tolist() == [10, 20, 30, 40]
-    assert games.manifest["left_out"] == [50, 60, 70, 80]
+    assert (games.appids.tolist(), games.manifest["left_out"]) == ([10, 20, 30, 40], [50, 60, 70, 80])
 
 
 def test_most_unique_games_come_first_with_their_percentile():
@@ -186,7 +185,7 @@ def test_a_ranked_list_can_leave_out_the_same_people():
 
 
 def test_a_picture_of_your_own_is_ranked_among_all_games_or_some():
-    """Twins outside of those asked for do not count: 20 is nearest to 10 of all games, but 30 is of some."""
+    """Without 20, 10 has no twin; 30 and 40 are nearer to each other than the picture is to 10."""
     games = matching.prepare(features(at(0, 2, 90, 100)), "as they are")
     matches = matching.all_matches(games, 1)
     stands = matching.stand_out(games, at(7), matches, 2)
@@ -194,8 +193,7 @@ def test_a_picture_of_your_own_is_ranked_among_all_games_or_some():
     assert stands.cosines[0] == pytest.approx(np.cos(np.radians(5)), abs=1e-3)
     some = games.only(np.array([10, 30, 40, 999]))
     stands = matching.stand_out(some, at(40), matching.all_matches(some, 1), 10)
-    assert stands.appids.tolist() == [10, 30, 40]
-    assert (stands.games, stands.percentile) == (3, 200 / 3)  # 30 and 40 are 10 degrees apart; 10 is 90 from 30
+    assert (stands.appids.tolist(), stands.games, stands.percentile) == ([10, 30, 40], 3, 200 / 3)
     with pytest.raises(MatchError):
         matching.stand_out(some, at(40), matches, 10)
 

@@ -41,7 +41,7 @@ def top_k(
         found = _nearest_others(games, k)
     else:
         own = None if exclude is None else torch.from_numpy(exclude).to(device)
-        found = _nearest(games, torch.from_numpy(queries).to(device), own, k)
+        found = _nearest(games, torch.from_numpy(queries).to(device), own, k, k + SPARE)
     return found[0].cpu().numpy(), found[1].cpu().numpy()
 
 
@@ -95,7 +95,7 @@ def _nearest_others(vectors: Tensor, k: int) -> tuple[Tensor, Tensor]:
         if top != left:
             _keep_best(best, where, cosines.T, left, top)
     positions, cosines, doubtful = _settled(vectors, vectors, best, where, k)
-    positions[doubtful], cosines[doubtful] = _nearest(vectors, vectors[doubtful], doubtful, k)
+    positions[doubtful], cosines[doubtful] = _nearest(vectors, vectors[doubtful], doubtful, k, _WIDER * width)
     return positions, cosines
 
 
@@ -136,14 +136,14 @@ def _keep_best(best: Tensor, where: Tensor, cosines: Tensor, top: int, left: int
     where[rows] = torch.cat([where[rows], columns + left], 1).gather(1, order)
 
 
-def _nearest(vectors: Tensor, queries: Tensor, exclude: Tensor | None, k: int) -> tuple[Tensor, Tensor]:
-    """Return what `top_k` does for some queries."""
+def _nearest(vectors: Tensor, queries: Tensor, exclude: Tensor | None, k: int, width: int) -> tuple[Tensor, Tensor]:
+    """Return what `top_k` does for some queries; `width` is how many candidates are looked at first."""
     positions, cosines = _blank(queries, k)
     for rows in torch.arange(len(queries), device=queries.device).split(_QUERIES):
         scores = _products(queries[rows], vectors)
         if exclude is not None:
             scores.scatter_(1, exclude[rows, None], -torch.inf)
-        most = k + SPARE
+        most = width
         while len(rows):
             near = scores.topk(min(most, len(vectors)))
             positions[rows], cosines[rows], doubtful = _settled(vectors, queries[rows], *near, k)
