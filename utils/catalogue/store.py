@@ -124,7 +124,6 @@ class Page(NamedTuple):
     """Some games of the list."""
 
     end: int  # the place after the last one
-    size: int
     listed: list[int]  # appids
     items: list[Fields]
     total: int  # games in the whole list; 0 where the store does not say
@@ -150,10 +149,10 @@ def crawl(store: Store, order: str) -> Iterator[Page]:
 
 def _one_pass(store: Store, sort: int, seen: set[int], total: int) -> Generator[Page, None, tuple[Page, bool]]:
     """Yield the pages from the first to the last; returns that one, and whether none can have been missed."""
-    last = Page(0, 0, [], [], total)
+    last = Page(0, [], [], total)
     is_whole = True
     for _ in range(_PAGES):
-        overlap = max(0, min(max(1, last.size // _SHARE), last.size - 1))  # games that are asked for again
+        overlap = max(1, len(last.listed) // _SHARE) if len(last.listed) > 1 else 0  # games that are asked for again
         start = last.end - overlap
         query = {"start": start, "count": _PAGE, "sort": sort, "filters": _FILTERS}
         page = store.ask("IStoreQueryService/Query", {"query": query} | DETAILS, functools.partial(_read, start))
@@ -176,4 +175,4 @@ def _read(start: int, answer: Fields) -> Page | None:
     said = fields(answer.get("metadata")).get("total_matching_records")
     total = number(said, settings.GAMES_LIMIT)
     is_end = said in (0, "0") or 0 < total <= start
-    return Page(start + len(entries), len(entries), listed, items, total) if listed or is_end else None
+    return Page(start + len(entries), listed, items, total) if listed or is_end else None
