@@ -139,7 +139,7 @@ def test_a_picture_that_drips_is_given_up(client, monkeypatch):
 
 
 def test_pictures_are_looked_at_one_at_a_time(served):
-    """Eight small files that decode to 36 MB each, at once."""
+    """Eight small files that decode to 9 MB each, at once."""
     looking, most = [], []
 
     class Watched(Served):
@@ -150,7 +150,7 @@ def test_pictures_are_looked_at_one_at_a_time(served):
             looking.pop()
             return super().of_picture(content, options)
 
-    content = png(np.zeros((4000, 3000, 3), np.uint8))
+    content = png(np.zeros((2000, 1500, 3), np.uint8))
     with (
         serving(api.create(Watched(served.site, served.matcher, served.album))) as client,
         ThreadPoolExecutor(8) as pool,
@@ -220,6 +220,7 @@ def test_without_an_encoder_only_matches_are_served(served):
         assert client.get("/api/about").json()["sees_pictures"] is False
 
 
+@pytest.mark.slow
 def test_what_the_notebook_left_is_served_by_the_command(finished_dir, tmp_path):
     """Away from Steam no game has a store page, and the pictures are those of the gallery, from any address."""
     given = {"SOURCE": "sample", "DATA": str(tmp_path), "CHECKPOINT": "beit"}

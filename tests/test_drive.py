@@ -113,6 +113,7 @@ def test_features_of_another_encoder_are_not_mixed_in(finished_dir, chosen, tmp_
     assert (features.load(folder).vectors == whole).all()
 
 
+@pytest.mark.slow
 def test_another_snapshot_of_the_same_number_is_not_overwritten(finished_dir, chosen, there, downloaded):
     shutil.copytree(downloaded[1], chosen.data_dir / "snapshots")
     before = tree(there), tree(chosen.data_dir)

@@ -72,6 +72,7 @@ def kinds():
     yield 410, "missing", "410"
 
 
+@pytest.mark.slow
 def test_each_kind_of_picture_shows_what_its_original_showed_or_has_a_reason(tmp_path, monkeypatch):
     pictures, statuses, reasons = zip(*kinds(), strict=True)
     stock = sample.many(len(pictures) + 1)
