@@ -53,7 +53,7 @@ def test_a_copy_is_nearly_identical_and_the_most_distinctive_come_first(prepared
     first, last = compare(prepared, my_copy=PLAIN, other_one=picture(5))
     assert str(last) == "my copy: Nearly identical to “Game 1” (1.00)."
     twins = matching.all_matches(prepared, 1).cosines[:, 0]
-    percent = f"{100 * np.mean(twins > first.stand.cosines[0]):.0f} %"
+    percent = f"{100 * np.mean(twins > first.cosines[0]):.0f} %"
     assert str(first).startswith(f"other one: More distinctive than {percent} of 40 games; most similar to “Game ")
 
 
@@ -68,7 +68,7 @@ def test_a_copy_is_nearly_identical_and_the_most_distinctive_come_first(prepared
 def test_drafts_are_compared_with_the_games_that_pass(prepared, wanted, said):
     (result,) = compare(prepared, wanted, a=picture(1))
     assert (said or "Most similar to") in result.query.note
-    assert set(result.stand.appids.tolist()) <= set(APPIDS[:3] if said is None else APPIDS[4:])
+    assert set(result.appids.tolist()) <= set(APPIDS[:3] if said is None else APPIDS[4:])
     with pytest.raises(PlainError):  # one game is too few
         compare(prepared, Filter(tag="Rare"), a=picture(1))
 

@@ -51,16 +51,6 @@ class Matches:
         return self.neighbours[row, :k], self.cosines[row, :k]
 
 
-@dataclass(frozen=True)
-class StandOut:
-    """How a picture of your own stands among some games."""
-
-    appids: np.ndarray  # int64 (k,), the nearest games
-    cosines: np.ndarray  # float32 (k,)
-    games: int  # how many it was compared with
-    percentile: float  # the percent of them with a nearer twin, among them, than this picture: 100 stands out most
-
-
 def nearest(features: Features, queries: Sequence[int] | np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the k nearest games of each query: appids int64 (q, k) and cosines float32 (q, k), nearest first.
 
@@ -178,16 +168,17 @@ def nearest_to_words(features: Features, words: np.ndarray, k: int) -> tuple[np.
     return nearest(features, words, k)
 
 
-def stand_out(games: Prepared, vector: np.ndarray, matches: Matches, k: int) -> StandOut:
-    """Say how much a picture of your own, an Encoder's vector (1, dim), stands out among the games of some matches.
+def stand_out(games: Prepared, vector: np.ndarray, matches: Matches, k: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the k games nearest to your own picture, appids int64 (k,) and cosines float32 (k,), and a percentile.
 
-    Raises MatchError where the matches are those of other games or features.
+    It is the percent of the games with a nearer twin, among the `matches` of all, than the picture, an Encoder's vector
+    (1, dim), has: 100 stands out most. Raises MatchError where the matches are those of other games or features.
     """
     if matches.manifest["fingerprint"] != games.manifest["fingerprint"]:
         raise MatchError("these matches are of other features; make them of these by matching.all_matches(features, k)")
     appids, cosines = nearest(games, vector, k)
     nearer = int((matches.cosines[:, 0] > cosines[0, 0]).sum())
-    return StandOut(appids[0], cosines[0], len(games), 100 * nearer / len(games))
+    return appids[0], cosines[0], 100 * nearer / len(games)
 
 
 def _matches(games: Prepared, queries: np.ndarray | None, k: int) -> Matches:

@@ -329,7 +329,7 @@ class Picker(widgets.VBox):
         own = Tile(lambda _: self._handle(self._look, result.query))
         own.fill(at, result.draft.name, small(result.draft, view.TILE))
         said = named(widgets.HTML, value=f"<p>{at + 1}. {escape(str(result))}</p>")
-        found = zip(result.stand.appids[:3].tolist(), result.stand.cosines, strict=False)
+        found = zip(result.appids[:3].tolist(), result.cosines, strict=False)
         near = [Tile(self._on_game).fill(*self._parts(*match)) for match in found]
         return widgets.Box([own, said, *near]).add_class("sbp-draft")
 

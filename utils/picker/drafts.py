@@ -26,7 +26,8 @@ class DraftResult:
     """A draft, and how it stands among all games, or those that pass a filter."""
 
     draft: Banner
-    stand: matching.StandOut
+    appids: np.ndarray  # int64 (10,), the nearest games, or all where there are fewer
+    cosines: np.ndarray  # float32 (10,)
     query: Query  # the draft for the picker; its note says in words how distinctive it is, and what was cut off
 
     def __str__(self) -> str:
@@ -92,10 +93,11 @@ def compare(
     matches = matches or matching.all_matches(prepared, 1)
     results = []
     for draft in drafts:
-        stand = matching.stand_out(prepared, encoder([draft.rgb]).numpy(), matches, 10)
-        name = prepared.names[np.searchsorted(prepared.appids, stand.appids[0])]
-        results.append(DraftResult(draft, stand, from_banner(draft, _sentence(stand, name, group))))
-    return sorted(results, key=lambda result: float(result.stand.cosines[0]))
+        appids, cosines, percentile = matching.stand_out(prepared, encoder([draft.rgb]).numpy(), matches, 10)
+        name = prepared.names[np.searchsorted(prepared.appids, appids[0])]
+        said = _sentence(cosines[0], name, percentile, len(prepared), group)
+        results.append(DraftResult(draft, appids, cosines, from_banner(draft, said)))
+    return sorted(results, key=lambda result: float(result.cosines[0]))
 
 
 def figure(results: Sequence[DraftResult], album: Mapping[int, Banner]) -> show.Figure:
@@ -103,18 +105,16 @@ def figure(results: Sequence[DraftResult], album: Mapping[int, Banner]) -> show.
     if not results:
         raise MatchError("there is no draft to show")
     if len(results) == 1:
-        stand = results[0].stand
-        return show.matches(album, results[0].draft, stand.appids.tolist(), stand.cosines.tolist())
-    near = [(each.stand.appids[:3], each.stand.cosines[:3]) for each in results]
+        return show.matches(album, results[0].draft, results[0].appids.tolist(), results[0].cosines.tolist())
+    near = [(each.appids[:3], each.cosines[:3]) for each in results]
     return show.ranked(album, [result.draft for result in results], list(map(str, results)), near)
 
 
-def _sentence(stand: matching.StandOut, name: str, group: str) -> str:
+def _sentence(cosine: float, name: str, percentile: float, games: int, group: str) -> str:
     """Say how distinctive a draft is; without a percentage among fewer than 30 games."""
-    likeness = f"“{name}” ({stand.cosines[0]:.2f})"
-    if stand.cosines[0] >= NEAR_DUPLICATE:
+    likeness = f"“{name}” ({cosine:.2f})"
+    if cosine >= NEAR_DUPLICATE:
         return f"Nearly identical to {likeness}."
-    if stand.games < 30:
+    if games < 30:
         return f"Most similar to {likeness}."
-    games = f"{stand.games:,} games{group}"
-    return f"More distinctive than {stand.percentile:.0f} % of {games}; most similar to {likeness}."
+    return f"More distinctive than {percentile:.0f} % of {games:,} games{group}; most similar to {likeness}."
