@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from small_games import jpeg
+from small_games import album_of
 
 import share
 from utils import matching
-from utils.banners import Banner
 from utils.features import Features
 from utils.matching import DuplicateGroup
 
@@ -50,7 +49,7 @@ def matches_of_series(games):
 
 GAMES = games_of_sample()
 MATCHES = matches_of_series(GAMES)
-ALBUM = {appid: Banner(appid, "", jpeg((appid % 251, appid // 10 % 256, 90))) for appid in MATCHES.appids.tolist()}
+ALBUM = album_of(MATCHES.appids.tolist())
 EXTRAS = share.Extras(  # one group of near-duplicates; a map of one cloud
     [DuplicateGroup(MATCHES.appids[:3], MATCHES.cosines[:3, 0])],
     np.random.default_rng(3).normal(size=(len(MATCHES.appids), 2)),

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from data_dirs import FEATURES, GAMES, finished, tree
 from downloads import flip
+from hosts import refusal
 
 import sample
 from share import archive
@@ -30,13 +31,10 @@ def packed(finished_dir, tmp_path_factory):
     return archive.pack(finished_dir, tmp_path_factory.mktemp("archive") / "snapshot.tar")
 
 
-def members(place):
-    with tarfile.open(place, "r:") as tar:
-        return {member.name: (member, tar.extractfile(member).read()) for member in tar}
-
-
-def content_of(place):
-    return {name: body for name, (_, body) in members(place).items()}
+@pytest.fixture(scope="session")
+def content(finished_dir):
+    """What that archive has to hold: path -> content."""
+    return {path: body for path, body in finished(finished_dir).items() if not path.startswith("snapshots/")}
 
 
 def member(name="features/beit/vectors.npy", kind=tarfile.REGTYPE, body=b"", **headers):
@@ -47,49 +45,25 @@ def member(name="features/beit/vectors.npy", kind=tarfile.REGTYPE, body=b"", **h
     return header.tobuf(tarfile.PAX_FORMAT) + body.ljust(-(-len(body) // 512) * 512, b"\0")
 
 
-def said(place, data_dir):
-    """Return the line that fetching says, or fails with."""
-    try:
-        line = archive.fetch(place, data_dir)
-    except PlainError as error:
-        line = f"{type(error).__name__}: {error}"
-    assert "\n" not in line
-    assert len(line) < 500
-    return line
-
-
-def assert_refused(place, data_dir, word=""):
-    line = said(place, data_dir)
-    assert line.startswith("DamagedError: ")
-    assert word in line
+def assert_refused(place, data_dir, word="", kind=DamagedError):
+    assert word in refusal(kind, archive.fetch, place, data_dir)
     assert not tree(data_dir)
 
 
-def test_what_is_damaged_is_not_packed(finished_dir, tmp_path):
-    shutil.copytree(finished_dir, tmp_path / "home")
-    flip(tmp_path / "home/snapshots/0001/shards/00001.tar", 5_000)
-    with pytest.raises(DamagedError, match=r"00001\.tar"):
-        archive.pack(tmp_path / "home", tmp_path / "archive" / "a.tar")
-    assert not (tmp_path / "archive").exists()
-
-
-def test_what_is_finished_travels_but_the_banners_what_differs_is_replaced_what_is_equal_kept(
-    finished_dir, packed, tmp_path
-):
-    expected = {path: body for path, body in finished(finished_dir).items() if not path.startswith("snapshots/")}
-    assert content_of(packed) == expected
+def test_what_is_finished_travels_what_differs_is_replaced_and_what_is_equal_kept(content, packed, tmp_path):
+    with tarfile.open(packed, "r:") as tar:
+        assert {member.name: tar.extractfile(member).read() for member in tar} == content
     assert [file.name for file in packed.parent.iterdir()] == [packed.name]
     target = tmp_path / "there" / "steam"
-    assert archive.fetch(packed, target) == f"{len(expected)} files came from {packed}"
-    assert tree(target) == expected
-    before = {path: (target / path).stat().st_ino for path in expected}
+    assert archive.fetch(packed, target) == f"{len(content)} files came from {packed}"
+    assert tree(target) == content
+    before = {path: (target / path).stat().st_ino for path in content}
     assert "is here" in archive.fetch(packed, target)
-    vectors = f"features/{FEATURES}/img_emb/img_emb_00002.npy"
     flip(target / "catalogue.parquet", 100)
-    (target / vectors).unlink()
+    (target / f"features/{FEATURES}/img_emb/img_emb_00002.npy").unlink()
     (target / "mine.txt").write_text("kept")
     archive.fetch(packed, target)
-    assert tree(target) == expected | {"mine.txt": b"kept"}
+    assert tree(target) == content | {"mine.txt": b"kept"}
     changed = {path for path in before if before[path] != (target / path).stat().st_ino}
     assert {path for path in changed if "00002" not in path} == {"catalogue.parquet"}
 
@@ -101,47 +75,40 @@ def test_no_archive_there(tmp_path, source):
 
 
 def test_a_folder_in_use_a_disk_that_is_too_small_and_one_that_is_no_folder(packed, tmp_path, monkeypatch):
-    with files.locked(tmp_path / "home" / "snapshots"), pytest.raises(StorageError):
-        archive.fetch(packed, tmp_path / "home")
-    (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match="file"):
-        archive.fetch(packed, tmp_path / "file" / "sample")
+    with files.locked(tmp_path / "snapshots"):
+        assert_refused(packed, tmp_path, kind=StorageError)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=10**6))
-    with pytest.raises(StorageError, match=f"{2 * packed.stat().st_size:,} bytes"):
-        archive.fetch(packed, tmp_path / "home")
-    assert tree(tmp_path) == {"file": b""}
+    assert_refused(packed, tmp_path, f"{2 * packed.stat().st_size:,} bytes", StorageError)
+    (tmp_path / "file").touch()
+    assert "file" in refusal(StorageError, archive.fetch, packed, tmp_path / "file" / "sample")
 
 
-def test_from_an_address_once_a_version(packed, httpserver, tmp_path):
-    content = packed.read_bytes()
+def test_from_an_address_once_a_version(content, packed, httpserver, tmp_path):
     address = httpserver.url_for("/a.tar?token=secret")
     for tag in ("one", "two"):
         httpserver.clear()
-        httpserver.expect_request("/a.tar").respond_with_data(content, headers={"ETag": f'"{tag}"'})
-        line = archive.fetch(address, tmp_path)
-        assert line.startswith(f"{len(members(packed))} files came from localhost")
+        httpserver.expect_request("/a.tar").respond_with_data(packed.read_bytes(), headers={"ETag": f'"{tag}"'})
+        assert archive.fetch(address, tmp_path).startswith(f"{len(content)} files came from localhost")
         assert "is here" in archive.fetch(address, tmp_path)
         assert len(httpserver.log) == 3
-    assert tree(tmp_path) == content_of(packed)
+    assert tree(tmp_path) == content
     httpserver.clear()
     httpserver.expect_request("/a.tar").respond_with_data(b"", status=404)
-    with pytest.raises(HttpError, match="404") as error:
-        archive.fetch(address, tmp_path)
-    assert "secret" not in str(error.value)
+    line = refusal(HttpError, archive.fetch, address, tmp_path)
+    assert "404" in line
+    assert "secret" not in line
 
 
 @pytest.mark.parametrize("length", [None, "1000", str(1 << 60)])
 def test_a_server_that_lies_about_its_length(packed, raw_host, tmp_path, length):
     head = "HTTP/1.1 200 OK\r\nConnection: close\r\n" + (f"Content-Length: {length}\r\n" if length else "")
-    assert "Error: " in said(raw_host(head.encode() + b"\r\n" + packed.read_bytes()), tmp_path)
-    assert not tree(tmp_path)
+    assert_refused(raw_host(head.encode() + b"\r\n" + packed.read_bytes()), tmp_path, kind=PlainError)
 
 
 def test_an_archive_that_grows_after_it_was_offered_is_refused(packed, httpserver, tmp_path):
     httpserver.expect_oneshot_request("/a.tar").respond_with_data(packed.read_bytes())
     httpserver.expect_request("/a.tar").respond_with_data(packed.read_bytes() + bytes(1 << 20))
-    assert said(httpserver.url_for("/a.tar"), tmp_path).startswith("HttpError: ")
-    assert not tree(tmp_path)
+    assert_refused(httpserver.url_for("/a.tar"), tmp_path, kind=HttpError)
 
 
 BEFORE = {  # what stands before the members of an archive
@@ -165,10 +132,10 @@ def test_members_that_are_no_plain_files_or_lead_out_are_refused(packed, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["/outside.txt", "a/" * 200 + "b", "./features/of-mine.txt"])
-def test_a_name_that_is_not_ours_costs_that_member(packed, tmp_path, name):
+def test_a_name_that_is_not_ours_costs_that_member(content, packed, tmp_path, name):
     (tmp_path / "a.tar").write_bytes(member(name, body=b"x") + packed.read_bytes())
-    assert "1 are damaged or not ours" in said(tmp_path / "a.tar", tmp_path / "home")
-    assert tree(tmp_path / "home") == content_of(packed)
+    assert "1 are damaged or not ours" in archive.fetch(tmp_path / "a.tar", tmp_path / "home")
+    assert tree(tmp_path / "home") == content
     assert not Path("/outside.txt").exists()
 
 
@@ -187,25 +154,23 @@ def test_a_header_of_five_gigabytes(tmp_path, kind, monkeypatch):
 
 
 def test_what_is_no_whole_archive_of_ours_is_refused_whole(finished_dir, packed, raw_host, tmp_path):
-    content, last = packed.read_bytes(), list(members(packed).values())[-1][0].offset
-    shard = (finished_dir / "snapshots/0001/shards/00000.tar").read_bytes()
-    for other in (content[: len(content) // 2], content[:last], shard):  # the second is cut on a member's border
+    whole, shard = packed.read_bytes(), (finished_dir / "snapshots/0001/shards/00000.tar").read_bytes()
+    with tarfile.open(packed) as tar:
+        border = tar.getmembers()[-1].offset
+    for other in (whole[: len(whole) // 2], whole[:border], shard):
         (tmp_path / "a.tar").write_bytes(other)
         assert_refused(tmp_path / "a.tar", tmp_path / "home", "a.tar")
     page = b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n" + b"<html>sign in</html>" * 1_000
     assert_refused(raw_host(page), tmp_path / "home", "127.0.0.1")
 
 
-def test_a_damaged_member_costs_that_member(packed, tmp_path):
+def test_a_damaged_member_costs_that_member(content, packed, tmp_path):
     """Its readers, not sums that whoever forges an archive makes right, say what is in order."""
     shutil.copy(packed, tmp_path / "a.tar")
-    header, body = members(packed)[f"features/{FEATURES}/img_emb/img_emb_00002.npy"]
-    flip(tmp_path / "a.tar", header.offset_data + len(body) - 1)
+    vectors = content[f"features/{FEATURES}/img_emb/img_emb_00002.npy"]
+    flip(tmp_path / "a.tar", packed.read_bytes().index(vectors) + len(vectors) - 1)
     assert "2 are damaged or not ours" in archive.fetch(tmp_path / "a.tar", tmp_path / "home")
-    assert tree(tmp_path / "home").items() < content_of(packed).items()
-
-
-# ------------------------------------------------------------ a release
+    assert tree(tmp_path / "home").items() < content.items()
 
 
 EVIL = "x` <svg onload=alert(3)> [click](javascript:alert(2)) `"
@@ -236,9 +201,10 @@ def test_a_release_has_all_but_the_banners_and_the_names_in_its_card_are_text(ch
     assert f": {GAMES} banners, 64 dimensions (" in body
     assert "<svg" not in body
     assert "](javascript" not in body
+    flip(chosen.data_dir / "snapshots/0001/shards/00001.tar", 5_000)
+    assert "00001.tar" in refusal(DamagedError, archive.release, chosen, tmp_path / "another")
     shutil.rmtree(chosen.data_dir / "matches")
-    with pytest.raises(CellError):
-        archive.release(chosen, tmp_path / "another")
+    assert refusal(CellError, archive.release, chosen, tmp_path / "another")
     assert not (tmp_path / "another").exists()
 
 
@@ -266,22 +232,19 @@ def test_a_stranger_who_starts_from_what_the_command_made_embeds_nothing_again(
     assert (found.vectors[order] == original.vectors[first]).all()
 
 
-# ------------------------------------------------------------ killed
-
-
 KILLER = """
 import os, signal, sys
 from pathlib import Path
 from share import archive
 from utils import drive, features
 
-what, source, folder, stride = sys.argv[1:]
-WRITES = ("os.rename", "os.remove", "os.mkdir", "os.utime")
+source, folder, stride = sys.argv[1:]
+bring = drive.copy_finished if Path(source).is_dir() else archive.fetch
 
 def strike_at(moment):
     left = [moment]
     def event(name, args):
-        if name in WRITES or name == "open" and "w" in str(args[1]):
+        if name in ("os.rename", "os.remove", "os.mkdir", "os.utime") or name == "open" and "w" in str(args[1]):
             left[0] -= 1
             if left[0] == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -291,7 +254,7 @@ for moment in range(1, 1_000, int(stride)):
     child = os.fork()
     if not child:
         sys.addaudithook(strike_at(moment))
-        {"fetch": archive.fetch, "copy": drive.copy_finished}[what](Path(source), Path(folder, str(moment)))
+        bring(Path(source), Path(folder, str(moment)))
         os._exit(0)
     if os.waitpid(child, 0)[1] == 0:
         break
@@ -302,19 +265,18 @@ STRIDE = int(os.environ.get("STRIDE", "11"))  # with 1, every moment
 
 @pytest.mark.kill
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["fetch", "copy"])
-def test_killed_at_any_moment(finished_dir, packed, tmp_path, what):
+@pytest.mark.parametrize("bring", [archive.fetch, drive.copy_finished])
+def test_killed_at_any_moment(finished_dir, packed, content, tmp_path, bring):
     """What counts is whole, and the next call brings the rest."""
-    source, bring = (packed, archive.fetch) if what == "fetch" else (finished_dir, drive.copy_finished)
+    source, whole = (packed, content) if bring is archive.fetch else (finished_dir, finished(finished_dir))
     (tmp_path / "targets").mkdir()
-    killer = [sys.executable, "-c", KILLER, what, str(source), str(tmp_path / "targets"), str(STRIDE)]
+    killer = [sys.executable, "-c", KILLER, str(source), str(tmp_path / "targets"), str(STRIDE)]
     moments = int(subprocess.run(killer, check=True, capture_output=True, text=True).stdout)
     assert 20 < moments < 300
-    original = finished(finished_dir) if what == "copy" else content_of(packed)
     for moment in range(1, moments, STRIDE):
         target = tmp_path / "targets" / str(moment)
         for path in itertools.chain(*drive.finished(target)):
-            assert (target / path).read_bytes() == original[path]
+            assert (target / path).read_bytes() == whole[path]
         bring(source, target)
-        assert original.items() <= tree(target).items()
+        assert whole.items() <= tree(target).items()
         shutil.rmtree(target)

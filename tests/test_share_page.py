@@ -185,9 +185,6 @@ def test_home_fills_the_page_as_far_as_somebody_looks(page, gallery):
     assert page.get_by_role("link", name="As a list to post").get_attribute("href") == "popular.md"
 
 
-# ------------------------------------------------------------ the map
-
-
 def seats(page):
     until(page, "plane.seats.size > 0 && !plane.waiting")
     return [(row, cell) for row, cell in page.evaluate("[...plane.seats]")]
@@ -241,9 +238,6 @@ def test_a_drawn_banner_is_chosen_by_a_click_and_by_arrows_and_enter(page, galle
     assert page.locator("#tip bdi").text_content() == page.evaluate("index.names[plane.chosen]")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**#{page.evaluate('index.appids[plane.chosen]')}")
-
-
-# ------------------------------------------------------------ the other views
 
 
 def test_the_views_of_unique_games_and_near_duplicates(page, gallery):
