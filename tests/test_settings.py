@@ -54,7 +54,6 @@ def test_the_environment_wins_and_the_line_says_so(monkeypatch):
 
 WRONG = {
     "SOURCE": ("gog", "'steam', 'sample' or 'folder'"),
-    "DTYPE": ("int8", "'bfloat16'"),
     "POOLING": (["cls"], "'pooled', 'cls'"),
     "GAMES": ("9" * 10_000, "1,000,000"),
     "MATCHES": (0, "1 to 100"),
