@@ -86,7 +86,7 @@ def small(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("small")
-def test_the_store_of_a_notebook_is_opened_once_and_for_the_sample_alone(tmp_path):
+def test_the_store_of_a_notebook_is_opened_once_and_for_the_sample_alone(tmp_path, monkeypatch):
     chosen = settings.Settings(data=tmp_path)
     assert sample.open_store(chosen) is chosen
     opened = sample.open_store(settings.Settings(source="sample", data=tmp_path))
@@ -98,13 +98,10 @@ def test_the_store_of_a_notebook_is_opened_once_and_for_the_sample_alone(tmp_pat
     assert (mine.checkpoint, sample.encoder_line(mine)) == ("mine", "")
     own = settings.Settings(source="folder", folder=tmp_path, data=tmp_path, checkpoint="mine")
     assert sample.open_store(own) == own
-
-
-def test_without_the_small_beit_an_untrained_one_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(encoders, "SMALL", tmp_path / "nothing")
-    opened = sample.open_store(settings.Settings(source="sample", data=tmp_path))
-    assert Path(opened.checkpoint, "model.safetensors").is_file()
-    assert "never trained" in sample.encoder_line(opened)
+    untrained = sample.open_store(settings.Settings(source="sample", data=tmp_path / "data"))
+    assert Path(untrained.checkpoint, "model.safetensors").is_file()
+    assert "never trained" in sample.encoder_line(untrained)
 
 
 @pytest.mark.usefixtures("small")

@@ -168,10 +168,12 @@ def test_only_the_stores_own_addresses_are_asked(tmp_path):
         games.loc[3, "banner_url"] = "ftp://127.0.0.1/library_600x900.jpg"
         store.trouble(f"apps/{games['appid'][4]}/", "redirect", to=other.assets_url + "steam/apps/100000040/x.jpg")
         planned = fetch(other).assign(picture=lambda found: found["banner_url"].map(picture_identity))
+        (tmp_path / "0001").mkdir()  # in use, as a crash leaves it
         write_plan(tmp_path, planned.assign(appid=planned["appid"] + 1))  # a stranger's, of games that nobody knows
         report = update(store, tmp_path, games)
         assert other.count("store_item_assets") == 0
     assert report.table["status"].tolist() == ["refused"] * 4 + ["failed", "downloaded"]
+    assert not any((tmp_path / "0001").iterdir())
 
 
 @pytest.mark.slow
