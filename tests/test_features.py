@@ -1,10 +1,7 @@
 import hashlib
-import io
-import itertools
 import json
 import multiprocessing
 import shutil
-import tarfile
 import tempfile
 import time
 import warnings
@@ -12,15 +9,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import checkpoints
+import downloads
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
+import webdataset
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from PIL import Image
 
 from utils import banners, encoder, features, files, snapshot
 from utils.errors import CheckpointError, DamagedError, SettingsError, StorageError
@@ -31,42 +29,28 @@ VECTORS, ROWS = "img_emb/img_emb_00001.npy", "metadata/metadata_00001.parquet"
 
 
 def jpeg(seed: int) -> bytes:
-    noise = Image.fromarray(np.random.RandomState(seed).randint(0, 256, (6, 4, 3)).astype(np.uint8))
-    content = io.BytesIO()
-    noise.resize((256, 384), Image.Resampling.BICUBIC).save(content, "JPEG", quality=95)
-    return content.getvalue()
+    return downloads.jpeg(downloads.noise((256, 384), seed))
 
 
 def write_snapshot(folder: Path, pictures: dict[int, bytes]) -> Path:
     """Write a further snapshot as img2dataset leaves it, and have it verified: appid -> JPEG."""
-    place = folder / f"{len(list(folder.glob('0*'))) + 1:04}"
-    (place / "shards").mkdir(parents=True)
-    (place / "verified").mkdir()
-    plan = pd.DataFrame({"appid": list(pictures), "name": [f"Game {appid} é" for appid in pictures], "picture": "/a?1"})
-    plan["banner_url"] = [f"http://store/{appid}" for appid in pictures]
-    planned = pa.Table.from_pandas(plan, snapshot.plan.SCHEMA, preserve_index=False)
-    files.write_table(place / "plan.parquet", planned, {"shard_size": str(SIZE)})
-    for number, start in enumerate(range(0, len(plan), SIZE)):
-        write_shard(place / "shards", number, plan[start : start + SIZE], pictures)
-    verify(folder)
+    games = pd.DataFrame([(appid, f"Game {appid} é", "/a?1", f"http://store/{appid}") for appid in pictures])
+    plan = snapshot.plan.write_plan(folder, games.set_axis(snapshot.plan.SCHEMA.names, axis=1), SIZE)
+    for number in plan.shards:
+        write_shard(plan.folder / "shards", number, plan.part_of_table(number), pictures)
+    snapshot.update(pd.DataFrame({"appid": [], "name": [], "banner_url": []}), folder)
     return folder
 
 
 def write_shard(place: Path, number: int, rows: pd.DataFrame, pictures: dict[int, bytes]) -> None:
+    place.mkdir(exist_ok=True)
     rows = rows.assign(key=[f"{number:05}{row:04}" for row in range(len(rows))])
-    with tarfile.open(place / f"{number:05}.tar", "w") as tar:
+    with webdataset.TarWriter(str(place / f"{number:05}.tar")) as tar:
         for appid, key in zip(rows["appid"], rows["key"], strict=True):
-            for ending, held in (("jpg", pictures[appid]), ("json", json.dumps({"appid": int(appid)}).encode())):
-                member = tarfile.TarInfo(f"{key}.{ending}")
-                member.size = len(held)
-                tar.addfile(member, io.BytesIO(held))
+            tar.write({"__key__": key, "jpg": pictures[appid], "json": {"appid": int(appid)}})
     rows = rows.assign(url=rows["banner_url"], status="success", error_message=None, exif=None)
     rows.to_parquet(place / f"{number:05}.parquet")
     (place / f"{number:05}_stats.json").write_text(json.dumps({"count": len(rows)}))
-
-
-def verify(folder: Path) -> None:
-    snapshot.update(pd.DataFrame({"appid": [], "name": [], "banner_url": []}), folder)
 
 
 @pytest.fixture(scope="module")
@@ -100,30 +84,31 @@ def content(out: Path) -> dict[str, bytes]:
     return {str(file.relative_to(out)): file.read_bytes() for file in sorted(out.rglob("[!.]*")) if file.is_file()}
 
 
-def flipped(whole: bytes) -> bytes:
-    return whole[:600] + bytes([whole[600] ^ 4]) + whole[601:]
-
-
 def assert_embedded(found: features.Features, one: encoder.Encoder, pictures: dict[int, bytes]) -> None:
     """These games have the features of these pictures."""
     expected = one([banners.decode(pictures[appid]) for appid in found.appids]).numpy()
     assert np.abs(found.vectors - expected).max() < 4e-3  # float16 has a step of 2e-3 at 2 to 4
 
 
-def counted(one: encoder.Encoder) -> list[tuple[int, ...]]:
-    """Return a list that grows by the shape of each batch that an encoder embeds from now on."""
+def counted(one: encoder.Encoder, before=lambda _: None) -> list[tuple[int, ...]]:
+    """Return a list that grows by the shape of each batch that an encoder embeds; `before` is called with it first."""
     shapes, embed = [], one.embed
 
     def embed_and_count(batch):
         shapes.append(tuple(batch.shape))
+        before(shapes)
         return embed(batch)
 
     one.embed = embed_and_count
     return shapes
 
 
-def test_features_are_the_encoder_s_in_the_order_of_the_shards(undisturbed, pictures, tiny):
-    found = features.load(undisturbed)
+def test_features_are_the_encoder_s_in_the_order_of_the_shards(snapshots, tiny, tmp_path, pictures):
+    """Batches are full across shards, and all of one shape."""
+    shapes = counted(tiny)
+    features.extract(snapshots, tiny, tmp_path, batch_size=32, workers=0)
+    assert shapes == [(32, 64, 64, 3)] * 3
+    found = features.load(tmp_path)
     assert found.appids.tolist() == list(pictures)
     assert found.names.tolist() == [f"Game {appid} é" for appid in pictures]
     assert (found.appids.dtype, found.vectors.dtype, found.vectors.shape) == (np.int64, np.float16, (len(found), 32))
@@ -165,25 +150,11 @@ def test_dividing_by_the_length_loses_nothing(vectors):
     assert (read.key, read.refused) == (parts.Key("0001", "00000", "plan"), [(7, "broken")])
 
 
-def test_batches_are_full_across_shards_and_of_one_shape(snapshots, tiny, tmp_path):
-    shapes = counted(tiny)
-    features.extract(snapshots, tiny, tmp_path, batch_size=32, workers=0)
-    assert shapes == [(32, 64, 64, 3)] * 3
-
-
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_change_nothing(snapshots, tiny, tmp_path, undisturbed, workers):
     torch.rand(500, 500) @ torch.rand(500, 500)  # its threads are there when the workers start
     features.extract(snapshots, tiny, tmp_path, workers=workers)
     assert content(tmp_path) == content(undisturbed)
-
-
-def test_a_finished_extraction_is_only_read(snapshots, tiny, undisturbed):
-    shapes = counted(tiny)
-    written = [file.stat().st_mtime_ns for file in sorted(undisturbed.rglob("*.*"))]
-    assert len(features.extract(snapshots, tiny, undisturbed)) == 69
-    assert shapes == []
-    assert [file.stat().st_mtime_ns for file in sorted(undisturbed.rglob("*.*"))] == written
 
 
 def test_a_broken_picture_is_reported_and_left_out(tmp_path, pictures, tiny):
@@ -203,14 +174,13 @@ def test_a_damaged_shard_stops_with_whole_shards_kept(tmp_path, snapshots, tiny,
     """Only what is lacking is embedded when the shard is well again."""
     folder, out = Path(shutil.copytree(snapshots, tmp_path / "snapshots")), tmp_path / "out"
     tar = folder / "0001/shards/00002.tar"
-    good = tar.read_bytes()
-    tar.write_bytes(flipped(good))
+    downloads.flip(tar)
     with pytest.raises(DamagedError) as caught:
         features.extract(folder, tiny, out, batch_size=4, workers=1)
     assert "Traceback" not in str(caught.value)
     with pytest.raises(DamagedError):
         features.load(out)
-    tar.write_bytes(good)
+    downloads.flip(tar)
     shapes = counted(tiny)
     features.extract(folder, tiny, out, batch_size=4)
     assert len(shapes) < 18  # batches that all take
@@ -218,18 +188,14 @@ def test_a_damaged_shard_stops_with_whole_shards_kept(tmp_path, snapshots, tiny,
 
 
 def test_too_little_memory_halves_the_batch(snapshots, tiny, tmp_path, undisturbed):
-    embed, sizes = tiny.embed, []
-
-    def embed_in_little_memory(batch):
-        sizes.append(len(batch))
-        if len(batch) > 5:
+    def refuse_many(shapes):
+        if shapes[-1][0] > 5:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return embed(batch)
 
-    tiny.embed = embed_in_little_memory
+    shapes = counted(tiny, refuse_many)
     found = features.extract(snapshots, tiny, tmp_path, batch_size=16, workers=0)
-    assert sizes[:4] == [16, 8, 4, 4]
-    assert set(sizes[4:]) == {4}
+    sizes = [shape[0] for shape in shapes]
+    assert (sizes[:4], {*sizes[4:]}) == ([16, 8, 4, 4], {4})
     assert np.abs(found.vectors - features.load(undisturbed).vectors.astype(np.float32)).max() < 4e-3
 
 
@@ -242,26 +208,21 @@ def test_features_that_overflow_are_an_error(snapshots, tiny, tmp_path):
 
 
 def test_ctrl_c_leaves_whole_shards(snapshots, tiny, tmp_path, undisturbed):
-    embed, passes = tiny.embed, itertools.count()
-
-    def embed_until_ctrl_c(batch):
-        if next(passes) == 4:
+    def press(shapes):
+        if len(shapes) == 5:
             raise KeyboardInterrupt
-        return embed(batch)
 
-    tiny.embed = embed_until_ctrl_c
+    counted(tiny, press)
     with pytest.raises(KeyboardInterrupt):
         features.extract(snapshots, tiny, tmp_path, batch_size=16, workers=1)
     assert 2 < len(content(tmp_path)) < 9
-    tiny.embed = embed
     features.extract(snapshots, tiny, tmp_path, batch_size=16, workers=0)
     assert content(tmp_path) == content(undisturbed)
 
 
 def extract_slowly(checkpoint: Path, snapshots: Path, out: Path) -> None:
     one = encoder.load(checkpoint, device="cpu", dtype="float32")
-    embed = one.embed
-    one.embed = lambda batch: (time.sleep(0.02), embed(batch))[1]
+    counted(one, lambda _: time.sleep(0.02))
     features.extract(snapshots, one, out, workers=0)
 
 
@@ -287,57 +248,43 @@ def test_killed_at_any_moment_and_resumed_is_as_undisturbed(snapshots, checkpoin
     assert content(tmp_path) == content(undisturbed)
 
 
-def test_an_update_adds_files_and_its_banners_win(tmp_path, pictures, tiny):
-    first = {appid: pictures[appid] for appid in range(10, 310, 10)}
-    second = {20: jpeg(1), 5000: jpeg(2)}
-    folder, out = write_snapshot(tmp_path / "snapshots", first), tmp_path / "out"
-    features.extract(folder, tiny, out)
-    before = content(out)
-    write_snapshot(folder, second)
-    found = features.extract(folder, tiny, out)
-    added = {"img_emb/img_emb_00002.npy", "metadata/metadata_00002.parquet"}
-    assert {name for name, held in content(out).items() if held != before.get(name)} == {"manifest.json", *added}
-    assert found.appids.tolist() == [appid for appid in first if appid != 20] + [20, 5000]
-    assert_embedded(found, tiny, first | second)
-
-
-def test_a_shard_fetched_again_is_computed_again(tmp_path, snapshots, pictures, tiny, undisturbed):
+def test_what_is_new_or_fetched_again_is_computed_and_the_newest_banner_wins(
+    tmp_path, snapshots, pictures, tiny, undisturbed
+):
     folder = Path(shutil.copytree(snapshots, tmp_path / "snapshots"))
     out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
     games = pd.read_parquet(folder / "0001/plan.parquet")[20:40]
-    changed = pictures | {250: jpeg(3)}
+    changed, second = pictures | {250: jpeg(3)}, {20: jpeg(1), 5000: jpeg(2)}
     write_shard(folder / "0001/shards", 1, games, changed)
     (folder / "0001/verified/00001.parquet").unlink()
-    verify(folder)
+    write_snapshot(folder, second)
     found = features.extract(folder, tiny, out)
-    before = content(undisturbed)
-    assert {name for name, held in content(out).items() if held != before[name]} == {VECTORS, ROWS}
-    assert_embedded(found, tiny, changed)
+    before, added = content(undisturbed), map(str, parts.pair(Path(), 4))
+    differing = {name for name, held in content(out).items() if held != before.get(name)}
+    assert differing == {"manifest.json", VECTORS, ROWS, *added}
+    assert found.appids.tolist() == [appid for appid in pictures if appid != 20] + [20, 5000]
+    assert_embedded(found, tiny, changed | second)
 
 
-def test_features_of_another_encoder_are_never_mixed(snapshots, checkpoint, tiny, undisturbed, tmp_path):
+def test_features_of_another_encoder_are_never_mixed(snapshots, tiny, undisturbed):
     """Not even those of one whose identity has a key more, or a key less."""
-    other = checkpoints.write(tmp_path / "other", image_size=64, num_labels=3)
-    before = content(undisturbed)
-    for chosen, says in [
-        ((checkpoint, "mean"), "pooling mean"),
-        ((checkpoint, "pooled", "crop"), "image crop"),
-        ((checkpoint, "complex"), "dims 64"),
-        ((other,), "checkpoint other"),
-        (tiny.identity | {"told": "apart"}, "told apart"),
-        ({name: told for name, told in tiny.identity.items() if name != "views"}, "views None"),
-    ]:
-        one = tiny if isinstance(chosen, dict) else encoder.load(*chosen, device="cpu", dtype="float32")
-        one.identity = chosen if isinstance(chosen, dict) else one.identity
+    own, before = tiny.identity, content(undisturbed)
+    fewer = {name: told for name, told in own.items() if name != "views"}
+    for identity, says in [(own | {"image": "crop"}, "image crop"), (own | {"a": "b"}, "a b"), (fewer, "views None")]:
+        tiny.identity = identity
         with pytest.raises(SettingsError, match=says):
-            features.extract(snapshots, one, undisturbed)
+            features.extract(snapshots, tiny, undisturbed)
     assert content(undisturbed) == before
 
 
 def test_another_precision_may_read_but_not_go_on(snapshots, checkpoint, undisturbed, tmp_path):
+    """What is finished is only read, whoever asks."""
     out = Path(shutil.copytree(undisturbed, tmp_path / "out"))
+    written = [file.stat().st_mtime_ns for file in sorted(out.rglob("*.*"))]
     half = encoder.load(checkpoint, device="cpu", dtype="bfloat16")
+    shapes = counted(half)
     assert features.extract(snapshots, half, out).manifest["dtype"] == "float32"
+    assert (shapes, [file.stat().st_mtime_ns for file in sorted(out.rglob("*.*"))]) == ([], written)
     (out / ROWS).unlink()
     with pytest.raises(SettingsError, match="bfloat16"):
         features.extract(snapshots, half, out)
@@ -355,10 +302,6 @@ def test_features_are_those_of_the_folder_that_is_given(snapshots, tiny, undistu
     np.testing.assert_array_equal(found.vectors[:-1], features.load(undisturbed).vectors[: len(others) - 1][::-1])
     assert features.extract(snapshots, tiny, out).appids.tolist() == list(pictures)
     assert len(shapes) == 1
-
-
-def flip(name):
-    return lambda out: (out / name).write_bytes(flipped((out / name).read_bytes()))
 
 
 def swap(out):
@@ -383,15 +326,15 @@ def column(name, values):
 @pytest.mark.parametrize(
     ("damage", "embedded", "sound"),
     [
-        (flip(VECTORS), 20, 3),
-        (flip("manifest.json"), 0, 0),
-        (lambda out: (out / "manifest.json").unlink(), 0, 0),
-        (lambda out: (out / ROWS).unlink(), 20, 3),
-        (lambda out: shutil.copy(out / VECTORS, parts.pair(out, 2)[0]), 20, 3),
-        (swap, 0, 2),
-        (column("appid", [str(row) for row in range(20)]), 20, 3),
-        (column("appid", [7] * 20), 20, 3),
-        (column("norm", np.full(20, np.inf, np.float32)), 20, 3),
+        (lambda out: downloads.flip(out / VECTORS), 20, (0, 2, 3)),
+        (lambda out: downloads.flip(out / "manifest.json"), 0, ()),
+        (lambda out: (out / "manifest.json").unlink(), 0, ()),
+        (lambda out: (out / ROWS).unlink(), 20, (0, 2, 3)),
+        (lambda out: shutil.copy(out / VECTORS, parts.pair(out, 2)[0]), 20, (0, 1, 3)),
+        (swap, 0, (0, 3)),
+        (column("appid", [str(row) for row in range(20)]), 20, (0, 2, 3)),
+        (column("appid", [7] * 20), 20, (0, 2, 3)),
+        (column("norm", np.full(20, np.inf, np.float32)), 20, (0, 2, 3)),
     ],
 )
 def test_what_is_damaged_is_said_and_made_again(snapshots, tiny, tmp_path, undisturbed, damage, embedded, sound):
@@ -401,19 +344,12 @@ def test_what_is_damaged_is_said_and_made_again(snapshots, tiny, tmp_path, undis
     with pytest.raises((DamagedError, StorageError)) as caught:
         features.load(out)
     assert str(out) in str(caught.value)
-    assert len([pair for pair in features.finished_files(tmp_path, check=True) if len(pair) == 2]) == sound
+    pairs = [parts.pair(out, number) for number in sound]
+    assert features.finished_files(tmp_path, check=True) == ([(out / "manifest.json",), *pairs] if sound else [])
     shapes = counted(tiny)
     features.extract(snapshots, tiny, out, batch_size=20)
     assert len(shapes) == embedded // 20
     assert content(out) == content(undisturbed)
-
-
-def test_finished_files_count_together(tmp_path, undisturbed):
-    out = Path(shutil.copytree(undisturbed, tmp_path / "features"))
-    (out / ROWS).unlink()
-    pairs = [parts.pair(out, number) for number in (0, 2, 3)]
-    for check in (False, True):
-        assert features.finished_files(tmp_path, check=check) == [(out / "manifest.json",), *pairs]
 
 
 def test_what_is_not_there_or_in_use_is_said(tmp_path, tiny, snapshots):
@@ -428,25 +364,17 @@ def test_what_is_not_there_or_in_use_is_said(tmp_path, tiny, snapshots):
     assert content(tmp_path) == {}
 
 
-@pytest.fixture
-def patient_ray(monkeypatch):
-    """Ray, which waits as long as it takes a busy machine to start it."""
-    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")
-
-
-@pytest.mark.usefixtures("patient_ray")
 @pytest.mark.slow
-def test_two_actors_of_ray_compute_the_same(snapshots, tiny, tmp_path, undisturbed, capsys):
-    features.extract(snapshots, tiny, tmp_path / "out", engine="ray", actors=2)
-    assert content(tmp_path / "out") == content(undisturbed)
-    assert "69/69" in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("patient_ray")
-@pytest.mark.slow
-def test_a_cluster_of_ray_that_is_there_is_used_and_left(snapshots, tiny, tmp_path, undisturbed):
+def test_ray_computes_the_same_alone_or_on_a_cluster_that_is_there(
+    snapshots, tiny, tmp_path, undisturbed, capsys, monkeypatch
+):
     import ray
 
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "300")  # a busy machine takes long to start it
+    features.extract(snapshots, tiny, tmp_path / "alone", engine="ray", actors=2)
+    assert content(tmp_path / "alone") == content(undisturbed)
+    assert "69/69" in capsys.readouterr().err
+    assert not ray.is_initialized()
     damaged = Path(shutil.copytree(snapshots, tmp_path / "damaged"))
     (damaged / "0001/shards/00001.tar").write_bytes(b"")
     ray.init("local", include_dashboard=False, num_cpus=2)
