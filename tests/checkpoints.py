@@ -32,16 +32,35 @@ OLD_NAMES = [  # today's names of weights -> those of 2021
 
 def write(folder: Path, kind: str = "tuned", form: str = "today", *, image_size: int = 224, **config) -> Path:
     """Write a checkpoint of one of KINDS, in today's form or the "old" one; return its folder."""
-    folder.mkdir(parents=True, exist_ok=True)
     model = small(kind, image_size=image_size, **config)
-    if form == "today":
-        model.save_pretrained(folder)
-        BeitImageProcessorPil(
-            size={"height": image_size, "width": image_size}, resample=2, image_mean=[0.5] * 3, image_std=[0.5] * 3
-        ).save_pretrained(folder)
-    else:
-        _write_2021(folder, model)
+    model.save_pretrained(folder)
+    numbers = {"resample": 2, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+    BeitImageProcessorPil(size={"height": image_size, "width": image_size}, **numbers).save_pretrained(folder)
+    if form == "old":
+        make_old(folder, model, OLD_NAMES)
     return folder
+
+
+def make_old(folder: Path, model: torch.nn.Module, names: list[tuple[str, str]], prefix: str = "", **more) -> None:
+    """Make a checkpoint as those of 2021 on the hub are: old names, `pytorch_model.bin`, `more` in it, sizes alone."""
+    weights = dict(more)
+    for name, weight in model.state_dict().items():
+        for pattern, old in names:
+            name = re.sub(pattern, old, name)
+        weights[prefix + name] = weight
+        if name.endswith("relative_position_bias_table"):  # with a buffer, which is computed now
+            weights[name.replace("bias_table", "index")] = torch.zeros(5, 5, dtype=torch.int64)
+    torch.save(weights, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    file = folder / "preprocessor_config.json"
+    for name, size in json.loads(file.read_text()).items():
+        if isinstance(size, dict) and "height" in size:
+            edit(file, **{name: size["height"]})
+
+
+def edit(file: Path, **values) -> None:
+    """Change entries of a JSON file."""
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
 
 
 def small(kind: str, *, image_size: int = 224, **config) -> torch.nn.Module:
@@ -63,33 +82,3 @@ def numbers(name: str, shape: tuple[int, ...]) -> np.ndarray:
     elif name.endswith("weight"):
         found /= np.sqrt(np.prod(shape[1:]))
     return np.asarray(found, np.float32)
-
-
-def old_weights(model: torch.nn.Module, patterns: list[tuple[str, str]]) -> dict[str, torch.Tensor]:
-    """Return a model's weights by the names that `patterns` make of today's."""
-    weights = {}
-    for name, weight in model.state_dict().items():
-        for pattern, old in patterns:
-            name = re.sub(pattern, old, name)
-        weights[name] = weight
-    return weights
-
-
-def _write_2021(folder: Path, model: torch.nn.Module) -> None:
-    """Write a checkpoint as transformers 4.11 did, and as the six on the hub are."""
-    size = model.config.image_size
-    tokens = (size // model.config.patch_size) ** 2 + 1
-    weights = old_weights(model, OLD_NAMES)
-    for name in [each for each in weights if each.endswith("relative_position_bias_table")]:  # a buffer, computed now
-        weights[name.replace("bias_table", "index")] = torch.zeros(tokens, tokens, dtype=torch.int64)
-    torch.save(weights, folder / "pytorch_model.bin")
-    bias = ("use_shared_relative_position_bias", "use_relative_position_bias")
-    names = (*_SMALL, *bias, "use_mask_token", "image_size", "vocab_size", "use_mean_pooling", "id2label", "label2id")
-    config = {name: getattr(model.config, name) for name in names}
-    config |= {"architectures": [type(model).__name__], "model_type": "beit", "transformers_version": "4.11.0.dev0"}
-    config |= {"layer_norm_eps": 1e-12, "layer_scale_init_value": 0.1, "torch_dtype": "float32"}
-    (folder / "config.json").write_text(json.dumps(config))
-    processor = {"crop_size": size, "do_center_crop": False, "do_normalize": True, "do_resize": True, "size": size}
-    processor |= {"feature_extractor_type": "BeitFeatureExtractor", "reduce_labels": False, "resample": 2}
-    processor |= {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
-    (folder / "preprocessor_config.json").write_text(json.dumps(processor))

@@ -1,4 +1,4 @@
-"""Small checkpoints of every family but BEiT, in today's form and an older one, and what transformers makes of them."""
+"""Small checkpoints of every family, in today's form and an older one, and what transformers makes of them."""
 
 import json
 from pathlib import Path
@@ -8,6 +8,8 @@ import checkpoints
 import numpy as np
 import torch
 import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers.pre_tokenizers import ByteLevel
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
@@ -16,7 +18,7 @@ IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.2
 SHARED = {"do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "do_resize": True}
 TOWER = checkpoints.BLOCKS | {"intermediate_size": 64}
 STAGES = {"hidden_sizes": [16, 24, 32, 40], "depths": [1, 1, 1, 1]}
-WORDS = 514  # of the text towers, as the tests' tokenizers know
+WORDS = 514  # of the text towers: CLIP's tokenizer has two forms of 256 letters, a start and an end
 
 
 class Family(NamedTuple):
@@ -86,30 +88,46 @@ _OLD_NAMES = {"vit": checkpoints.OLD_NAMES, "dinov2": checkpoints.OLD_NAMES[:-2]
 
 def write(folder: Path, name: str, form: str = "today") -> Path:
     """Write a checkpoint as today's transformers does, or in the "old" form; return its folder."""
-    _model(name).save_pretrained(folder)
+    if name in checkpoints.KINDS:
+        return checkpoints.write(folder, name, form)
+    model = _model(name)
+    model.save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps(FAMILIES[name].processor))
     if form == "old":
-        _make_old(folder, name)
+        left_over = {"classifier.weight": torch.ones(3, 3)}
+        if name == "clip":
+            left_over["text_model.embeddings.position_ids"] = torch.arange(77)[None]
+        is_bare = name in _WITHOUT_PREFIX
+        checkpoints.make_old(folder, model, _OLD_NAMES.get(name, []), "" if is_bare else f"{name}.", **left_over)
+        checkpoints.edit(folder / "config.json", architectures=None)  # as SigLIP 2's has none
+    if name in _TOKENIZERS:
+        _TOKENIZERS[name](folder)
     return folder
 
 
-def _make_old(folder: Path, name: str) -> None:
-    """Make it as those on the hub: old names, `pytorch_model.bin`, sizes as numbers, heads left over."""
-    (folder / "model.safetensors").unlink()
-    old = checkpoints.old_weights(_model(name), _OLD_NAMES.get(name, []))
-    if name not in _WITHOUT_PREFIX:
-        old = {f"{name}.{key}": weight for key, weight in old.items()} | {"classifier.weight": torch.ones(3, 3)}
-    if name == "clip":
-        old["vision_model.embeddings.position_ids"] = torch.arange(5)[None]
-        old["text_model.embeddings.position_ids"] = torch.arange(77)[None]
-    torch.save(old, folder / "pytorch_model.bin")
-    sizes = ("size", "crop_size")
-    numbers = FAMILIES[name].processor
-    sides = {size: numbers[size]["height"] for size in sizes if "height" in numbers.get(size, ())}
-    (folder / "preprocessor_config.json").write_text(json.dumps(numbers | sides))
-    config = json.loads((folder / "config.json").read_text())
-    config.pop("architectures", None)  # as SigLIP 2's has none
-    (folder / "config.json").write_text(json.dumps(config))
+def _write_letters(folder: Path) -> None:
+    """Write a byte-level vocabulary of single letters, in the files of CLIP's tokenizer."""
+    letters = sorted(ByteLevel.alphabet())
+    words = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    (folder / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "CLIPTokenizer"}))
+
+
+def _write_gemma(folder: Path) -> None:
+    """Write a vocabulary of letters, which are not the same in upper and lower case, as SigLIP 2's tokenizer."""
+    letters = [chr(code) for code in range(33, 127)]
+    words = ["<pad>", "<eos>", "<bos>", "<unk>", "\u2581", *(f"<0x{byte:02X}>" for byte in range(256)), *letters]
+    vocabulary = {word: number for number, word in enumerate(words)}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [], byte_fallback=True, unk_token="<unk>"))  # noqa: S106 - no password
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    special = {"pad_token": "<pad>", "eos_token": "<eos>", "bos_token": "<bos>", "unk_token": "<unk>"}
+    about = special | {"tokenizer_class": "GemmaTokenizer", "add_bos_token": False, "add_eos_token": True}
+    (folder / "tokenizer_config.json").write_text(json.dumps(about))
+
+
+_TOKENIZERS = {"clip": _write_letters, "siglip": _write_gemma}
 
 
 def _model(name: str) -> nn.Module:

@@ -1,6 +1,6 @@
 """Features of every family by two routes, ours and transformers' own; views, words, and what an Encoder refuses."""
 
-import json
+import functools
 import pickle
 import shutil
 from pathlib import Path
@@ -9,7 +9,6 @@ import checkpoints
 import families
 import numpy as np
 import pytest
-import tokenizers_small
 import torch
 import transformers
 from PIL import Image
@@ -24,7 +23,6 @@ POOLINGS = dict.fromkeys(("vit", "dinov2", "dinov2_with_registers", "dinov3_vit"
 POOLINGS |= dict.fromkeys(("bit", "mobilenet_v2", "resnet", "convnextv2", "siglip"), ("pooled", "mean"))
 POOLINGS |= {"clip": ("pooled", "cls"), "masked": ("cls", "mean", "complex")}
 TEXTS = ["a dragon", "Racing CARS at night", "ein Schloß", "x" * 500]
-TOKENIZERS = {"clip": tokenizers_small.write_clip, "siglip": tokenizers_small.write_gemma}
 
 
 @pytest.fixture(scope="module")
@@ -36,18 +34,9 @@ def pictures() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def folder_of(tmp_path_factory):
-    """What writes a small checkpoint once and returns its folder; "clip" and "siglip" come with their tokenizers."""
+    """What writes a small checkpoint once and returns its folder."""
     folder = tmp_path_factory.mktemp("checkpoints")
-
-    def write(name: str, form: str = "today") -> Path:
-        place = folder / f"{name}-{form}"
-        if not place.exists():
-            (checkpoints if name in checkpoints.KINDS else families).write(place, name, form)
-            if name in TOKENIZERS:
-                TOKENIZERS[name](place)
-        return place
-
-    return write
+    return functools.cache(lambda name, form="today": families.write(folder / f"{name}-{form}", name, form))
 
 
 def load(folder: Path, pooling: str = "pooled", image: str = "squash", **more) -> encoder.Encoder:
@@ -74,31 +63,31 @@ def test_features_are_those_of_transformers(folder_of, pictures, name, form, ima
 
 
 @pytest.mark.parametrize(
-    ("image", "grid", "box"),
+    ("image", "views", "grid", "box"),
     [
-        ("squash", (14, 14), (0, 0, 256, 384)),
-        ("crop", (14, 14), (16, 80, 240, 304)),
-        ("whole", (21, 14), (0, 0, 256, 384)),
+        ("squash", ["grey"], (14, 14), (0, 0, 256, 384)),
+        ("crop", None, (14, 14), (16, 80, 240, 304)),
+        ("whole", None, (21, 14), (0, 0, 256, 384)),
+        ("squash", ["crop"], (14, 14), (23.04, 34.56, 232.96, 349.44)),
     ],
 )
-def test_grid_and_box_say_where_patches_lie(folder_of, image, grid, box):
-    one = load(folder_of("tuned"), image=image)
-    assert (one.grid, one.preparation.box) == (grid, box)
-    ramp = np.zeros((384, 256, 3), np.uint8)
-    ramp[..., 0] = np.arange(256)  # red says the column, green the row
-    ramp[..., 1] = np.arange(384)[:, None] // 2
-    seen = one.preparation(ramp).astype(int)
-    corners = [seen[0, 0, 0], seen[0, 0, 1] * 2, seen[-1, -1, 0] + 1, seen[-1, -1, 1] * 2 + 1]
-    np.testing.assert_allclose(corners, box, atol=2)
+def test_grid_and_box_say_where_patches_lie(folder_of, image, views, grid, box):
+    one = load(folder_of("tuned"), image=image, views=views)
+    assert one.grid == grid
+    np.testing.assert_allclose(one.preparation.box, box)
+    ramps = np.zeros((2, 384, 256, 3), np.uint8)
+    ramps[0] = np.arange(256)[:, None]  # the column
+    ramps[1] = np.arange(384)[:, None, None] // 2  # half the row
+    column, row = (one.preparation(ramp)[..., 0].astype(int) for ramp in ramps)
+    np.testing.assert_allclose([column[0, 0], 2 * row[0, 0], column[-1, -1] + 1, 2 * row[-1, -1] + 1], box, atol=2)
 
 
 @pytest.mark.parametrize(("side", "seen"), [(64, 64), (56, 48)])  # patches of 16 do not fill 56
 @pytest.mark.parametrize("image", ["squash", "crop"])
 def test_filter_numbers_and_size_are_the_checkpoint_s_own(tmp_path, pictures, image, side, seen):
     folder = checkpoints.write(tmp_path / "other", image_size=side)
-    file = folder / "preprocessor_config.json"
     other = {"resample": 1, "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.3, 0.4], "rescale_factor": 0.003}
-    file.write_text(json.dumps(json.loads(file.read_text()) | other))
+    checkpoints.edit(folder / "preprocessor_config.json", **other)
     one = load(folder, image=image)
     assert one.preparation.shape == (seen, seen)
     pixels = families.pixels(folder, "tuned", image, pictures, (side, side))
@@ -121,10 +110,14 @@ def test_identity_tells_encoders_apart(folder_of, tmp_path):
     assert one == expected | {"revision": one["revision"]}
     moved = Path(shutil.copytree(folder_of("tuned"), tmp_path / "elsewhere" / "tuned-today"))
     assert load(moved).identity == one
+    checkpoints.edit(moved / "config.json", steam_banners_views=["whole", "grey"], steam_banners_untrained=True)
+    other = load(moved).identity
+    assert other == one | {"views": "whole+grey", "trained": False, "revision": other["revision"]}
+    assert load(moved, views=["whole"]).identity == other | {"views": "whole"}
     weights = load_file(moved / "model.safetensors")
     weights["classifier.bias"] += 1
     save_file(weights, moved / "model.safetensors", metadata={"format": "pt"})
-    assert load(moved).identity["revision"] != one["revision"]
+    assert len({one["revision"], other["revision"], load(moved).identity["revision"]}) == 3
 
 
 def test_any_batch_mirrored_and_copied_encoders(folder_of, pictures):
@@ -163,20 +156,7 @@ def test_values_of_a_crop_are_laid_on_the_whole_banner(folder_of):
     assert laid.sum() == pytest.approx(values.sum().item(), rel=1e-12)
     crop = laid - values[14 * 14 :].reshape(14, 14)
     assert crop[0].max() < crop[7].max()  # what is not in the crop gets nothing but of the cells on its border
-    np.testing.assert_allclose(one.box_of("crop"), (23.04, 34.56, 232.96, 349.44))
     assert one.box == (0, 0, 256, 384)
-
-
-def test_views_are_the_checkpoint_s_own_unless_they_are_chosen(tmp_path):
-    folder = checkpoints.write(tmp_path / "one", image_size=64)
-    file = folder / "config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"steam_banners_views": ["whole", "grey"]}))
-    assert load(folder).identity["views"] == "whole+grey"
-    assert load(folder, views=["whole"]).identity["views"] == "whole"
-    for wrong in ([], ["grey", "grey"], ["blue"], "grey", [["grey"]]):
-        with pytest.raises(SettingsError) as error:
-            load(folder, views=wrong)
-        assert "whole, crop, grey" in str(error.value)
 
 
 # ------------------------------------------------------------------------------------------------------------- words
@@ -210,22 +190,19 @@ def test_words_are_as_near_to_pictures_as_transformers_says(folder_of, pictures,
 
 
 def test_where_there_are_no_words_the_reason_is_said(folder_of, tmp_path):
-    bare = families.write(tmp_path / "bare", "clip")
-    half = tokenizers_small.write_clip(families.write(tmp_path / "half", "clip"))
+    bare, half = (families.write(tmp_path / name, "clip") for name in ("bare", "half"))
+    for name in ("vocab.json", "merges.txt", "tokenizer_config.json"):
+        (bare / name).unlink()
     (half / "evil.py").write_text(f"open({str(tmp_path / 'was-here')!r}, 'w')")
-    code = {"tokenizer_class": "Evil", "auto_map": {"AutoTokenizer": ["evil.Evil", None]}}
-    (half / "tokenizer_config.json").write_text(json.dumps(code))
+    auto_map = {"AutoTokenizer": ["evil.Evil", None]}
+    checkpoints.edit(half / "tokenizer_config.json", tokenizer_class="Evil", auto_map=auto_map)
     (half / "vocab.json").write_text("{")
-    pieces = families.write(tmp_path / "pieces", "siglip")  # as SigLIP 1 is on the hub
-    (pieces / "spiece.model").write_bytes(b"not read without a library of its own")
-    (pieces / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "SiglipTokenizer"}))
     for one, reason in [
         (load(folder_of("tuned")), "pictures alone"),
         (load(folder_of("clip"), "cls"), "pooling='pooled'"),
         (load(folder_of("clip")).to("cpu"), "another device"),
         (load(bare), "without its tokenizer"),
         (load(half), "cannot be read"),
-        (load(pieces), "sentencepiece"),
     ]:
         assert reason in one.text_unsupported_reason
         assert not one.supports_text
@@ -241,8 +218,7 @@ def test_words_that_cannot_be_read_are_refused(folder_of, tmp_path):
             one.words(words)
         assert repr(str(words)) in str(error.value)
     folder = Path(shutil.copytree(folder_of("clip"), tmp_path / "other-words"))
-    vocabulary = json.loads((folder / "vocab.json").read_text()) | {"a</w>": 99_999}
-    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    checkpoints.edit(folder / "vocab.json", **{"a</w>": 99_999})
     with pytest.raises(CheckpointError, match="of two checkpoints"):
         load(folder).words(["a"])
 
@@ -251,10 +227,11 @@ def test_words_that_cannot_be_read_are_refused(folder_of, tmp_path):
 
 
 def test_arguments_that_nothing_follows_are_refused(folder_of):
-    for arguments in ({"pooling": "mean@2"}, {"image": "stretch"}, {"device": "abacus"}, {"dtype": "int8"}):
+    views = [("views", each) for each in ([], ["grey", "grey"], ["blue"], "grey", [["grey"]])]
+    for name, value in [("pooling", "mean@2"), ("image", "stretch"), ("device", "abacus"), ("dtype", "int8"), *views]:
         with pytest.raises(SettingsError) as error:
-            encoder.load(folder_of("tuned"), **arguments)
-        assert repr(*arguments.values()) in str(error.value)
+            encoder.load(folder_of("tuned"), **{name: value})
+        assert repr(value) in str(error.value)
     for name, pooling in (("masked", "pooled"), ("clip", "mean"), ("siglip", "cls"), ("bit", "complex")):
         with pytest.raises(CheckpointError) as error:
             load(folder_of(name), pooling)

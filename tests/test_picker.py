@@ -11,7 +11,6 @@ import families
 import IPython.display
 import numpy as np
 import pytest
-import tokenizers_small
 from small_games import HOSTILE, NAMES, album_of, catalogue_of, features_of
 from torch.nn.functional import cosine_similarity
 from traitlets import Bunch
@@ -318,7 +317,7 @@ def test_an_appid_that_only_the_store_has(small):
 
 
 def test_a_network_that_reads_finds_banners_by_words(small, tmp_path):
-    clip = encoder.load(tokenizers_small.write_clip(families.write(tmp_path / "clip", "clip")), dtype="float32")
+    clip = encoder.load(families.write(tmp_path / "clip", "clip"), dtype="float32")
     album = small[2]
     vectors = clip([banner.rgb for banner in album.values()])
     manifest = clip.identity | {"preparation": "as they are"}
