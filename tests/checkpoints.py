@@ -64,14 +64,18 @@ def edit(file: Path, **values) -> None:
 
 
 def small(kind: str, *, image_size: int = 224, **config) -> torch.nn.Module:
-    """Return a model of three blocks and 32 dims whose weights depend on nothing but their names and shapes."""
+    """Return a model of three blocks and 32 dims, filled."""
     masked = kind == "masked"
     bias = {"use_shared_relative_position_bias": masked, "use_relative_position_bias": not masked}
     heads = {"use_mask_token": True, "vocab_size": 16} if masked else {"num_labels": 5}
-    model = KINDS[kind](BeitConfig(**_SMALL | bias | heads | {"image_size": image_size} | config)).eval()
+    return filled(KINDS[kind](BeitConfig(**_SMALL | bias | heads | {"image_size": image_size} | config)))
+
+
+def filled(model: torch.nn.Module) -> torch.nn.Module:
+    """Return a model with weights that depend on nothing but their names and shapes."""
     for name, weight in model.named_parameters():
         weight.data = torch.from_numpy(numbers(name, tuple(weight.shape)))
-    return model
+    return model.eval()
 
 
 def numbers(name: str, shape: tuple[int, ...]) -> np.ndarray:

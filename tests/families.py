@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import NamedTuple
 
 import checkpoints
 import numpy as np
@@ -10,8 +9,7 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers
 from tokenizers.pre_tokenizers import ByteLevel
-from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from torch import Tensor
 
 HALF = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
 IMAGENET = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
@@ -19,16 +17,6 @@ SHARED = {"do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "
 TOWER = checkpoints.BLOCKS | {"intermediate_size": 64}
 STAGES = {"hidden_sizes": [16, 24, 32, 40], "depths": [1, 1, 1, 1]}
 WORDS = 514  # of the text towers: CLIP's tokenizer has two forms of 256 letters, a start and an end
-
-
-class Family(NamedTuple):
-    """A family as transformers has it."""
-
-    model: type[PreTrainedModel]
-    config: PreTrainedConfig
-    processor: dict
-    leading: int = 0
-    switches: dict = {}  # noqa: RUF012 - never changed
 
 
 def _square(side: int, resample: int) -> dict:
@@ -40,42 +28,29 @@ def _cropped(edge: int, side: int, resample: int) -> dict:
     return SHARED | crop | {"size": {"shortest_edge": edge}, "resample": resample}
 
 
-def _dino(**more) -> dict:
-    return checkpoints.BLOCKS | {"image_size": 98, "patch_size": 14, "mlp_ratio": 2} | more
-
-
 def _towers(patch: int, longest: int, **text) -> dict:
     text = TOWER | {"vocab_size": WORDS, "max_position_embeddings": longest} | text
     return {"text_config": text, "vision_config": TOWER | {"image_size": 64, "patch_size": patch}}
 
 
-_POSITIONS = {"interpolate_pos_encoding": True}
+_DINO = checkpoints.BLOCKS | {"image_size": 98, "patch_size": 14, "mlp_ratio": 2}
 _PERCENT = SHARED | IMAGENET | {"size": {"shortest_edge": 64}, "crop_pct": 0.875, "resample": 3}
-_VIT = transformers.ViTConfig(**TOWER, image_size=64, patch_size=8)
-_REGISTERS = transformers.Dinov2WithRegistersConfig(**_dino(num_register_tokens=4))
-_DINOV3 = transformers.DINOv3ViTConfig(**TOWER, image_size=64, patch_size=16, num_register_tokens=4)
-_CLIP = transformers.CLIPConfig(**_towers(32, 77, bos_token_id=WORDS - 2, eos_token_id=WORDS - 1), projection_dim=24)
-_SIGLIP = transformers.SiglipConfig(
-    **_towers(16, 64, projection_size=32, pad_token_id=0, bos_token_id=2, eos_token_id=1)
-)
-_MOBILE = transformers.MobileNetV2Config(image_size=64, depth_multiplier=0.25)
-_BIT = transformers.BitConfig(**STAGES, embedding_size=16, num_groups=4)
-_RESNET = transformers.ResNetConfig(**STAGES, embedding_size=16)
-_CONVNEXT = transformers.ConvNextV2Config(**STAGES)
-FAMILIES = {
-    "vit": Family(transformers.ViTModel, _VIT, _square(64, 2) | IMAGENET, 1, _POSITIONS),
-    "dinov2": Family(transformers.Dinov2Model, transformers.Dinov2Config(**_dino()), _cropped(64, 56, 3) | IMAGENET, 1),
-    "dinov2_with_registers": Family(
-        transformers.Dinov2WithRegistersModel, _REGISTERS, _cropped(64, 56, 3) | IMAGENET, 5
-    ),
-    "dinov3_vit": Family(transformers.DINOv3ViTModel, _DINOV3, _square(64, 2) | IMAGENET, 5),
-    "clip": Family(transformers.CLIPModel, _CLIP, _cropped(64, 64, 3) | IMAGENET, 1, _POSITIONS),
-    "siglip": Family(transformers.SiglipModel, _SIGLIP, _square(64, 2) | HALF, 0, _POSITIONS),
-    "bit": Family(transformers.BitModel, _BIT, _cropped(96, 64, 2) | HALF),
-    "mobilenet_v2": Family(transformers.MobileNetV2Model, _MOBILE, _cropped(80, 64, 2) | HALF),
-    "resnet": Family(transformers.ResNetModel, _RESNET, _PERCENT),
-    "convnextv2": Family(transformers.ConvNextV2Model, _CONVNEXT, _PERCENT),
+_CLIP = _towers(32, 77, bos_token_id=WORDS - 2, eos_token_id=WORDS - 1)
+_SIGLIP = _towers(16, 64, projection_size=32, pad_token_id=0, bos_token_id=2, eos_token_id=1)
+FAMILIES = {  # model_type -> the numbers of its config and of its processor
+    "vit": (TOWER | {"image_size": 64, "patch_size": 8}, _square(64, 2) | IMAGENET),
+    "dinov2": (_DINO, _cropped(64, 56, 3) | IMAGENET),
+    "dinov2_with_registers": (_DINO | {"num_register_tokens": 4}, _cropped(64, 56, 3) | IMAGENET),
+    "dinov3_vit": (TOWER | {"image_size": 64, "patch_size": 16, "num_register_tokens": 4}, _square(64, 2) | IMAGENET),
+    "clip": (_CLIP | {"projection_dim": 24}, _cropped(64, 64, 3) | IMAGENET),
+    "siglip": (_SIGLIP, _square(64, 2) | HALF),
+    "bit": (STAGES | {"embedding_size": 16, "num_groups": 4}, _cropped(96, 64, 2) | HALF),
+    "mobilenet_v2": ({"image_size": 64, "depth_multiplier": 0.25}, _cropped(80, 64, 2) | HALF),
+    "resnet": (STAGES | {"embedding_size": 16}, _PERCENT),
+    "convnextv2": (STAGES, _PERCENT),
 }
+_LEADING = {"tuned": 1, "masked": 1, "vit": 1, "dinov2": 1, "dinov2_with_registers": 5, "dinov3_vit": 5, "clip": 1}
+_ANY_SIZE = ("vit", "clip", "siglip")  # which are asked to interpolate
 _PROCESSORS = {  # family -> the class in transformers that knows its crop; BiT's for all others
     "clip": "CLIPImageProcessorPil",
     "mobilenet_v2": "MobileNetV2ImageProcessorPil",
@@ -90,9 +65,11 @@ def write(folder: Path, name: str, form: str = "today") -> Path:
     """Write a checkpoint as today's transformers does, or in the "old" form; return its folder."""
     if name in checkpoints.KINDS:
         return checkpoints.write(folder, name, form)
-    model = _model(name)
+    numbers, processor = FAMILIES[name]
+    config = transformers.AutoConfig.for_model(name, **numbers)
+    model = checkpoints.filled(transformers.AutoModel.from_config(config))
     model.save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text(json.dumps(FAMILIES[name].processor))
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
     if form == "old":
         left_over = {"classifier.weight": torch.ones(3, 3)}
         if name == "clip":
@@ -130,15 +107,6 @@ def _write_gemma(folder: Path) -> None:
 _TOKENIZERS = {"clip": _write_letters, "siglip": _write_gemma}
 
 
-def _model(name: str) -> nn.Module:
-    """Return a family's model, each weight of which depends on nothing but its name and shape."""
-    options = {"add_pooling_layer": False} if name == "vit" else {}
-    model = FAMILIES[name].model(FAMILIES[name].config, **options)
-    for key, weight in model.named_parameters():
-        weight.data = torch.from_numpy(checkpoints.numbers(key, tuple(weight.shape)))
-    return model.eval()
-
-
 def pixels(folder: Path, name: str, image: str, pictures: np.ndarray, shape: tuple[int, int]) -> Tensor:
     """What transformers' own processor makes of banners, for each way of ours."""
     options = json.loads((folder / "preprocessor_config.json").read_text())
@@ -157,20 +125,15 @@ def pixels(folder: Path, name: str, image: str, pictures: np.ndarray, shape: tup
 @torch.no_grad()
 def features(folder: Path, name: str, pooling: str, inputs: Tensor) -> Tensor:
     """The features as a user of transformers would compute them, nothing of ours in between."""
-    if name in checkpoints.KINDS:
-        model = checkpoints.KINDS[name].from_pretrained(folder, attn_implementation="eager").eval()
-        found = model.beit(inputs)
-        tokens = found.last_hidden_state if name == "tuned" else model.layernorm(found.last_hidden_state)
-    else:
-        family = FAMILIES[name]
-        model = transformers.AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
-        if pooling == "pooled" and name in ("clip", "siglip"):
-            return model.get_image_features(inputs, **family.switches).pooler_output
-        found = getattr(model, "vision_model", model)(inputs, **family.switches)
-        tokens = found.last_hidden_state
+    kind = checkpoints.KINDS.get(name, transformers.AutoModel)
+    model = kind.from_pretrained(folder, attn_implementation="eager").eval()
+    switches = {"interpolate_pos_encoding": True} if name in _ANY_SIZE else {}
+    if pooling == "pooled" and name in ("clip", "siglip"):
+        return model.get_image_features(inputs, **switches).pooler_output
+    found = getattr(model, "vision_model", getattr(model, "beit", model))(inputs, **switches)
     if name == "clip" or (pooling == "pooled" and name != "vit"):
         return found.pooler_output.flatten(1)  # CLIP's is its CLS, normed
-    tokens = tokens.flatten(2).mT if tokens.ndim == 4 else tokens
-    leading = 1 if name in checkpoints.KINDS else FAMILIES[name].leading
-    cls, mean = tokens[:, 0], tokens[:, leading:].mean(1)
+    tokens = found.last_hidden_state
+    tokens = tokens.flatten(2).mT if tokens.ndim == 4 else model.layernorm(tokens) if name == "masked" else tokens
+    cls, mean = tokens[:, 0], tokens[:, _LEADING.get(name, 0) :].mean(1)
     return {"pooled": cls, "cls": cls, "mean": mean, "complex": torch.cat([cls, mean], 1)}[pooling]

@@ -107,10 +107,8 @@ def test_a_student_of_another_side_keeps_each_bias_for_its_step(net):
 @pytest.mark.slow
 def test_steps_lower_the_loss_and_a_perfect_student_has_none(work):
     torch.manual_seed(0)
-    pool = Pool(work / "pool")
-    plan = replace(PLAN, views=8 * 60)
+    pool, plan, whitening = Pool(work / "pool"), replace(PLAN, views=8 * 60), torch.eye(WIDTH)
     run = begin(plan, pool)
-    whitening = torch.eye(WIDTH)
     losses = [step(run, plan, pool, whitening) for _ in range(40)]
     assert np.mean(losses[-5:]) < 0.9 * np.mean(losses[:5])
     seen = batch(pool, 8, torch.Generator().manual_seed(0), side=32, least=0.6, whole=0.2)
