@@ -102,13 +102,6 @@ def test_a_bad_value_costs_the_value_and_is_counted(store_of, odd, column, value
     assert all(name in catalogue.summary(games) for name in unreadable)
 
 
-def test_other_bytes_than_utf8_and_raw_control_characters(httpserver):
-    item = b'{"appid": 10, "success": 1, "name": "A\xff\tB"}'
-    body = b'{"response": {"metadata": {"total_matching_records": 1}, "store_items": [' + item + b"]}}"
-    httpserver.expect_request("/IStoreQueryService/Query/v1/").respond_with_data(body)
-    assert catalogue.fetch_catalogue(api_url=httpserver.url_for(""))["name"].tolist() == ["A\ufffd B"]
-
-
 @hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
 @hypothesis.given(strategies.lists(items, max_size=4))
 @hypothesis.example([{"appid": 1, "success": 1, "name": "\U00014647"}])
