@@ -50,9 +50,7 @@ def decode(picture: bytes, formats: tuple[str, ...] = images.OWN_FORMATS) -> np.
     return np.asarray(_fit(images.upright_rgb(open_picture(picture, formats))))
 
 
-def own(
-    picture: str | Path | bytes | Image.Image | np.ndarray, name: str, formats: tuple[str, ...] = images.OWN_FORMATS
-) -> Banner:
+def own(picture: images.AnyPicture, name: str, formats: tuple[str, ...] = images.OWN_FORMATS) -> Banner:
     """Return a picture of one's own, as `images.opened` takes it, as a banner (its appid is 0); raises PictureError."""
     return _made(0, name, images.opened(picture, formats))
 

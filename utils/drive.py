@@ -94,51 +94,13 @@ def copy_finished(source: Path, to: Path, known: dict[FileSet, int] | None = Non
     with files.storage_errors(to):
         _require_place(to)
         times = {each: (source / each[-1]).stat().st_mtime_ns for each in finished(source)}
-        new = differing([each for each in times if known.get(each) != times[each]], source, to)
-        unread = put(new, source, to)
-    known |= times
-    for each in unread:
-        del known[each]
+        new = _differing([each for each in times if known.get(each) != times[each]], source, to)
+        unread = _put(new, source, to)
     if unread:
         remedy = "the rest was copied; run the notebook that made it again"
         raise DamagedError(f"{source / unread[0][0]} cannot be read; {remedy}")
+    known |= times
     return sum(map(len, new))
-
-
-def differing(sets: Sequence[FileSet], source: Path, to: Path) -> list[FileSet]:
-    """Return the sets that `to` lacks: a file is absent or of another size, or the one that makes it count is another.
-
-    That one holds the checksums of the others, so they are the same where it is the same and nobody cut them. Raises
-    StorageError where `to` has another snapshot of the same number.
-    """
-
-    def is_there(each: FileSet) -> bool:
-        sizes = ((to / path).stat().st_size == (source / path).stat().st_size for path in each)
-        return _is_here(each, to) and all(sizes) and files.sha256(to / each[-1]) == files.sha256(source / each[-1])
-
-    lacking = list(itertools.filterfalse(is_there, sets))
-    for each in lacking:
-        if each[-1].endswith("plan.parquet") and (to / each[-1]).exists() and each in finished(to):
-            remedy = "keep the two in different folders, or delete the one that you do not need"
-            raise StorageError(f"{(to / each[-1]).parent} is another snapshot than the one to be put there; {remedy}")
-    return lacking
-
-
-def put(sets: Iterable[FileSet], source: Path, to: Path) -> list[FileSet]:
-    """Copy sets from one data_dir to another; return the sets that could not be read.
-
-    What makes a set count is taken away before a file of it is replaced, so that old and new are never mixed.
-    """
-    unread = []
-    for each in sets:
-        if len(each) > 1:
-            (to / each[-1]).unlink(missing_ok=True)
-        try:
-            for path in each:
-                _copy(source / path, to / path)
-        except DamagedError:
-            unread.append(each)
-    return unread
 
 
 class Watcher(threading.Thread):
@@ -179,11 +141,47 @@ def _restore(there: Path, data_dir: Path) -> tuple[int, int]:
         if all(_is_here(each, data_dir) for each in listed):
             return 0, 0
         in_order = finished(there, check=True)
-        new = [each for each in differing(in_order, there, data_dir) if not _is_here(each, data_dir)]
+        new = [each for each in _differing(in_order, there, data_dir) if not _is_here(each, data_dir)]
         with files.locked(data_dir / "snapshots"):
-            unread = put(tqdm(new, desc="Copying", unit=" sets"), there, data_dir)
+            unread = _put(tqdm(new, desc="Copying", unit=" sets"), there, data_dir)
     damaged = [each for each in listed if each in unread or each not in in_order]
     return sum(map(len, new)) - sum(map(len, unread)), sum(map(len, damaged))
+
+
+def _differing(sets: Sequence[FileSet], source: Path, to: Path) -> list[FileSet]:
+    """Return the sets that `to` lacks: a file is absent or of another size, or the one that makes it count is another.
+
+    That one holds the checksums of the others, so they are the same where it is the same and nobody cut them. Raises
+    StorageError where `to` has another snapshot of the same number.
+    """
+
+    def is_there(each: FileSet) -> bool:
+        sizes = ((to / path).stat().st_size == (source / path).stat().st_size for path in each)
+        return _is_here(each, to) and all(sizes) and files.sha256(to / each[-1]) == files.sha256(source / each[-1])
+
+    lacking = list(itertools.filterfalse(is_there, sets))
+    for each in lacking:
+        if each[-1].endswith("plan.parquet") and (to / each[-1]).exists() and each in finished(to):
+            remedy = "keep the two in different folders, or delete the one that you do not need"
+            raise StorageError(f"{(to / each[-1]).parent} is another snapshot than the one to be put there; {remedy}")
+    return lacking
+
+
+def _put(sets: Iterable[FileSet], source: Path, to: Path) -> list[FileSet]:
+    """Copy sets from one data_dir to another; return those that could not be read.
+
+    What makes a set count is taken away before a file of it is replaced, so that old and new are never mixed.
+    """
+    unread = []
+    for each in sets:
+        if len(each) > 1:
+            (to / each[-1]).unlink(missing_ok=True)
+        try:
+            for path in each:
+                _copy(source / path, to / path)
+        except DamagedError:
+            unread.append(each)
+    return unread
 
 
 def _require_place(data_dir: Path) -> None:

@@ -27,6 +27,8 @@ MOST_PIXELS = 50_000_000  # of a picture; a phone's camera gives up to 48 millio
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")  # of files
 TOO_LARGE = "too large: "  # how the message begins where bytes or pixels are too many
 
+AnyPicture = str | Path | bytes | Image.Image | np.ndarray
+
 _MOST_REDUCED = 200_000_000  # pixels of a JPEG that is decoded at an eighth of its size
 _DEADLINE = 60.0  # seconds for a picture from an address
 _TILE_WIDTH, _TILE_LENGTH = 322, 323  # tags of a TIFF
@@ -64,9 +66,7 @@ def is_plain(content: bytes, most_pixels: int) -> bool:
         return image.format == "JPEG" and upright and srgb and image.width * image.height <= most_pixels
 
 
-def opened(
-    picture: str | Path | bytes | Image.Image | np.ndarray, formats: tuple[str, ...] = OWN_FORMATS
-) -> Image.Image:
+def opened(picture: AnyPicture, formats: tuple[str, ...] = OWN_FORMATS) -> Image.Image:
     """Return a picture, wherever it is: a path, a file's bytes, a PIL image, an RGB array or an http(s) address.
 
     An array is uint8 (height, width, 3). Raises PictureError for anything else, and for a file that cannot be read, or

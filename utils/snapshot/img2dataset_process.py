@@ -204,19 +204,20 @@ def fetch(
 ) -> tuple[int, io.BytesIO | None, str | None]:
     """Return a picture's key with its file, or with the reason why there is none, as img2dataset's function does."""
     key, address = row
+    is_file = address.startswith("file:")
     content = error = None
     try:
-        if address.startswith("file:"):
+        if is_file:
             own = folder.read_file(address, root=bounds["allowed"][0], limit=images.MOST_BYTES)
-            content = for_opencv(own, images.OWN_FORMATS)
+            content = io.BytesIO(for_opencv(own, images.OWN_FORMATS))
         else:
-            content = for_opencv(_from_store(address, bounds, disallowed_header_directives), images.FORMATS)
+            content = io.BytesIO(for_opencv(_from_store(address, bounds, disallowed_header_directives)))
     except (http.HttpError, StorageError) as failed:
         error = str(failed)
     except Exception as failed:  # noqa: BLE001 - whatever it is, it costs this picture alone
         error = str(failed) if str(failed).startswith(images.TOO_LARGE) else f"damaged: {failed}"
-    _count(bounds, None if address.startswith("file:") else error)
-    return key, None if content is None else io.BytesIO(content), error
+    _count(bounds, None if is_file else error)
+    return key, content, error
 
 
 def for_opencv(content: bytes, formats: tuple[str, ...] = images.FORMATS) -> bytes:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from utils import files, images
 from utils.errors import DamagedError, PictureError
-from utils.snapshot.plan import Plan, read_plan
+from utils.snapshot.plan import SCHEMA, Plan, read_plan
 
 STATUSES = (
     "downloaded",
@@ -29,10 +29,7 @@ SMALLEST = 64  # pixels; an original with a shorter side is no banner (Steam's a
 LONGEST = 10  # times its short side; an original that is longer is no banner
 RECORD = pa.schema(
     [
-        ("appid", pa.int64()),
-        ("name", pa.string()),
-        ("picture", pa.string()),  # path and version of the picture at the store, whatever the host
-        ("banner_url", pa.string()),  # the address that it was asked from
+        *SCHEMA,  # with the address that it was asked from
         ("status", pa.string()),  # one of STATUSES
         ("reason", pa.string()),  # why it is not downloaded
         ("retryable", pa.bool_()),  # whether the status is "failed"
