@@ -52,13 +52,6 @@ def opened(page, gallery, place=""):
     page.get_by_placeholder("Part of a name").wait_for()
 
 
-def loaded(picture):
-    """Wait for a banner to be there, whole."""
-    from playwright.sync_api import expect
-
-    expect(picture).to_have_js_property("naturalWidth", 256)
-
-
 def until(page, true):
     """Wait for an expression to be true; the page's policy forbids what playwright does for that."""
     for _ in range(200):
@@ -84,7 +77,7 @@ def test_type_pick_and_go_on(page, gallery):
 
     opened(page, gallery)
     assert grid(page)[: len(HOSTILE)] == HOSTILE
-    loaded(page.locator("#grid img").first)
+    until(page, "document.querySelector('#grid img').naturalWidth === 256")
     page.keyboard.press("/")
     page.keyboard.type("moonwrm ember")  # forgiven
     page.locator("#list li", has_text="Ember").first.wait_for()
@@ -287,4 +280,4 @@ def test_every_view_is_open_to_all_and_none_is_wider_than_a_phone(page, tmp_path
         assert browser.serious(page) == [], place
         if place == "#90000010":
             page.locator("#query .missing").wait_for()
-    loaded(page.locator("#query img"))
+    until(page, "document.querySelector('#query img').naturalWidth === 256")

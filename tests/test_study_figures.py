@@ -18,12 +18,9 @@ def album():
     return {appid: banner(appid) for appid in range(1, 20)}
 
 
-def test_unique_tells_the_nearest(album):
+def test_unique_tells_the_nearest_and_duplicates_keep_groups_together(album):
     drawn = figure.unique(album, pd.DataFrame({"appid": [3, 5], "cosine": [0.125, 0.5]}))
     assert lines(drawn) == ["Game 3", "0.12", "Game 5", "0.50"]
-
-
-def test_duplicates_keep_groups_together(album):
     drawn = figure.duplicates(album, [[1, 2, 3, 4, 5], [6, 7], [8], [9, 10, 11]])
     assert rows_of(drawn, range(1, 20)) == [[1, 2, 3, 4], [6, 7, 8], [9, 10, 11]]
     assert "+1" in lines(drawn)
