@@ -70,10 +70,9 @@ def test_the_lists_are_the_matches_and_the_manifest_says_whose(gallery):
     assert all(str(MANIFEST[name])[:12] in data(gallery, "start")["made"] for name in MANIFEST)
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+SUM(A1)", "-2", "@x", "\t=1"])
-def test_no_name_is_a_formula_in_a_spreadsheet(name):
-    assert lists.in_csv(name)[0] in "'1"
-    assert lists.in_csv("A-Train") == "A-Train"
+def test_no_name_is_a_formula_in_a_spreadsheet():
+    assert {lists.in_csv(name)[0] for name in ("=1+1", "+SUM(A1)", "-2", "@x")} == {"'"}
+    assert [lists.in_csv(name) for name in ("\t=1", "A-Train")] == ["'=1", "A-Train"]
 
 
 def test_markdown_shows_names_as_text(gallery):

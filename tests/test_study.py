@@ -1,6 +1,5 @@
 """study: a whole comparison of networks and baselines, and what is kept of it."""
 
-import json
 import re
 from dataclasses import replace
 
@@ -28,9 +27,7 @@ NETWORKS = [
 @pytest.fixture(scope="module")
 def ways(tmp_path_factory):
     """Three configurations of a network that was never trained."""
-    folder = checkpoints.write(tmp_path_factory.mktemp("checkpoints") / "tiny")
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"steam_banners_untrained": True}))
+    folder = checkpoints.write(tmp_path_factory.mktemp("checkpoints") / "tiny", steam_banners_untrained=True)
     found = [study.Configuration(str(folder), preparation=how) for how in ("as they are", "centred")]
     return [*found, study.Configuration(str(folder), "mean")]
 
