@@ -33,9 +33,9 @@ GAMES["review_count"] = GAMES["reviews"].astype(int)
 GAMES["review_score"] = GAMES["score"].astype(float)
 GAMES["release_date"] = pd.to_numeric(GAMES["release_date"]).fillna(0).astype(int)
 
-rng, seeds = np.random.default_rng(0), []  # games of a series are alike
-for franchises, name in zip(GAMES["franchises"], GAMES["name"], strict=True):
-    seeds.append(zlib.crc32("".join(franchises or [name]).encode()))
+series = map("".join, GAMES["franchises"].where(GAMES["franchises"].map(bool), GAMES["name"]))
+seeds = [zlib.crc32(each.encode()) for each in series]  # games of a series are alike
+rng = np.random.default_rng(0)
 vectors = np.array([np.random.default_rng(seed).normal(size=16) + 0.6 * rng.normal(size=16) for seed in seeds])
 features = Features(GAMES["appid"].to_numpy(), GAMES["name"].to_numpy(), vectors.astype(np.float16), MANIFEST)
 MATCHES = matching.all_matches(matching.prepare(features, "centred"), 8)

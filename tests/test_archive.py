@@ -106,6 +106,7 @@ def test_an_archive_that_grows_after_it_was_offered_is_refused(packed, httpserve
     assert_refused(httpserver.url_for("/a.tar"), tmp_path, kind=HttpError)
 
 
+EVIL = "x` <svg onload=alert(3)> [click](javascript:alert(2)) `"
 BEFORE = {  # what stands before the members of an archive
     "a climbing name": member("../outside.txt", body=b"x"),
     "a name that climbs on its way": member("features/../../outside.txt", body=b"x"),
@@ -166,9 +167,6 @@ def test_a_damaged_member_costs_that_member(content, packed, tmp_path):
     flip(tmp_path / "a.tar", packed.read_bytes().index(vectors) + len(vectors) - 1)
     assert "2 are damaged or not ours" in archive.fetch(tmp_path / "a.tar", tmp_path / "home")
     assert tree(tmp_path / "home").items() < content.items()
-
-
-EVIL = "x` <svg onload=alert(3)> [click](javascript:alert(2)) `"
 
 
 @pytest.fixture

@@ -167,24 +167,16 @@ def put(file, text="mine"):
     file.write_text(text)
 
 
-def list_of(place, *names):
-    put(place / folder.LIST, "".join(f"{name}\n" for name in [folder.LIST, *names]))
-
-
+OURS = f"{folder.LIST}\nindex.html\nthumbs/1.jpg\n"
 STRANGE = {
     "a page that is not ours": lambda place: put(place / "index.html"),
-    "a picture that is not ours": lambda place: put(place / "thumbs/1.jpg"),
     "a list that is not ours": lambda place: put(place / folder.LIST),
     "the list is a folder": lambda place: (place / folder.LIST).mkdir(parents=True),
     "a loop of links": lambda place: place.symlink_to(place),
     "a folder of pictures is a file": lambda place: put(place / "thumbs"),
-    "our page became a folder": lambda place: (list_of(place, "index.html"), (place / "index.html").mkdir()),
-    "an old folder became a file": lambda place: (list_of(place, "a/b.html"), put(place / "a")),
-    "a list that leads out of it": lambda place: list_of(place, "../outside/1.jpg"),
-    "a link out of it": lambda place: (
-        list_of(place, "thumbs/1.jpg", "thumbs/2.jpg"),
-        (place / "thumbs").symlink_to(place.parent / "outside"),
-    ),
+    "our page became a folder": lambda place: (put(place / folder.LIST, OURS), (place / "index.html").mkdir()),
+    "a list that leads out of it": lambda place: put(place / folder.LIST, f"{OURS}../outside/1.jpg"),
+    "a link out of it": lambda place: (put(place / folder.LIST, OURS), (place / "thumbs").symlink_to("../outside")),
 }
 
 

@@ -17,11 +17,8 @@ from utils.errors import MatchError
 
 pytestmark = pytest.mark.slow
 
-NETWORKS = [
-    "tiny, pooled, squash, as they are (untrained)",
-    "tiny, pooled, squash, centred (untrained)",
-    "tiny, mean, squash, whitened 0.5 (untrained)",
-]
+WAYS = ("pooled, squash, as they are", "pooled, squash, centred", "mean, squash, whitened 0.5")
+NETWORKS = [f"tiny, {way} (untrained)" for way in WAYS]
 
 
 @pytest.fixture(scope="module")
