@@ -49,12 +49,20 @@ def compare(prepared, wanted=None, **pictures):
     return drafts.compare(given, prepared, thumbnails, games=GAMES, wanted=wanted)
 
 
-def test_a_copy_is_nearly_identical_and_the_most_distinctive_come_first(prepared):
-    first, last = compare(prepared, my_copy=PLAIN, other_one=picture(5))
-    assert str(last) == "my copy: Nearly identical to “Game 1” (1.00)."
+def test_the_most_distinctive_come_first_and_what_was_cut_off_is_said_of_the_upright_picture(prepared):
+    results = compare(
+        prepared, my_copy=PLAIN, other=picture(5), wide=picture(6, (900, 300)), phone=picture(7, (900, 300), 8)
+    )
+    cosines = [float(result.cosines[0]) for result in results]
+    assert cosines == sorted(cosines)
+    said = {result.draft.name: str(result) for result in results}
+    assert said["my copy"] == "my copy: Nearly identical to “Game 1” (1.00)."
     twins = matching.all_matches(prepared, 1).cosines[:, 0]
-    percent = f"{100 * np.mean(twins > first.cosines[0]):.0f} %"
-    assert str(first).startswith(f"other one: More distinctive than {percent} of 40 games; most similar to “Game ")
+    percent = f"{100 * np.mean(twins > cosines[list(said).index('other')]):.0f} %"
+    assert said["other"].startswith(f"other: More distinctive than {percent} of 40 games; most similar to “Game ")
+    assert ["(2:3)" in said[name] for name in ("other", "wide", "phone")] == [False, True, True]
+    assert "wider than a banner" in said["wide"]
+    assert "taller than a banner" in said["phone"]
 
 
 @pytest.mark.parametrize(
@@ -71,21 +79,6 @@ def test_drafts_are_compared_with_the_games_that_pass(prepared, wanted, said):
     assert set(result.appids.tolist()) <= set(APPIDS[:3] if said is None else APPIDS[4:])
     with pytest.raises(PlainError):  # one game is too few
         compare(prepared, Filter(tag="Rare"), a=picture(1))
-
-
-@pytest.mark.parametrize(
-    ("size", "orientation", "cut"),
-    [
-        ((600, 900), 1, ""),
-        ((900, 300), 1, "wider than a banner (2:3)"),
-        ((384, 256), 6, ""),  # a phone's: upright it has a banner's shape
-        ((900, 300), 8, "taller than a banner (2:3)"),
-    ],
-)
-def test_what_was_cut_off_is_said_of_the_upright_picture(prepared, size, orientation, cut):
-    (result,) = compare(prepared, a=picture(1, size, orientation))
-    assert cut in result.query.note
-    assert ("(2:3)" in result.query.note) == bool(cut)
 
 
 def test_files_folders_and_what_is_no_picture_by_name(tmp_path):
