@@ -80,8 +80,9 @@ def row(stage: str, ours: float, limit: float, *peers: float) -> None:
     print(f"| {' | '.join([stage, *(f'{each:.1f}' for each in (ours, limit, *peers)), *ratios])} |", flush=True)
 
 
-def answer(peer: str, vectors: np.ndarray, pipe: "multiprocessing.connection.Connection") -> None:
+def answer(peer: str, pipe: "multiprocessing.connection.Connection") -> None:
     """Send the name of a peer's kernel; then, for each number received, run that many queries and send it back."""
+    vectors = pipe.recv()
     search = NearestNeighbors(n_neighbors=K + 1, algorithm="brute", metric="cosine").fit(vectors).kneighbors
     if peer == "faiss":
         index = faiss.IndexFlatIP(vectors.shape[1])
@@ -103,9 +104,10 @@ def best_kernel(peer: str, vectors: np.ndarray) -> tuple[str, Callable[[int], ob
     for kernel in KERNELS:  # a process each: a kernel is taken when its library is loaded
         ours, theirs = multiprocessing.Pipe()
         with patch.dict(os.environ, kernel):
-            Process(target=answer, args=(peer, vectors, theirs), daemon=True).start()
+            Process(target=answer, args=(peer, theirs), daemon=True).start()
         theirs.close()
-        with contextlib.suppress(EOFError):  # of instructions that this processor lacks the process has died
+        with contextlib.suppress(EOFError, ConnectionError):  # of instructions that this processor lacks a process dies
+            ours.send(vectors)
             tried[ours.recv()] = lambda queries, pipe=ours: (pipe.send(queries), pipe.recv())
     taken = medians({name: partial(run, TRIAL) for name, run in tried.items()}, 1)
     print(f"{peer}, {TRIAL} queries:", "; ".join(f"{name}: {seconds:.2f} s" for name, seconds in taken.items()))
