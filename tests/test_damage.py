@@ -53,12 +53,8 @@ def same(*names):
     return lambda found, original: all(np.array_equal(getattr(found, each), getattr(original, each)) for each in names)
 
 
-def no_more(found, original):
-    return found.items() <= original.items()
-
-
 CATALOGUE = (lambda place: catalogue.load(place / "catalogue.parquet"), lambda found, original: found.equals(original))
-BANNERS = (pictures, no_more)
+BANNERS = (pictures, lambda found, original: found.items() <= original.items())
 VECTORS = (lambda place: features.load(place / "features" / FEATURES), same("appids", "vectors"))
 ARTEFACTS = {  # path -> how it is read, and what may be read of it when it is damaged
     "catalogue.parquet": CATALOGUE,
@@ -69,7 +65,7 @@ ARTEFACTS = {  # path -> how it is read, and what may be read of it when it is d
     f"features/{FEATURES}/img_emb/img_emb_00001.npy": VECTORS,
     f"features/{FEATURES}/metadata/metadata_00001.parquet": VECTORS,
     f"matches/{FEATURES}/matches.parquet": (all_matches, same("neighbours", "cosines")),
-    "a.tar": (fetched, no_more),
+    "a.tar": (fetched, BANNERS[1]),
 }
 
 

@@ -71,12 +71,10 @@ def test_what_lies_damaged_on_drive_or_cannot_be_read_is_made_again_and_the_rest
 
 
 def test_a_mount_that_goes_away_is_one_line_that_names_it(chosen, there, monkeypatch):
-    drive.open_drive(chosen)
-    drive.stop_watching(chosen.data_dir)
     stat = os.stat
 
     def refuses(path, *rest, **more):
-        if not isinstance(path, int) and str(path).startswith(str(there.parent.parent)):
+        if str(path).startswith(str(there.parent.parent)):
             raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN), str(path))
         return stat(path, *rest, **more)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from downloads import file
+from hosts import refusal
 from PIL import Image, ImageCms
 
 from utils import banners, images
@@ -103,14 +104,6 @@ def test_each_named_format_is_opened_and_tiff_from_the_own_disk_alone(kind, tmp_
             opened(content)
 
 
-@pytest.mark.parametrize("kind", ["EPS", "PDF", "PPM", "TGA", "JPEG2000"])
-def test_every_other_format_is_refused(kind):
-    with pytest.raises(PictureError) as refused:
-        images.open_picture(file(Image.new("RGB", (64, 64), "red"), kind), images.OWN_FORMATS)
-    assert "TIFF" in str(refused.value)
-    assert "<" not in str(refused.value)
-
-
 def tile(side):
     """A TIFF of 4x4 pixels in a tile that says it is of another size."""
     tags = {256: 4, 257: 4, 258: 8, 259: 1, 262: 1, 277: 1, 322: side, 323: side, 324: 8, 325: 64}
@@ -131,9 +124,7 @@ HUGE = {
 def test_pixels_are_bounded_before_anything_is_decoded(kind, monkeypatch):
     bomb = HUGE[kind]()
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", lambda _: pytest.fail("decoded"))
-    with pytest.raises(PictureError) as refused:
-        images.open_picture(bomb, images.OWN_FORMATS)
-    assert str(refused.value).startswith(images.TOO_LARGE)
+    assert refusal(PictureError, images.open_picture, bomb, images.OWN_FORMATS).startswith(images.TOO_LARGE)
 
 
 def test_a_picture_comes_from_anywhere_and_a_tiff_from_no_address(tmp_path, httpserver):
@@ -146,19 +137,19 @@ def test_a_picture_comes_from_anywhere_and_a_tiff_from_no_address(tmp_path, http
         assert banners.own(picture, "") == expected
     assert banners.own(httpserver.url_for("/PNG"), "") == expected
     for missing in ("/TIFF", "/nothing"):
-        with pytest.raises(PictureError):
-            banners.own(httpserver.url_for(missing), "")
+        refusal(PictureError, banners.own, httpserver.url_for(missing), "")
 
 
-def test_bytes_are_bounded_and_what_is_no_picture_is_refused(tmp_path):
+def test_bytes_are_bounded_and_what_is_no_picture_or_of_another_format_is_refused(tmp_path):
     endless = tmp_path / "endless.jpg"
     with endless.open("wb") as sparse:
         sparse.truncate(10**12)
     nothing = [np.zeros((0, 5, 3), "uint8"), Image.new("RGB", (0, 0)), np.zeros((5, 5)), 7]
-    for picture in (endless, "/dev/zero", "x" * 5_000, tmp_path, *nothing):
-        with pytest.raises(PictureError) as refused:
-            banners.own(picture, "")
-        assert len(str(refused.value)) < 400
+    others = [file(Image.new("RGB", (64, 64), "red"), kind) for kind in ("EPS", "PDF", "PPM", "TGA", "JPEG2000")]
+    for picture in (endless, "/dev/zero", "x" * 5_000, tmp_path, *nothing, *others):
+        line = refusal(PictureError, banners.own, picture, "")
+        assert len(line) < 400
+        assert "AVIF and TIFF" in line or not isinstance(picture, bytes)
 
 
 def test_nothing_else_in_the_product_opens_pictures():

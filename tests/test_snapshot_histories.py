@@ -26,7 +26,6 @@ from utils.errors import DownloadError
 
 APPIDS = range(10, 130, 10)
 BLANK = jpeg(Image.new("RGB", (256, 384), "white"))
-ERRORS = {"failed": "status 503", "missing": "status 404"}
 
 
 class World:
@@ -111,7 +110,7 @@ def write_shard(place, part, world, *, died):
     """Write a shard as img2dataset does; where it dies, half a tar and nothing else."""
     rows = part.reset_index(drop=True)
     rows["key"] = [f"{place.name}{row:04}" for row in rows.index]
-    rows["error_message"] = [ERRORS.get(world.outcome(appid)) for appid in rows["appid"]]
+    rows["error_message"] = rows["appid"].map(world.outcome).map({"failed": "status 503", "missing": "status 404"})
     rows["status"] = np.where(rows["error_message"].isna(), "success", "failed_to_download")
     tar = place.with_suffix(".tar")
     with webdataset.TarWriter(str(tar)) as out:
