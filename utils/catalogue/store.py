@@ -138,12 +138,11 @@ def crawl(store: Store, order: str) -> Iterator[Page]:
     is where it gave less than it announced.
     """
     seen: set[int] = set()  # appids
-    total = 0
+    last = Page(0, [], [], 0)
     for _ in range(_PASSES):
         before = len(seen)
-        last, is_whole = yield from _one_pass(store, _SORTS[order], seen, total)
-        total = last.total
-        if (is_whole and last.short <= total // _NEGLIGIBLE) or len(seen) == before:
+        last, is_whole = yield from _one_pass(store, _SORTS[order], seen, last.total)
+        if (is_whole and last.short <= last.total // _NEGLIGIBLE) or len(seen) == before:
             return
 
 
