@@ -66,7 +66,6 @@ def _card(chosen: Settings, made: list[Path], tables: list[str]) -> str:
 
 
 def _described(manifest: Path) -> str:
-    """Return a line on features, from their manifest."""
     found = features.load(manifest.parent)
     facts = [f"{name} {value}" for name, value in found.manifest.items() if isinstance(value, str | int | float)]
     count, width = found.vectors.shape

@@ -138,7 +138,6 @@ def _table(site: Site, title: str, where: str, rows: list[list[str]]) -> str:
 
 
 def _cell(site: Site, row: int) -> str:
-    """Return a game in Markdown: its banner, leading to the store, and its name."""
     game = site.games[row]
     text = in_markdown(game.name) or str(game.appid)
     banner = f'<img alt="{text}" src="{game.picture}" width="{_WIDTH}"><br>' if game.picture else ""

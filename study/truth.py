@@ -96,7 +96,6 @@ def _franchises(catalogue: pd.DataFrame) -> Members:
 
 
 def _members(catalogue: pd.DataFrame, column: str) -> Members:
-    """Return the games of each name in a column of lists."""
     members = defaultdict(set)
     for appid, names in zip(catalogue["appid"].tolist(), catalogue[column], strict=True):
         for key in filter(None, map(compare_key, names)):
