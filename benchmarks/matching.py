@@ -36,6 +36,7 @@ Process = multiprocessing.get_context("spawn").Process
 K, TILE = 10, 4096  # neighbours; rows and columns of the limit's tiles
 ONE, SAMPLE = 50, 200  # single queries timed; games compared with float64
 KERNELS = ({}, {"OPENBLAS_CORETYPE": "Haswell"}, {"OPENBLAS_CORETYPE": "SkylakeX"})  # first what OpenBLAS itself takes
+REST = 0.05  # seconds until the last one's threads, which wait for more work at full speed, have gone to sleep
 TRIAL = 512  # queries by which a peer's kernel is chosen
 MULTIPLIES = {"faiss": "faiss", "scikit-learn": "numpy"}  # peer -> the package whose OpenBLAS it multiplies with
 
@@ -68,6 +69,7 @@ def medians(acts: dict[str, Callable[[], object]], runs: int) -> dict[str, float
     taken = {name: [] for name in acts}
     for _ in range(runs + 1):
         for name, act in acts.items():
+            time.sleep(REST)
             began = time.perf_counter()
             act()
             taken[name].append(time.perf_counter() - began)
