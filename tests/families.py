@@ -51,12 +51,7 @@ FAMILIES = {  # model_type -> the numbers of its config and of its processor
 }
 _LEADING = {"tuned": 1, "masked": 1, "vit": 1, "dinov2": 1, "dinov2_with_registers": 5, "dinov3_vit": 5, "clip": 1}
 _ANY_SIZE = ("vit", "clip", "siglip")  # which are asked to interpolate
-_PROCESSORS = {  # family -> the class in transformers that knows its crop; BiT's for all others
-    "clip": "CLIPImageProcessorPil",
-    "mobilenet_v2": "MobileNetV2ImageProcessorPil",
-    "resnet": "ConvNextImageProcessorPil",
-    "convnextv2": "ConvNextImageProcessorPil",
-}
+_CROPS = {"clip": "CLIP", "mobilenet_v2": "MobileNetV2", "resnet": "ConvNext", "convnextv2": "ConvNext"}  # else "Bit"
 _WITHOUT_PREFIX = ("dinov2", "dinov2_with_registers", "dinov3_vit", "clip", "siglip")  # in older files
 _OLD_NAMES = {"vit": checkpoints.OLD_NAMES, "dinov2": checkpoints.OLD_NAMES[:-2]}  # whose MLP has today's
 
@@ -110,7 +105,7 @@ _TOKENIZERS = {"clip": _write_letters, "siglip": _write_gemma}
 def pixels(folder: Path, name: str, image: str, pictures: np.ndarray, shape: tuple[int, int]) -> Tensor:
     """What transformers' own processor makes of banners, for each way of ours."""
     options = json.loads((folder / "preprocessor_config.json").read_text())
-    kind = _PROCESSORS.get(name, "BitImageProcessorPil")
+    kind = f"{_CROPS.get(name, 'Bit')}ImageProcessorPil"  # the class in transformers that knows its crop
     if image != "crop":
         options = {key: value for key, value in options.items() if "crop" not in key}
         options["size"] = {"height": shape[0], "width": shape[1]}

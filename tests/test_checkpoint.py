@@ -43,9 +43,6 @@ def refusal(folder: str | Path, use=encoder.load) -> str:
     return said
 
 
-# ----------------------------------------------------------------------------------------------------------- weights
-
-
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -149,9 +146,6 @@ def test_nothing_beside_a_checkpoint_is_run_or_followed(folder, tmp_path):
     assert not (tmp_path / "was-here").exists()
 
 
-# ------------------------------------------------------------------------------------------------ config, processor
-
-
 @pytest.mark.parametrize(
     ("name", "content", "named"),
     [
@@ -210,9 +204,6 @@ def test_an_unknown_name_is_answered_with_the_known_ones(name):
         said = refusal(name, use)
         assert all(known in said for known in encoder.CHECKPOINTS)
         assert len(said) < 1_200
-
-
-# ----------------------------------------------------------------------------------------------------------- the hub
 
 
 def serve(server: HTTPServer, folders: dict[str, Path], drops: dict[str, int]) -> list[str]:

@@ -132,9 +132,6 @@ def test_any_batch_mirrored_and_copied_encoders(folder_of, pictures):
     assert copy.identity == turned.identity
 
 
-# ------------------------------------------------------------------------------------------------------------- views
-
-
 @pytest.mark.parametrize(("name", "image"), [("tuned", "squash"), ("tuned", "crop"), ("clip", "whole")])
 def test_views_are_the_mean_of_unit_features(folder_of, pictures, name, image):
     """Each view by Pillow and the plain encoder: a crop of 0.82, to the half pixel, and a grey copy."""
@@ -157,9 +154,6 @@ def test_values_of_a_crop_are_laid_on_the_whole_banner(folder_of):
     crop = laid - values[14 * 14 :].reshape(14, 14)
     assert crop[0].max() < crop[7].max()  # what is not in the crop gets nothing but of the cells on its border
     assert one.box == (0, 0, 256, 384)
-
-
-# ------------------------------------------------------------------------------------------------------------- words
 
 
 @torch.no_grad()
@@ -221,9 +215,6 @@ def test_words_that_cannot_be_read_are_refused(folder_of, tmp_path):
     checkpoints.edit(folder / "vocab.json", **{"a</w>": 99_999})
     with pytest.raises(CheckpointError, match="of two checkpoints"):
         load(folder).words(["a"])
-
-
-# --------------------------------------------------------------------------------------------- what must be refused
 
 
 def test_arguments_that_nothing_follows_are_refused(folder_of):

@@ -201,8 +201,7 @@ def test_too_little_memory_halves_the_batch(snapshots, tiny, tmp_path, undisturb
 
 
 def test_features_that_overflow_are_an_error(snapshots, tiny, tmp_path):
-    embed = tiny.embed
-    tiny.embed = lambda batch: embed(batch) * 1e5
+    tiny.embed = lambda batch, embed=tiny.embed: embed(batch) * 1e5
     with pytest.raises(CheckpointError) as error:
         features.extract(snapshots, tiny, tmp_path, workers=0)
     assert "game 10 " in str(error.value)
