@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tools import run_notebooks
 from utils import __version__, settings
 
 ROOT = Path(__file__).parents[1]
@@ -75,6 +77,14 @@ def test_an_unknown_name_is_an_error_that_names_those_allowed(stage, goal):
     before, _, after = ran.stderr.replace(".", "").partition("allowed here are")
     assert ("GAME" in before, "SORCE" in before, "PYTHON" in after) == (True, True, True)
     assert ("SOURCE" in after) == (goal != "test")
+
+
+def test_the_closing_hint_is_quoted_for_a_shell(monkeypatch, stage):
+    for name, value in zip(settings.known(), ["sample", *HOSTILE], strict=False):
+        monkeypatch.setenv(settings.PREFIX + name, value)
+    _, *words = shlex.split(run_notebooks.again("play"))
+    hinted = dict(zip(settings.known(), map(repr, ["sample", *map(str.lstrip, HOSTILE)]), strict=False))
+    assert arrived(stage, *words).items() >= hinted.items()
 
 
 def test_the_version_is_one():
