@@ -58,7 +58,9 @@ def test_a_new_session_starts_from_drive(finished_dir, chosen, there):
     assert "had nothing new" in drive.open_drive(chosen)
 
 
-def test_what_lies_damaged_on_drive_or_cannot_be_read_is_made_again_and_the_rest_comes(chosen, there, monkeypatch):
+def test_what_lies_damaged_on_drive_or_cannot_be_read_is_made_again_and_the_rest_comes(
+    finished_dir, chosen, there, monkeypatch
+):
     read, gone = Path.read_bytes, there / "snapshots/0001/shards/00002.parquet"
     monkeypatch.setattr(Path, "read_bytes", lambda file: read(file / "gone" if file == gone else file))
     flip(there / "snapshots/0001/shards/00001.tar", 5_000)
@@ -66,8 +68,10 @@ def test_what_lies_damaged_on_drive_or_cannot_be_read_is_made_again_and_the_rest
     assert "; 10 damaged ones there are made again" in drive.open_drive(chosen)
     assert len(snapshot.verified(chosen.data_dir / "snapshots")) == 1
     assert len(list((chosen.data_dir / "features" / FEATURES / "metadata").iterdir())) == SHARDS - 1
-    assert "00002.tar cannot be read" in refusal(DamagedError, drive.copy_finished, there, chosen.drive / "other")
-    assert len(drive.finished(chosen.drive / "other")) == len(drive.finished(there)) - 1
+    other = shutil.copytree(finished_dir, chosen.drive / "other")
+    (other / "snapshots/0001/shards/00002.tar").write_bytes(b"cut")
+    assert "00002.tar cannot be read" in refusal(DamagedError, drive.copy_finished, there, other)
+    assert len(drive.finished(other)) == len(drive.finished(there)) - 1  # of which a part was replaced
 
 
 def test_a_mount_that_goes_away_is_one_line_that_names_it(chosen, there, monkeypatch):
