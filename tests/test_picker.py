@@ -111,6 +111,7 @@ def test_choose_from_the_list_or_the_matches_and_go_back(control):
     control.grid.children[0].button.click()
     assert control.appid == appid
     assert appid not in labels(control)
+    choose(control, k=5)  # is nothing to go back from
     for before in (first, 50, 620):
         control.back.click()
         assert control.appid == before
