@@ -99,7 +99,7 @@ def test_altered_banners_are_kept_for_the_same_alone_and_made_again_where_they_a
         file.write_bytes(whole[:end])
         found, _ = alterations.embed_altered(pixels, shown, album, tmp_path)
         np.testing.assert_array_equal(found["grey"], expected)
-    alterations.embed_altered(pixels, {"grey": list(album)[1:4]}, album, tmp_path)
+    alterations.embed_altered(pixels, shown | {"grey": list(album)[1:4]}, album, tmp_path)
     pixels.identity = pixels.identity | {"checkpoint": "another"}
     alterations.embed_altered(pixels, shown, album, tmp_path)
     assert len(list(tmp_path.iterdir())) == 3
