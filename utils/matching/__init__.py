@@ -192,9 +192,9 @@ def _query_vectors(games: Prepared, queries: np.ndarray) -> np.ndarray:
     if queries.shape[1:] != games.mean.shape:
         allowed = f"appids (q,) or vectors (q, {len(games.mean)})"
         raise MatchError(f"queries are {queries.dtype} of shape {queries.shape}; allowed are {allowed}")
-    vectors, is_left = games.units(queries)
-    if not is_left.all():
-        raise MatchError(f"query {int(np.argmin(is_left))} is a zero vector, not finite, or just the mean of all games")
+    vectors, usable = games.units(queries)
+    if not usable.all():
+        raise MatchError(f"query {int(np.argmin(usable))} is a zero vector, not finite, or just the mean of all games")
     return vectors
 
 

@@ -35,15 +35,15 @@ class Prepared(Features):
         """
         stored = vectors.astype(np.float16)
         unit = np.zeros(stored.shape, np.float32)
-        is_left = _usable(stored)
+        usable = _usable(stored)
         for start in range(0, len(stored), _ROWS):
             rows = slice(start, start + _ROWS)
-            exact = np.where(is_left[rows, None], stored[rows], 0).astype(np.float64)
+            exact = np.where(usable[rows, None], stored[rows], 0).astype(np.float64)
             centred = exact - self.mean
-            is_left[rows] &= np.linalg.norm(centred, axis=1) > _ROUNDING * np.linalg.norm(exact, axis=1)
-            turned = (centred if self.whitening_matrix is None else centred @ self.whitening_matrix)[is_left[rows]]
-            unit[rows][is_left[rows]] = turned / np.linalg.norm(turned, axis=1, keepdims=True)
-        return unit, is_left
+            usable[rows] &= np.linalg.norm(centred, axis=1) > _ROUNDING * np.linalg.norm(exact, axis=1)
+            moved = (centred if self.whitening_matrix is None else centred @ self.whitening_matrix)[usable[rows]]
+            unit[rows][usable[rows]] = moved / np.linalg.norm(moved, axis=1, keepdims=True)
+        return unit, usable
 
     def only(self, appids: np.ndarray) -> "Prepared":
         """Return some of the games, prepared as they were with all; appids that are not here are passed over."""
@@ -73,14 +73,14 @@ def prepare(features: Features, how: str = "whitened", *, exponent: float = 0.5)
         raise MatchError(f"exponent is {exponent}; allowed are 0 to 2")
     learned = _learned(features.vectors[_usable(features.vectors)], how, exponent)
     fitted = Prepared(features.appids, features.names, features.vectors, features.manifest, *learned)
-    vectors, is_left = fitted.units(features.vectors)
-    if is_left.sum() < 2:
+    vectors, usable = fitted.units(features.vectors)
+    if usable.sum() < 2:
         raise MatchError(
-            f"matching needs at least two games, and {is_left.sum()} of {len(features)} have a vector to match; where "
+            f"matching needs at least two games, and {usable.sum()} of {len(features)} have a vector to match; where "
             "the pictures of all are the same, matching.prepare(features, 'as they are') matches them"
         )
     order = np.argsort(features.appids, kind="stable")
-    kept, left_out = order[is_left[order]], order[~is_left[order]]
+    kept, left_out = order[usable[order]], order[~usable[order]]
     if len(left_out):
         named = ", ".join(f"{features.names[row]} ({features.appids[row]})" for row in left_out[:10])
         why = "as their vectors are zero, not finite, or just the mean"
