@@ -22,6 +22,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from share.served import Served, load
 from share.site import Game
@@ -214,6 +215,7 @@ def create(served: Served, *, hosts: tuple[str, ...] = ()) -> FastAPI:
     app.state.one_at_a_time = asyncio.Semaphore(1)  # a decoded picture may take hundreds of MB, whatever its bytes
     if hosts:
         app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    app.add_middleware(_alike)
 
     @app.exception_handler(PlainError)
     async def refuse(_: Request, error: PlainError) -> JSONResponse:
@@ -224,6 +226,18 @@ def create(served: Served, *, hosts: tuple[str, ...] = ()) -> FastAPI:
     if served.gallery:
         app.mount("/", StaticFiles(directory=served.gallery, html=True), name="gallery")
     return app
+
+
+def _alike(app: ASGIApp) -> ASGIApp:
+    """Answer HEAD as GET, whose body the server leaves out, and an address with a slash at its end as without."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            scope = {**scope, "path": scope["path"].rstrip("/") or "/", "method": method}
+        await app(scope, receive, send)
+
+    return answer
 
 
 def _add_docs(app: FastAPI) -> None:

@@ -180,6 +180,15 @@ def test_what_cannot_be_answered_is_refused(client, address):
     assert refusal(client.get(f"/api/{address}"), 404 if address in NOT_HERE else 422)
 
 
+@pytest.mark.parametrize("gallery", [True, False])
+def test_head_and_a_slash_at_the_end_change_nothing(served, gallery):
+    with serving(api.create(served if gallery else replace(served, gallery=None))) as client:
+        for address in ("/api/about", f"/api/games/{served.site.games[0].appid}/matches", "/docs", *["/"] * gallery):
+            answer, head = client.get(address), client.head(f"{address.rstrip('/')}/")
+            assert (answer.status_code, head.status_code, head.content) == (200, 200, b"")
+            assert head.headers["content-length"] == answer.headers["content-length"] == str(len(answer.content))
+
+
 @pytest.mark.browser
 def test_the_openapi_page_works_offline(client, tmp_path):
     """No address but ours is asked for, the console is silent, and axe-core finds nothing serious."""
