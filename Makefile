@@ -69,7 +69,7 @@ lint: .venv/for-tests
 	$(BIN)/lint-imports --no-logo --no-cache
 
 check: lint
-	OMP_NUM_THREADS=1 $(RUN) pytest -q -n 3 --dist loadfile -m "$(QUICK)"
+	OMP_NUM_THREADS=1 $(RUN) pytest -q -p no:nbval -n 3 --dist loadfile -m "$(QUICK)"
 
 test: lint
 	OMP_NUM_THREADS=1 $(RUN) pytest -n auto --dist loadfile

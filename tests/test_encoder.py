@@ -95,6 +95,7 @@ def test_filter_numbers_and_size_are_the_checkpoint_s_own(tmp_path, pictures, im
     assert load(folder, image="whole").preparation.shape == (96, 64)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not COVERS.is_dir(), reason="the real covers lie beside the repository only where it is developed")
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_agrees_on_real_covers(folder_of, dtype):

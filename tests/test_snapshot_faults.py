@@ -145,6 +145,7 @@ def test_records_count_though_their_plan_is_damaged_but_not_for_another_plan(dow
     assert pictures(folder) == pictures(downloaded[1])
 
 
+@pytest.mark.slow
 def test_what_a_record_vouches_for_is_on_the_disk_before_it(downloaded, tmp_path, monkeypatch):
     folder = copy_of(downloaded[1], tmp_path / "snapshots")
     record = folder / "0001/verified/00001.parquet"

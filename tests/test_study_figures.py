@@ -12,6 +12,8 @@ from study import figure, odd_banners
 from utils import banners, matching
 from utils.features import Features
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def album():

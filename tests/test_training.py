@@ -23,6 +23,7 @@ from training.train import train
 from training.views import Artist
 from utils import encoder
 
+pytestmark = pytest.mark.slow
 WIDTH = 32
 PLAN = Schedule(views=96, small_until=0.5, small=32, side=48, count=8, rate=1e-3, warm_up=2, every=32)
 
@@ -104,7 +105,6 @@ def test_a_student_of_another_side_keeps_each_bias_for_its_step(net):
     assert torch.equal(student.bias_tables(student.resized(larger, 32))[0], small)
 
 
-@pytest.mark.slow
 def test_steps_lower_the_loss_and_a_perfect_student_has_none(work):
     torch.manual_seed(0)
     pool, plan, whitening = Pool(work / "pool"), replace(PLAN, views=8 * 60), torch.eye(WIDTH)
@@ -115,7 +115,6 @@ def test_steps_lower_the_loss_and_a_perfect_student_has_none(work):
     assert float(loss(seen.target, seen.cells, seen.target, seen.cells, whitening)) == pytest.approx(0, abs=1e-4)
 
 
-@pytest.mark.slow
 def test_a_killed_training_goes_on_as_if_nothing_had_happened(work, monkeypatch):
     whole = train(work, PLAN, "whole")
     assert whole.step == PLAN.steps == 12
@@ -152,7 +151,6 @@ def test_what_is_exported_is_an_encoder(net, tmp_path):
     assert encoder.load(tmp_path / "small", dtype="float32").dims == WIDTH
 
 
-@pytest.mark.slow
 def test_the_fast_teacher_and_the_teacher_as_an_encoder_see_what_its_packages_see():
     banners = np.random.default_rng(0).integers(0, 255, (2, 384, 256, 3), dtype=np.uint8)
     squashed = [np.asarray(Image.fromarray(each).resize((256, 256), Image.Resampling.BILINEAR)) for each in banners]
