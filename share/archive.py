@@ -12,6 +12,7 @@ import tarfile
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
+from typing import IO, cast
 
 from tqdm.auto import tqdm
 
@@ -197,8 +198,17 @@ def _read(archive: Path, staging: Path, where: str) -> set[str]:
 
 
 def _extracted(member: tarfile.TarInfo, tar: tarfile.TarFile, staging: Path) -> str:
-    """Write a member; return its path below the folder."""
+    """Write a member, a path from the root as one below the folder; return its path there.
+
+    By hand: tarfile has its filters from Python 3.11.4 on only.
+    """
     if not member.isreg() or member.issparse():
         raise tarfile.ReadError(f"{member.name!r} in it is no plain file")
-    tar.extract(member, staging, filter="data")
-    return Path(tarfile.data_filter(member, str(staging)).name).as_posix()  # never absolute, as the member's may be
+    root = staging.resolve()
+    place = root.joinpath(member.name.lstrip("/")).resolve()
+    if not place.is_relative_to(root):
+        raise tarfile.ReadError(f"{member.name!r} in it leads out of the folder")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with cast("IO[bytes]", tar.extractfile(member)) as content, place.open("wb") as file:
+        shutil.copyfileobj(content, file)
+    return place.relative_to(root).as_posix()
