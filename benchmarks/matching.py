@@ -1,6 +1,6 @@
 """How fast the matches are found, beside the bare product, faiss and scikit-learn, all in one run on the same vectors.
 
-    PYTHONPATH=. python benchmarks/matching.py [--games 100000] [--dims 768] [--runs 5] [--slice 8192]
+    PYTHONPATH=. python benchmarks/matching.py [--games 100000] [--dims 768] [--runs 3] [--slice 8192]
 
 Limit: the bare float32 product in the same tiles, nothing kept of it. Peers: faiss-cpu's IndexFlatIP and scikit-
 learn's NearestNeighbors, both exact, each in a process of its own with the kernel of OpenBLAS that is fastest for it
@@ -186,7 +186,7 @@ def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--games", type=int, default=100_000)
     words.add_argument("--dims", type=int, default=768)
-    words.add_argument("--runs", type=int, default=5)
+    words.add_argument("--runs", type=int, default=3)
     words.add_argument("--slice", type=int, default=2 * TILE)
     given = words.parse_args()
     print(
