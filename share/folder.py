@@ -1,5 +1,6 @@
 """A folder that we write to again and again, and that may hold what is not ours: `.git`, `CNAME`, another page."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,6 +10,7 @@ from utils.errors import StorageError
 
 LIST = "files.txt"  # the names of all files that we wrote, a line each
 
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _REMEDY = "move it, or choose another folder"
 
 
@@ -19,10 +21,11 @@ class Folder:
         self.path = path
         if not (path / LIST).is_file():
             files.write(path / LIST, f"{LIST}\n".encode())
-        self._earlier = set((path / LIST).read_text(encoding="utf-8", errors="replace").splitlines())
-        self._written = {LIST: None}
-        if LIST not in self._earlier:
+        names = (path / LIST).read_text(encoding="utf-8", errors="replace").splitlines()
+        if LIST not in names:
             raise StorageError(f"{path / LIST} is not of an earlier export; {_REMEDY}")
+        self._earlier = set(filter(_NAME.fullmatch, names))  # a list that somebody made up leads nowhere else
+        self._written = {LIST: None}
 
     def write(self, name: str, content: str | bytes) -> None:
         """Write a file whole; raises StorageError where a file of that name is there that we did not write.

@@ -175,7 +175,6 @@ STRANGE = {
     "a loop of links": lambda place: place.symlink_to(place),
     "a folder of pictures is a file": lambda place: put(place / "thumbs"),
     "our page became a folder": lambda place: (put(place / folder.LIST, OURS), (place / "index.html").mkdir()),
-    "a list that leads out of it": lambda place: put(place / folder.LIST, f"{OURS}../outside/1.jpg"),
     "a link out of it": lambda place: (put(place / folder.LIST, OURS), (place / "thumbs").symlink_to("../outside")),
 }
 
@@ -187,6 +186,15 @@ def test_a_strange_folder_is_one_line_and_what_is_not_ours_is_never_replaced(tmp
     mine = {file for file in tmp_path.rglob("*") if file.is_file() and file.read_text() == "mine"}
     assert "gallery" in refusal(StorageError, export, tmp_path / "gallery")
     assert {file.read_text() for file in mine} == {"mine"}
+
+
+def test_a_list_that_somebody_made_up_removes_nothing_but_files_of_ours(tmp_path):
+    mine = [tmp_path / "outside/1.jpg", tmp_path / "gallery/.git/config"]
+    for file in mine:
+        put(file)
+    put(tmp_path / "gallery" / folder.LIST, f"{OURS}\n../outside/1.jpg\n{mine[0]}\na/../../outside/1.jpg\n.git/config")
+    export(tmp_path / "gallery")
+    assert [file.read_text() for file in mine] == ["mine", "mine"]
 
 
 def test_what_cannot_be_followed_and_two_exports_at_once_are_refused(tmp_path):

@@ -78,7 +78,7 @@ class Matcher:
         """
         own = query.appid if query.appid is not None and query.appid in self.features.appids else _NO_GAME
         searched = self.plain if query.words and self.plain else self.features
-        allowed = searched.appids
+        allowed = None
         if options.filter and self.games is not None:
             allowed = filters.passing(self.games, options.filter)
             if len(allowed) <= _FEW:
@@ -90,7 +90,9 @@ class Matcher:
         k = min(most, 4 * options.k + 20)
         while True:
             appids, cosines = map(np.ravel, nearest(k))
-            passes = (cosines >= options.least) & np.isin(appids, allowed)
+            passes = cosines >= options.least
+            if allowed is not None:
+                passes &= np.isin(appids, allowed)
             chosen = self._chosen(searched, query, options, appids[passes], cosines[passes])
             if len(chosen) == options.k or k == most or cosines[-1] < options.least:
                 return chosen
