@@ -9,6 +9,7 @@ import json
 import time
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -62,32 +63,30 @@ def embed_altered(
     """Return the vectors of banners altered as `shown` says, alteration -> appids, and the pictures a second.
 
     What the same embedder made of the same banners before is read from `folder`, with the seconds that it took, from
-    pixels to vectors.
+    pixels to vectors. Each alteration is a file, so that a crash costs one.
     """
-    digest = hashlib.sha256(json.dumps(dict(embedder.identity), sort_keys=True).encode())
-    for alteration, appids in shown.items():
-        digest.update(alteration.encode())
-        for appid in appids:
-            digest.update(bytes.fromhex(album[appid].sha256))
-    file = folder / f"{digest.hexdigest()[:16]}.npz"
-    vectors, seconds = _kept(file)
-    if not vectors:
-        name = Path(str(embedder.identity["checkpoint"])).name
-        for alteration, appids in tqdm(shown.items(), desc=f"Altered banners, {name}", unit=" alteration"):
-            if appids:
-                pictures = [alter(album[appid].rgb, alteration) for appid in appids]
-                began = time.perf_counter()
-                vectors[alteration] = embedder(pictures).numpy()
-                seconds += time.perf_counter() - began
-        with files.writing(file) as part, part.open("wb") as content:
-            np.savez(content, seconds=seconds, **vectors)  # ty: ignore[invalid-argument-type] - no name is its option
+    vectors: Altered = {}
+    seconds = 0.0
+    name = Path(str(embedder.identity["checkpoint"])).name
+    for alteration, appids in tqdm(shown.items(), desc=f"Altered banners, {name}", unit=" alteration"):
+        if appids:
+            vectors[alteration], taken = _embedded(embedder, alteration, [album[appid] for appid in appids], folder)
+            seconds += taken
     return vectors, sum(map(len, vectors.values())) / seconds
 
 
-def _kept(file: Path) -> tuple[Altered, float]:
-    try:
-        with np.load(file) as content:  # zip checks its members' checksums
-            vectors = dict(content)
-            return vectors, float(vectors.pop("seconds"))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return {}, 0.0  # it is made again
+def _embedded(
+    embedder: Encoder | Pixels, alteration: str, originals: list[Banner], folder: Path
+) -> tuple[np.ndarray, float]:
+    """Return the vectors of banners after an alteration and the seconds that they took, from disk if they are there."""
+    about = [dict(embedder.identity), alteration, [banner.sha256 for banner in originals]]
+    file = folder / f"{hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]}.npz"
+    with suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile), np.load(file) as kept:
+        return kept["vectors"], float(kept["seconds"])  # zip checks its members' checksums
+    pictures = [alter(banner.rgb, alteration) for banner in originals]
+    began = time.perf_counter()
+    vectors = embedder(pictures).numpy()
+    seconds = time.perf_counter() - began
+    with files.writing(file) as part, part.open("wb") as content:
+        np.savez(content, seconds=seconds, vectors=vectors)
+    return vectors, seconds
